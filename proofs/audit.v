@@ -1,0 +1,107 @@
+(* What every theorem assumes, by Coq's own account. check.py compares it with the headings and fails on anything more. *)
+From Equinorm Require Rope Norms Statistics Absorption Project Gqa Online Fused SchwartzZippel Formulas PrimeField RealModel NormOrder
+  RealSums Rounding Dot DotOrders Radius RoundedNorm StatisticError LogitError LogitFormats SoftmaxError ValueError Bridge Constants.
+
+(* assumptions: none *)
+Print Assumptions Rope.rotate_sum_of_squares.
+Print Assumptions Rope.rotate_part_sum_of_squares.
+Print Assumptions Norms.inv_rms_rotate.
+Print Assumptions Statistics.unified_alpha_after_rope.
+Print Assumptions Absorption.absorb_logit.
+Print Assumptions Absorption.absorb_value.
+Print Assumptions Absorption.absorbed_equals_explicit.
+Print Assumptions Project.absorbed_equals_explicit_from_x.
+Print Assumptions Gqa.deferred_equals_explicit.
+Print Assumptions Online.run_exp_sum.
+Print Assumptions Online.run_acc.
+Print Assumptions Online.schedule_exp_sum.
+Print Assumptions Online.schedule_equals_softmax.
+Print Assumptions Online.lse_combine_equals_softmax.
+Print Assumptions Fused.fused_absorbed_equals_explicit.
+Print Assumptions Fused.fused_deferred_equals_explicit.
+Print Assumptions SchwartzZippel.schwartz_zippel.
+Print Assumptions SchwartzZippel.union_bound.
+Print Assumptions Formulas.numerator_degree.
+Print Assumptions Formulas.numerator_value.
+Print Assumptions Formulas.different_formulas_differ.
+Print Assumptions PrimeField.prime_field_forms_equal.
+Print Assumptions PrimeField.prime_field_error.
+Print Assumptions NormOrder.weight_after_rope.
+Print Assumptions NormOrder.norm_after_rope_same.
+
+(* assumptions: reals *)
+Print Assumptions RealModel.mla_forms_equal.
+Print Assumptions RealModel.mla_forms_equal_from_x.
+Print Assumptions RealModel.gqa_forms_equal.
+Print Assumptions RealModel.online_softmax.
+Print Assumptions RealModel.online_lse.
+Print Assumptions RealModel.split_kv_by_lse.
+Print Assumptions RealModel.fused_mla_equal.
+Print Assumptions RealModel.fused_gqa_equal.
+Print Assumptions NormOrder.norm_after_rope_is_different.
+Print Assumptions RealSums.cauchy_schwarz.
+Print Assumptions RealSums.triangle_norm.
+Print Assumptions Rounding.round_model.
+Print Assumptions Rounding.round_error.
+Print Assumptions Rounding.round_sum_error.
+Print Assumptions Rounding.round_nearest.
+Print Assumptions Rounding.round_sum_error_term.
+Print Assumptions Rounding.round_half_ulp.
+Print Assumptions Rounding.product_exact.
+Print Assumptions Rounding.fp16_product_exact_in_fp32.
+Print Assumptions Dot.dot_error_height.
+Print Assumptions Dot.dot_error_count.
+Print Assumptions DotOrders.sequential_height.
+Print Assumptions DotOrders.fma_height.
+Print Assumptions DotOrders.pairwise_height.
+Print Assumptions DotOrders.blocked_height.
+Print Assumptions DotOrders.dot_sequential.
+Print Assumptions DotOrders.dot_pairwise.
+Print Assumptions DotOrders.dot_blocked.
+Print Assumptions DotOrders.dot_fma.
+Print Assumptions DotOrders.dot_any_order.
+Print Assumptions Radius.radius_round.
+Print Assumptions Radius.radius_product.
+Print Assumptions Radius.radius_sum.
+Print Assumptions Radius.radius_dot.
+Print Assumptions Radius.radius_rope.
+Print Assumptions Radius.common_factor.
+Print Assumptions RoundedNorm.mean_square_error.
+Print Assumptions RoundedNorm.rsqrt_error.
+Print Assumptions RoundedNorm.alpha_error.
+Print Assumptions RoundedNorm.rms_perturb.
+Print Assumptions RoundedNorm.rms_lipschitz.
+Print Assumptions RoundedNorm.alpha_perturb.
+Print Assumptions StatisticError.store_near.
+Print Assumptions StatisticError.statistic_error.
+Print Assumptions LogitError.explicit_logit_error.
+Print Assumptions LogitError.absorbed_logit_error.
+Print Assumptions LogitError.rope_logit_error.
+Print Assumptions LogitError.joined_logit_error.
+Print Assumptions LogitError.forms_difference.
+Print Assumptions LogitError.forms_difference_same_alpha.
+Print Assumptions LogitFormats.explicit_computed_error.
+Print Assumptions LogitFormats.absorbed_computed_error.
+Print Assumptions LogitFormats.computed_forms_difference.
+Print Assumptions SoftmaxError.softmax_ratio_upper.
+Print Assumptions SoftmaxError.softmax_ratio_lower.
+Print Assumptions SoftmaxError.softmax_output_centred.
+Print Assumptions SoftmaxError.softmax_output_error.
+Print Assumptions SoftmaxError.total_variation.
+Print Assumptions SoftmaxError.rescales_telescope.
+Print Assumptions SoftmaxError.soft_cap_lipschitz.
+Print Assumptions ValueError.effective_weight.
+Print Assumptions ValueError.quotient_error.
+Print Assumptions ValueError.average_error.
+Print Assumptions ValueError.absorbed_output_error.
+Print Assumptions Bridge.model_content_score.
+Print Assumptions Bridge.model_alpha.
+Print Assumptions Bridge.model_softmax.
+Print Assumptions Bridge.computed_absorbed_score.
+Print Assumptions Bridge.computed_explicit_score.
+
+(* assumptions: constants *)
+Print Assumptions Constants.fp32_height_512.
+Print Assumptions Constants.fp32_height_10.
+Print Assumptions Constants.bf16_height_2.
+Print Assumptions Constants.bf16_stored_logit.

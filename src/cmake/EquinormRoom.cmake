@@ -1,0 +1,28 @@
+# equinorm_room(NAME USES room... LINK library...): one folder of src/, one library.
+#
+# Sources are src/NAME/*.cpp. A file named *_avx2.cpp or *_avx512.cpp is compiled for that instruction set; the other files of the room choose
+# among them at run time. USES is also the include rule: tests/include_rule.py reads it from the generated rooms.txt.
+function(equinorm_room NAME)
+  cmake_parse_arguments(ROOM "" "" "USES;LINK" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${NAME}/*.cpp)
+  set_property(GLOBAL APPEND_STRING PROPERTY EQUINORM_ROOMS "${NAME}: ${ROOM_USES}\n")
+  if(NOT sources)
+    add_library(equinorm_${NAME} INTERFACE)
+    set(visibility INTERFACE)
+  else()
+    add_library(equinorm_${NAME} STATIC ${sources})
+    set(visibility PUBLIC)
+    foreach(source ${sources})
+      if(source MATCHES "_avx2\\.cpp$")
+        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
+      elseif(source MATCHES "_avx512\\.cpp$")
+        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-mavx512f;-mavx512vl;-mavx512bw;-mavx512dq;-mavx512ifma;-mavx2;-mfma;-mf16c;-mprefer-vector-width=512;-Wno-maybe-uninitialized")
+      endif()
+    endforeach()
+  endif()
+  add_library(equinorm::${NAME} ALIAS equinorm_${NAME})
+  target_link_libraries(equinorm_${NAME} ${visibility} equinorm_options ${ROOM_LINK})
+  foreach(room ${ROOM_USES})
+    target_link_libraries(equinorm_${NAME} ${visibility} equinorm::${room})
+  endforeach()
+endfunction()

@@ -1,0 +1,9 @@
+#include "paths/rounded_arithmetic.hpp"
+#include "paths/mutants-inl.hpp"
+#include "paths/path-inl.hpp"
+
+namespace equinorm::paths {
+
+EQUINORM_INSTANTIATE_PATHS(RoundedArithmetic<float>)
+
+}  // namespace equinorm::paths

@@ -1,0 +1,9 @@
+#include "paths/quad_arithmetic.hpp"
+#include "paths/mutants-inl.hpp"
+#include "paths/path-inl.hpp"
+
+namespace equinorm::paths {
+
+EQUINORM_INSTANTIATE_PATHS(QuadArithmetic)
+
+}  // namespace equinorm::paths

@@ -1,0 +1,9 @@
+#include "paths/real_arithmetic.hpp"
+#include "paths/mutants-inl.hpp"
+#include "paths/path-inl.hpp"
+
+namespace equinorm::paths {
+
+EQUINORM_INSTANTIATE_PATHS(RealArithmetic)
+
+}  // namespace equinorm::paths

@@ -1,0 +1,83 @@
+// Everything that a run found out, as data: commands/ fills it, report/ shows it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "problem/problem.hpp"
+#include "verdict/measure.hpp"
+#include "verdict/verdict.hpp"
+
+namespace equinorm::verdict {
+
+/// Where two forms first differ.
+struct FirstDifference {
+  std::string stage;
+  std::string tensor;
+  std::vector<Index> index;
+  std::string explicit_value;
+  std::string absorbed_value;
+};
+
+struct LadderRung {
+  int bits;
+  double log2_difference;
+};
+
+/// One exact check of a case.
+struct ExactCheck {
+  std::string method;  ///< "prime field", "rationals", "precision ladder"
+  Verdict verdict = Verdict::undecided;
+  std::string scope;   ///< what it ran on: "full size, 2 random points", "head 5, 8 of 4096 tokens"
+  Index elements = 0;
+  double false_equal_log2 = 0;  ///< prime field only
+  std::optional<FirstDifference> difference;
+  std::vector<LadderRung> rungs;  ///< ladder only
+  double slope = 0;               ///< ladder only
+  double seconds = 0;
+};
+
+/// Measured error of one tensor of one form in one arithmetic. `bound` waits for the error bounds: absent, the row is measured only.
+struct ErrorRow {
+  std::string arithmetic;  ///< "bf16", "bf16/fp32" (storage/accumulate)
+  std::string path;        ///< "explicit", "absorbed", or the name of a file
+  std::string tensor;
+  scalar::Format format;   ///< whose ulp is meant
+  ErrorStatistics error;
+  std::optional<double> bound;
+  Verdict verdict = Verdict::measured;
+  std::string main_stage;  ///< the stage whose rounding alone moves this tensor most; empty: not determined
+};
+
+/// Explicit minus absorbed in one arithmetic.
+struct DifferenceRow {
+  std::string arithmetic;
+  std::string tensor;
+  DifferenceStatistics difference;
+  std::optional<double> bound;
+};
+
+struct CaseResult {
+  problem::Problem problem;
+  std::string mutant;     ///< faulty form that stood in place of the absorbed one; empty: none
+  std::vector<ExactCheck> checks;
+  std::vector<ErrorRow> errors;
+  std::vector<DifferenceRow> differences;
+  std::string reference;  ///< what errors were measured against, and how good it is
+  std::vector<std::string> notes;
+  std::string reproduce;  ///< the command that runs this case again
+  double seconds = 0;
+};
+
+struct RunResult {
+  std::string command;  ///< "verify", "compare"
+  std::vector<CaseResult> cases;
+  double seconds = 0;
+};
+
+/// Every verdict of a case; rows without a bound carry none.
+std::vector<Verdict> verdicts(const CaseResult& result);
+int exit_code(const RunResult& run);
+
+}  // namespace equinorm::verdict
