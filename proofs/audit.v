@@ -1,6 +1,6 @@
 (* What every theorem assumes, by Coq's own account. check.py compares it with the headings and fails on anything more. *)
 From Equinorm Require Rope Norms Statistics Absorption Project Gqa Online Fused SchwartzZippel Formulas PrimeField RealModel NormOrder
-  RealSums Rounding Dot DotOrders Radius RoundedNorm StatisticError LogitError LogitFormats SoftmaxError ValueError Bridge Constants.
+  RealSums Rounding Dot DotOrders Radius BlockDot RoundedNorm LogitControl StatisticError LogitError LogitFormats SoftmaxError ValueError Bridge Constants.
 
 (* assumptions: none *)
 Print Assumptions Rope.rotate_sum_of_squares.
@@ -66,12 +66,18 @@ Print Assumptions Radius.radius_sum.
 Print Assumptions Radius.radius_dot.
 Print Assumptions Radius.radius_rope.
 Print Assumptions Radius.common_factor.
+Print Assumptions BlockDot.block_chain_error.
+Print Assumptions BlockDot.block_fma_error.
+Print Assumptions BlockDot.aligned_block_step.
 Print Assumptions RoundedNorm.mean_square_error.
 Print Assumptions RoundedNorm.rsqrt_error.
 Print Assumptions RoundedNorm.alpha_error.
 Print Assumptions RoundedNorm.rms_perturb.
 Print Assumptions RoundedNorm.rms_lipschitz.
 Print Assumptions RoundedNorm.alpha_perturb.
+Print Assumptions LogitControl.normalised_length.
+Print Assumptions LogitControl.logit_control.
+Print Assumptions LogitControl.logit_bound.
 Print Assumptions StatisticError.store_near.
 Print Assumptions StatisticError.statistic_error.
 Print Assumptions LogitError.explicit_logit_error.

@@ -7,7 +7,7 @@ Exit status: 0 all is well; 1 something does not compile or breaks a rule; 77 sk
 
 Rules: nothing is admitted and nothing is assumed by keyword; every file opens with its purpose and has at most 400 lines; audit.v names every
 `Theorem` of every file once, under a heading `(* assumptions: GROUP *)`; and Coq's own `Print Assumptions` reports no axiom beyond the group's.
-Only files whose text, or whose dependencies' text, has changed are compiled again.
+Only files whose text, or whose dependencies' text, has changed are compiled again; the audit is repeated when anything has changed.
 """
 
 import argparse
@@ -123,10 +123,27 @@ def run_coqc(build, name):
     return subprocess.run(["coqc", "-q", "-Q", ".", "Equinorm", name], cwd=build, capture_output=True, text=True, check=False)
 
 
-def compile_all(source, build, files):
-    """Compiles what has changed, in the order of _CoqProject; audit.v last. Returns a fault or None."""
-    stamp = build / "compiled.json"
-    known = json.loads(stamp.read_text()) if stamp.exists() else {}
+class Stamps:
+    """What lies compiled in the build folder, by a key of everything that it was made from."""
+
+    def __init__(self, build):
+        self.path = build / "compiled.json"
+        self.known = json.loads(self.path.read_text()) if self.path.exists() else {}
+        self.coq = subprocess.run(["coqc", "--version"], capture_output=True, text=True, check=True).stdout
+
+    def key(self, text, needed_keys):
+        return hashlib.sha256("\n".join([self.coq, text, *needed_keys]).encode()).hexdigest()
+
+    def current(self, name, key):
+        return self.known.get(name) == key
+
+    def set(self, name, key):
+        self.known[name] = key
+        self.path.write_text(json.dumps(self.known))
+
+
+def compile_all(source, build, files, stamps):
+    """Compiles what has changed, in the order of _CoqProject. Returns (key of each file, fault or None)."""
     keys = {}
     for name in files:
         text = (source / name).read_text()
@@ -134,34 +151,42 @@ def compile_all(source, build, files):
         needs = sorted({f"{word}.v" for words in required for word in words.split()})
         missing = [need for need in needs if need not in keys]
         if missing:
-            return f"{name}: requires {missing[0]}, which _CoqProject does not list before it"
-        keys[name] = hashlib.sha256("\n".join([text] + [keys[need] for need in needs]).encode()).hexdigest()
-        if known.get(name) == keys[name] and (build / name).with_suffix(".vo").exists():
+            return keys, f"{name}: requires {missing[0]}, which _CoqProject does not list before it"
+        keys[name] = stamps.key(text, [keys[need] for need in needs])
+        if stamps.current(name, keys[name]) and (build / name).with_suffix(".vo").exists():
             continue
-        known.pop(name, None)
         shutil.copyfile(source / name, build / name)
         start = time.monotonic()
         result = run_coqc(build, name)
         if result.returncode != 0:
-            return f"{name}: does not compile\n{result.stderr}{result.stdout}"
+            return keys, f"{name}: does not compile\n{result.stderr}{result.stdout}"
         print(f"{name}: compiled in {time.monotonic() - start:.1f} s", flush=True)
-        known[name] = keys[name]
-        stamp.write_text(json.dumps(known))
-    return None
+        stamps.set(name, keys[name])
+    return keys, None
 
 
-def audit_faults(source, build, files):
+def assumption_report(source, build, keys, stamps):
+    """What Coq prints for audit.v, and a fault or None."""
+    report = build / "audit.txt"
+    key = stamps.key((source / "audit.v").read_text(), keys.values())
+    if not (stamps.current("audit.v", key) and report.exists()):
+        shutil.copyfile(source / "audit.v", build / "audit.v")
+        result = run_coqc(build, "audit.v")
+        if result.returncode != 0:
+            return "", f"audit.v: does not compile\n{result.stderr}{result.stdout}"
+        report.write_text(result.stdout)
+        stamps.set("audit.v", key)
+    return report.read_text(), None
+
+
+def audit_faults(source, files, report):
     entries = audited(source)
     names = [name for name, _ in entries]
     theorems = theorems_of(source, files)
     faults = [f"{name}: a theorem that audit.v does not name" for name in theorems if name not in names]
     faults += [f"{name}: named by audit.v, but no file has such a theorem" for name in names if name not in theorems]
     faults += [f"{name}: named twice by audit.v" for name in sorted(set(names)) if names.count(name) > 1]
-    shutil.copyfile(source / "audit.v", build / "audit.v")
-    result = run_coqc(build, "audit.v")
-    if result.returncode != 0:
-        return faults + [f"audit.v: does not compile\n{result.stderr}{result.stdout}"]
-    blocks = axioms_in(result.stdout)
+    blocks = axioms_in(report)
     if len(blocks) != len(entries):
         return faults + [f"audit.v: {len(entries)} theorems, but {len(blocks)} reports"]
     for (name, group), axioms in zip(entries, blocks):
@@ -196,8 +221,11 @@ def main():
     start = time.monotonic()
     faults = text_faults(arguments.source, files)
     arguments.build.mkdir(parents=True, exist_ok=True)
-    fault = compile_all(arguments.source, arguments.build, files)
-    faults += [fault] if fault else audit_faults(arguments.source, arguments.build, files)
+    stamps = Stamps(arguments.build)
+    keys, fault = compile_all(arguments.source, arguments.build, files, stamps)
+    if fault is None:
+        report, fault = assumption_report(arguments.source, arguments.build, keys, stamps)
+    faults += [fault] if fault else audit_faults(arguments.source, files, report)
     for fault in faults:
         print(f"FAULT {fault}")
     print(f"{len(files)} files, {time.monotonic() - start:.0f} s, {len(faults)} faults")

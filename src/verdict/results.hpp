@@ -43,7 +43,7 @@ struct ErrorRow {
   std::string arithmetic;  ///< "bf16", "bf16/fp32" (storage/accumulate)
   std::string path;        ///< "explicit", "absorbed", or the name of a file
   std::string tensor;
-  scalar::Format format;   ///< whose ulp is meant
+  scalar::Format format{}; ///< whose ulp is meant
   ErrorStatistics error;
   std::optional<double> bound;
   Verdict verdict = Verdict::measured;

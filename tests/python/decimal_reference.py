@@ -206,8 +206,8 @@ class Formula:
     def attend(self, row, query, head, hat, tokens):
         """(logits, p, lse) of one query head over all T columns."""
         p, scale = self.p, self.scale
-        group = head * p.groups // p.heads
-        logits = [self.logit(hat, token["k_hat"][group], scale) if p.sees(row, query, t) else MINUS_INFINITY for t, token in enumerate(tokens)]
+        keys = [token["k_hat"][head * p.groups // p.heads] for token in tokens]
+        logits = [self.logit(hat, key, scale) if p.sees(row, query, t) else MINUS_INFINITY for t, key in enumerate(keys)]
         logits += [MINUS_INFINITY] * (p.T - len(logits))
         sink = [self.tensor("sink")[head,]] if p.sink else []
         live = [v for v in logits if v != MINUS_INFINITY] + sink

@@ -1,0 +1,94 @@
+#include "commands/exact_checks.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "commands/reference.hpp"
+#include "exact/equality.hpp"
+#include "exact/ladder.hpp"
+#include "paths/mutants.hpp"
+
+namespace equinorm::commands {
+namespace {
+
+using verdict::ExactCheck;
+using verdict::Verdict;
+
+/// Operations of one precision of the ladder that take about a quarter of a second over all seven.
+constexpr double kLadderWork = 6e5;
+
+Verdict verdict_of(Truth equal) { return equal == Truth::yes ? Verdict::equal : equal == Truth::no ? Verdict::different : Verdict::undecided; }
+
+/// Runs `body` and stores how long it took.
+template <class Body>
+ExactCheck timed(const std::string& method, const Body& body) {
+  ExactCheck check;
+  check.method = method;
+  const auto start = std::chrono::steady_clock::now();
+  body(check);
+  check.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return check;
+}
+
+void fill(ExactCheck& check, const exact::Equality& result) {
+  check.verdict = verdict_of(result.equal);
+  check.elements = result.elements;
+  check.false_equal_log2 = result.false_equal_log2;
+  if (result.departure) {
+    const exact::Departure& d = *result.departure;
+    check.difference = verdict::FirstDifference{d.stage, d.tensor, d.index, d.explicit_value, d.absorbed_value};
+  }
+}
+
+}  // namespace
+
+ExactCheck prime_field_check(const problem::Problem& problem, const std::string& mutant) {
+  return timed("prime field", [&](ExactCheck& check) {
+    const exact::Equality result = exact::check_in_field(problem, problem.inputs.seed, mutant);
+    check.scope = fmt::format("full size, {} random point{}", result.rounds, result.rounds == 1 ? "" : "s");
+    fill(check, result);
+  });
+}
+
+ExactCheck rational_check(const problem::Problem& problem, const std::string& mutant) {
+  return timed("rationals", [&](ExactCheck& check) {
+    const problem::Problem small = exact::shrink(problem);
+    if (!mutant.empty() && !paths::find_mutant(mutant).applies(small)) {
+      check.verdict = Verdict::measured;
+      check.scope = "not run: the fault does not show on small dims";
+      return;
+    }
+    const exact::Equality result = exact::check_in_rationals(problem, problem.inputs.seed, mutant);
+    check.scope = fmt::format("dims shrunk to T {} H {} G {}, {} random point{}", small.max_context(), small.heads, small.groups, result.rounds,
+                              result.rounds == 1 ? "" : "s");
+    fill(check, result);
+  });
+}
+
+ExactCheck ladder_check(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::string& mutant) {
+  return timed("precision ladder", [&](ExactCheck& check) {
+    const double work = work_of(problem);
+    const auto tokens = static_cast<problem::Index>(kLadderWork / std::max(1.0, work) * static_cast<double>(problem.max_context() * problem.heads));
+    std::optional<inputs::Sample> sample;
+    if (work <= kLadderWork) {
+      sample = inputs::Sample{problem, inputs, "the whole problem"};
+    } else {
+      sample = inputs::sample_problem(problem, inputs, std::clamp<problem::Index>(tokens, 4, 64), problem.inputs.seed);
+    }
+    const bool applies = sample && (mutant.empty() || paths::find_mutant(mutant).applies(sample->problem));
+    if (!applies) {
+      check.verdict = Verdict::measured;
+      check.scope = sample ? "not run: the fault does not show on a sample" : "not run: no token is seen";
+      return;
+    }
+    check.scope = sample->description;
+    const exact::Ladder ladder = exact::climb(sample->problem, sample->inputs, exact::ladder_precisions(), mutant);
+    check.verdict = verdict_of(ladder.equal);
+    check.slope = ladder.slope;
+    for (const exact::Rung& rung : ladder.rungs) check.rungs.push_back({rung.bits, rung.log2_difference});
+  });
+}
+
+}  // namespace equinorm::commands

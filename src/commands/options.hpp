@@ -1,0 +1,53 @@
+// What the command line can ask for.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "problem/problem.hpp"
+
+namespace equinorm::commands {
+
+/// Choices that every command shares.
+struct Options {
+  std::vector<std::pair<std::string, std::string>> overrides;  ///< problem fields changed on the command line, in order
+  std::string json_path, junit_path;
+  bool quiet = false, verbose = false;
+  int threads = 0;  ///< 0: all cores
+};
+
+struct VerifyOptions {
+  std::vector<std::string> cases;    ///< empty: the default suite
+  std::vector<std::string> formats;  ///< empty: the default arithmetics
+  std::string mutant;
+  bool exact_only = false;
+  std::string weights;  ///< checkpoint whose layer supplies the weights
+  problem::Index layer = 0, first_head = 0;
+};
+
+struct GenerateOptions {
+  std::string case_text, out_path;
+  bool reference = false;
+};
+
+struct CompareOptions {
+  std::string case_text, inputs_path, outputs_path;
+};
+
+/// The problem that `case_text` names, with the overrides applied. Throws Error.
+problem::Problem problem_of(const std::string& case_text, const Options& options);
+
+/// "equinorm COMMAND CASE --seed 7 ...": what to type to run this case again.
+std::string reproduction_line(const std::string& command, const std::string& case_text, const Options& options, const std::string& extra = {});
+
+
+/// Each command returns the process's exit code; bad input throws Error (exit code 2).
+int verify(const VerifyOptions& verify, const Options& options);
+int generate(const GenerateOptions& generate, const Options& options);
+int compare(const CompareOptions& compare, const Options& options);
+int list(const std::string& what, const Options& options);
+int doctor(const Options& options);
+
+}  // namespace equinorm::commands

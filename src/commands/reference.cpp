@@ -1,0 +1,149 @@
+#include "commands/reference.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <set>
+
+#include "paths/ball_arithmetic.hpp"
+#include "paths/load_inputs.hpp"
+#include "paths/mutants.hpp"
+#include "paths/path.hpp"
+#include "paths/quad_arithmetic.hpp"
+
+namespace equinorm::commands {
+namespace {
+
+using paths::Index;
+using paths::PathKind;
+using problem::Problem;
+using tensor::Tensor;
+using verdict::ReferenceTensor;
+
+constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
+/// Multiply-adds that ball arithmetic does in about a second.
+constexpr double kCertifiedWork = 6e7;
+constexpr int kFirstBits = 192;
+constexpr int kLastBits = 12288;
+
+/// Whether element `i` of a logits or lse tensor is a number; every other tensor's elements are.
+template <class V>
+bool is_number(const Problem& problem, const paths::PathOutput<V>& out, const std::string& name, Index i) {
+  if (name == "lse") return out.lse_live[i] != 0;
+  if (name != "logits") return true;
+  const Index t = i % problem.max_context(), s = i / problem.max_context() % problem.queries;
+  const Index b = i / (problem.max_context() * problem.queries * problem.heads);
+  return *out.live.row(b, s, t) != 0;
+}
+
+template <class V, class Fill>
+ReferenceTensor convert(const Problem& problem, const paths::PathOutput<V>& out, const std::string& name, bool with_radius, const Fill& fill) {
+  const Tensor<V>& source = out.at(name);
+  ReferenceTensor result{Tensor<double>(source.shape()), Tensor<double>(source.shape()), {}};
+  if (with_radius) result.radius = Tensor<double>(source.shape());
+  for (Index i = 0; i < source.size(); ++i) {
+    if (is_number(problem, out, name, i)) {
+      fill(source[i], i, result);
+    } else {
+      result.value[i] = kMinusInfinity;
+    }
+  }
+  return result;
+}
+
+ReferenceTensor convert_balls(const Problem& problem, const paths::PathOutput<scalar::Ball>& out, const std::string& name, bool& narrow) {
+  return convert(problem, out, name, true, [&](const scalar::Ball& ball, Index i, ReferenceTensor& target) {
+    const scalar::Enclosure enclosure = scalar::enclosure(ball);
+    target.value[i] = enclosure.value;
+    target.low[i] = enclosure.low;
+    target.radius[i] = enclosure.radius;
+    narrow = narrow && enclosure.radius <= std::ldexp(std::fmax(1.0, std::fabs(enclosure.value)), -50) && std::isfinite(enclosure.value);
+  });
+}
+
+/// One attempt at `bits` bits; false where a radius is too wide.
+bool enclose(const Problem& problem, const tensor::TensorMap& inputs, int bits, const paths::Wanted& wanted, verdict::Reference& reference) {
+  const paths::BallArithmetic ar(bits);
+  const auto values = paths::load_inputs(ar, problem, inputs);
+  const auto formula = paths::make_formula<paths::BallArithmetic>("");
+  paths::Plan unfolded;
+  unfolded.fold_alpha_q = false;  // q_tilde is defined without alpha_q
+  bool narrow = true;
+  const auto keep = [&](const paths::PathOutput<scalar::Ball>& out) {
+    for (const auto& [name, unused] : out.tensors) {
+      if (!reference.contains(name)) reference.emplace(name, convert_balls(problem, out, name, narrow));
+    }
+  };
+  keep(paths::run_path(ar, PathKind::explicit_form, problem, paths::Plan{}, values, *formula, wanted));
+  std::set<std::string> left;
+  for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {
+    if (!reference.contains(spec.name) && (wanted.empty() || wanted.contains(spec.name))) left.insert(spec.name);
+  }
+  if (left.erase("q_rope_hat") != 0) {
+    keep(paths::run_path(ar, PathKind::absorbed_form, problem, paths::Plan{}, values, *formula, {"q_rope_hat"}));
+  }
+  if (!left.empty()) keep(paths::run_path(ar, PathKind::absorbed_form, problem, unfolded, values, *formula, left));
+  return narrow;
+}
+
+ReferenceResult enclose_until_narrow(const Problem& problem, const tensor::TensorMap& inputs, const paths::Wanted& wanted) {
+  for (int bits = kFirstBits; bits <= kLastBits; bits *= 4) {
+    ReferenceResult result;
+    if (enclose(problem, inputs, bits, wanted, result.tensors)) {
+      result.certified = true;
+      result.description = fmt::format("certified enclosures, ball arithmetic of {} bits", bits);
+      return result;
+    }
+  }
+  throw Error(fmt::format("{}: some exact output is not finite or not defined (norm.eps is {}; a zero row needs eps > 0)", problem.name,
+                          problem.norm.eps.text()));
+}
+
+}  // namespace
+
+double work_of(const Problem& problem) {
+  double total = 0;
+  for (Index b = 0; b < problem.batch; ++b) {
+    const double tokens = static_cast<double>(problem.context_of(b)), rows = static_cast<double>(problem.queries * problem.heads);
+    const double g = static_cast<double>(problem.groups), r = static_cast<double>(problem.latent), d = static_cast<double>(problem.key_dim());
+    const double d_v = static_cast<double>(problem.value_dim), hidden = static_cast<double>(problem.model_dim);
+    if (problem.is_mla()) total += tokens * g * r * (2 * static_cast<double>(problem.content_dim) + d_v);
+    total += rows * tokens * (d + d_v) + (problem.is_mla() ? 2 * rows * tokens * r : 0);
+    if (problem.start == problem::Start::x) total += tokens * hidden * (problem.is_mla() ? r : g * (d + d_v)) + rows * hidden * d;
+    total += rows * d_v * hidden;
+  }
+  return total;
+}
+
+ReferenceResult certified_reference(const Problem& problem, const tensor::TensorMap& inputs) { return enclose_until_narrow(problem, inputs, {}); }
+
+ReferenceResult measuring_reference(const Problem& problem, const tensor::TensorMap& inputs, const std::set<std::string>& names) {
+  if (work_of(problem) <= kCertifiedWork) return enclose_until_narrow(problem, inputs, names);
+  ReferenceResult result;
+  result.description = "explicit form in binary128, products in pairs of binary64 (about 2^-95, not certified)";
+  const paths::QuadArithmetic ar;
+  const auto values = paths::load_inputs(ar, problem, inputs);
+  const auto formula = paths::make_formula<paths::QuadArithmetic>("");
+  const auto keep = [&](const paths::PathOutput<scalar::Quad>& out) {
+    for (const auto& [name, unused] : out.tensors) {
+      if (result.tensors.contains(name)) continue;
+      result.tensors.emplace(name, convert(problem, out, name, false, [](const scalar::Quad& x, Index i, ReferenceTensor& target) {
+                               target.value[i] = static_cast<double>(x);
+                               target.low[i] = static_cast<double>(x - target.value[i]);
+                             }));
+    }
+  };
+  keep(paths::run_path(ar, PathKind::explicit_form, problem, paths::Plan{}, values, *formula, names));
+  std::set<std::string> left;
+  for (const std::string& name : names) {
+    if (!result.tensors.contains(name)) left.insert(name);
+  }
+  paths::Plan unfolded;
+  unfolded.fold_alpha_q = left.contains("q_rope_hat");
+  if (!left.empty()) keep(paths::run_path(ar, PathKind::absorbed_form, problem, unfolded, values, *formula, left));
+  return result;
+}
+
+}  // namespace equinorm::commands

@@ -1,0 +1,30 @@
+#include "commands/run_guarded.hpp"
+
+#include <fmt/format.h>
+#include <tbb/global_control.h>
+
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <thread>
+
+#include "scalar/error.hpp"
+
+namespace equinorm::commands {
+
+int run_guarded(const Options& options, const std::function<int()>& body) {
+  const auto threads = static_cast<std::size_t>(options.threads > 0 ? options.threads : static_cast<int>(std::thread::hardware_concurrency()));
+  const tbb::global_control control(tbb::global_control::max_allowed_parallelism, std::max<std::size_t>(1, threads));
+  try {
+    return body();
+  } catch (const Error& error) {
+    fmt::print(stderr, "equinorm: {}\n", error.what());
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "equinorm: out of memory; a smaller --context, --batch or --queries needs less\n");
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "equinorm: internal error: {}\n", error.what());
+  }
+  return 2;
+}
+
+}  // namespace equinorm::commands

@@ -1,0 +1,145 @@
+// `equinorm verify`: the equivalence suite.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <tuple>
+
+#include "commands/arithmetics.hpp"
+#include "commands/exact_checks.hpp"
+#include "commands/measure_paths.hpp"
+#include "commands/options.hpp"
+#include "commands/progress.hpp"
+#include "commands/publish.hpp"
+#include "commands/reference.hpp"
+#include "inputs/load.hpp"
+#include "inputs/model_weights.hpp"
+#include "paths/mutants.hpp"
+#include "problem/builtin.hpp"
+#include "scalar/error.hpp"
+
+namespace equinorm::commands {
+namespace {
+
+using problem::Problem;
+using verdict::CaseResult;
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Tokens of the sample on which stages are told apart.
+constexpr problem::Index kStageTokens = 64;
+
+class CaseRun {
+ public:
+  CaseRun(const std::string& case_text, const VerifyOptions& verify, const Options& options, Progress& progress)
+      : verify_(verify), progress_(progress), problem_(problem_of(case_text, options)) {
+    std::string extra;
+    if (!verify.weights.empty()) extra += fmt::format("--weights {} --layer {} ", verify.weights, verify.layer);
+    if (verify.exact_only) extra += "--exact-only ";
+    if (!verify.mutant.empty()) extra += "--mutant " + verify.mutant;
+    while (!extra.empty() && extra.back() == ' ') extra.pop_back();
+    result_.reproduce = reproduction_line("verify", case_text, options, extra);
+    result_.mutant = verify.mutant;
+  }
+
+  /// Steps that run() reports as progress.
+  static std::int64_t steps(const VerifyOptions& verify) {
+    const bool measures = !verify.exact_only && verify.mutant.empty();
+    const auto formats = static_cast<std::int64_t>(verify.formats.empty() ? arithmetic_names().size() : verify.formats.size());
+    return 4 + (measures ? 1 + formats : 0);
+  }
+
+  CaseResult run() {
+    const auto start = std::chrono::steady_clock::now();
+    if (!verify_.mutant.empty()) {
+      const paths::Mutant& mutant = paths::find_mutant(verify_.mutant);
+      if (!mutant.applies(problem_)) {
+        throw Error(fmt::format("--mutant: '{}' is the same function on case '{}'; it needs {}", mutant.id, problem_.name, mutant.needs));
+      }
+    }
+    step("inputs", [&] { read_inputs(); });
+    step("prime field", [&] { result_.checks.push_back(prime_field_check(problem_, verify_.mutant)); });
+    step("rationals", [&] { result_.checks.push_back(rational_check(problem_, verify_.mutant)); });
+    step("precision ladder", [&] { result_.checks.push_back(ladder_check(problem_, inputs_, verify_.mutant)); });
+    if (!verify_.exact_only && verify_.mutant.empty()) measure();
+    result_.problem = problem_;
+    result_.seconds = seconds_since(start);
+    return std::move(result_);
+  }
+
+ private:
+  template <class Body>
+  void step(const std::string& label, const Body& body) {
+    progress_.begin(problem_.name + ": " + label);
+    body();
+    progress_.advance();
+  }
+
+  void read_inputs() {
+    if (verify_.weights.empty()) {
+      inputs_ = inputs::make_inputs(problem_);
+      return;
+    }
+    // Weights come with the projections, so the path begins at the hidden state.
+    problem_.start = problem::Start::x;
+    inputs::ModelLayer layer = inputs::load_model_layer(problem_, verify_.weights, verify_.layer, verify_.first_head);
+    inputs_ = std::move(layer.inputs);
+    result_.notes = std::move(layer.notes);
+    inputs::check_inputs(problem_, inputs_);
+  }
+
+  void measure() {
+    const std::set<std::string> names{"logits", "lse", "o", "o_gated", "y"};
+    ReferenceResult reference;
+    step("reference", [&] { reference = measuring_reference(problem_, inputs_, names); });
+    result_.reference = reference.description;
+    const std::optional<inputs::Sample> sample = inputs::sample_problem(problem_, inputs_, kStageTokens, problem_.inputs.seed);
+    std::vector<std::string> formats = verify_.formats;
+    if (formats.empty()) {
+      for (const auto& [name, description] : arithmetic_names()) formats.push_back(name);
+    }
+    for (const std::string& name : formats) {
+      const NamedArithmetic arithmetic = find_arithmetic(name, problem_);
+      step(name, [&] {
+        measure_paths(arithmetic, problem_, inputs_, reference.tensors, names, result_);
+        if (sample) find_main_stages(arithmetic, *sample, result_);
+      });
+    }
+  }
+
+  const VerifyOptions& verify_;
+  Progress& progress_;
+  Problem problem_;
+  tensor::TensorMap inputs_;
+  CaseResult result_;
+};
+
+}  // namespace
+
+int verify(const VerifyOptions& verify, const Options& options) {
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<std::string> cases = verify.cases;
+  if (cases.empty()) {
+    for (const problem::NamedSource& source : problem::builtin_cases()) {
+      if (!verify.mutant.empty() && !paths::find_mutant(verify.mutant).applies(problem_of(std::string(source.name), options))) continue;
+      cases.emplace_back(source.name);
+    }
+    if (cases.empty()) throw Error("--mutant: '" + verify.mutant + "' is the same function on every case of the default suite");
+  }
+  // Everything that can be wrong with the words of the command is found before the first long step.
+  for (const std::string& text : cases) {
+    const Problem problem = problem_of(text, options);
+    for (const std::string& name : verify.formats) find_arithmetic(name, problem);
+  }
+  verdict::RunResult run;
+  run.command = "verify";
+  {
+    Progress progress(CaseRun::steps(verify) * static_cast<std::int64_t>(cases.size()), !options.quiet);
+    for (const std::string& text : cases) run.cases.push_back(CaseRun(text, verify, options, progress).run());
+  }
+  run.seconds = seconds_since(start);
+  return publish(run, !verify.cases.empty(), options);
+}
+
+}  // namespace equinorm::commands

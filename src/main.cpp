@@ -1,0 +1,109 @@
+// Command line of equinorm: arguments in, one call into commands/, exit code out.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "commands/run_guarded.hpp"
+
+namespace {
+
+using equinorm::commands::Options;
+
+/// Options that every command takes.
+void add_common(CLI::App& command, Options& options) {
+  command.add_option("--json", options.json_path, "Write the results as JSON to FILE")->type_name("FILE");
+  command.add_option("--junit", options.junit_path, "Write the verdicts as JUnit XML to FILE")->type_name("FILE");
+  command.add_flag("-q,--quiet", options.quiet, "Print nothing but errors");
+  command.add_flag("-v,--verbose", options.verbose, "Print every tensor and every check");
+  command.add_option("--threads", options.threads, "Number of threads (default: all cores); results do not depend on it")->check(CLI::Range(1, 4096));
+}
+
+/// --seed N, --context T and the other fields of a problem that can be changed from the command line.
+void add_overrides(CLI::App& command, Options& options) {
+  static constexpr const char* kFields[] = {"seed",      "context",   "batch",    "queries",   "heads", "groups",  "latent",     "content_dim", "rope_dim",
+                                            "value_dim", "head_dim",  "model_dim", "inputs",   "eps",   "softcap", "storage",    "accumulate",  "tile",
+                                            "splits"};
+  for (const std::string field : kFields) {
+    std::string flag = "--" + field;
+    if (command.get_option_no_throw(flag) != nullptr) continue;  // compare's --inputs is a file
+    for (char& c : flag) c = c == '_' ? '-' : c;
+    command.add_option_function<std::string>(
+        flag, [&options, field](const std::string& value) { options.overrides.emplace_back(field, value); }, "Change the problem's " + field)
+        ->group("Change the problem");
+  }
+  command.add_option_function<std::vector<std::string>>(
+      "--set",
+      [&options](const std::vector<std::string>& settings) {
+        for (const std::string& setting : settings) {
+          const std::size_t equals = setting.find('=');
+          if (equals == std::string::npos) throw CLI::ValidationError("--set", "'" + setting + "' is not KEY=VALUE, e.g. norm.scheme=unified");
+          options.overrides.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
+        }
+      },
+      "Change any key of the problem file, e.g. norm.scheme=unified")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all()
+      ->group("Change the problem");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace equinorm::commands;
+  CLI::App app("Numerical verification of QK-normed attention: is it the same function, and is every wrong digit explained by rounding?", "equinorm");
+  app.require_subcommand(1);
+  Options options;
+  int status = 0;
+  const auto runs = [&](CLI::App* command, auto body) { command->callback([&, body] { status = run_guarded(options, body); }); };
+
+  VerifyOptions verify_options;
+  CLI::App* verify_command = app.add_subcommand("verify", "Run the equivalence suite (no CASE: the default suite)");
+  verify_command->add_option("CASE", verify_options.cases, "Built-in case, model preset, config.json or problem file");
+  verify_command->add_flag("--exact-only", verify_options.exact_only, "Exact checks only, no measured errors");
+  verify_command->add_option("--formats", verify_options.formats, "Arithmetics to measure, e.g. bf16,bf16/fp32,fp32,real:100")->delimiter(',');
+  verify_command->add_option("--mutant", verify_options.mutant, "Put a catalogued faulty form in place of the absorbed one: it must come out different");
+  verify_command->add_option("--weights", verify_options.weights, "Checkpoint (safetensors file, index or folder) whose layer supplies the weights");
+  verify_command->add_option("--layer", verify_options.layer, "Layer of --weights")->check(CLI::NonNegativeNumber);
+  verify_command->add_option("--first-head", verify_options.first_head, "First head of a tensor-parallel slice of --weights")->check(CLI::NonNegativeNumber);
+  add_common(*verify_command, options);
+  add_overrides(*verify_command, options);
+  runs(verify_command, [&] { return verify(verify_options, options); });
+
+  GenerateOptions generate_options;
+  CLI::App* generate_command = app.add_subcommand("generate", "Write a case's inputs, on demand with certified outputs");
+  generate_command->add_option("CASE", generate_options.case_text, "Built-in case, model preset, config.json or problem file")->required();
+  generate_command->add_option("--out", generate_options.out_path, "The safetensors file to write")->required();
+  generate_command->add_flag("--reference", generate_options.reference, "Add every exact output: NAME, NAME.lo, NAME.radius");
+  add_common(*generate_command, options);
+  add_overrides(*generate_command, options);
+  runs(generate_command, [&] { return generate(generate_options, options); });
+
+  CompareOptions compare_options;
+  CLI::App* compare_command = app.add_subcommand("compare", "Measure outputs computed anywhere");
+  compare_command->add_option("CASE", compare_options.case_text, "Built-in case, model preset, config.json or problem file")->required();
+  compare_command->add_option("--inputs", compare_options.inputs_path, "safetensors file with the inputs")->required();
+  compare_command->add_option("--outputs", compare_options.outputs_path, "safetensors file with the outputs")->required();
+  add_common(*compare_command, options);
+  add_overrides(*compare_command, options);
+  runs(compare_command, [&] { return compare(compare_options, options); });
+
+  std::string what;
+  CLI::App* list_command = app.add_subcommand("list", "What there is");
+  list_command->add_option("WHAT", what, "cases, models, formats, norms, inputs or mutants");
+  add_common(*list_command, options);
+  runs(list_command, [&] { return list(what, options); });
+
+  CLI::App* doctor_command = app.add_subcommand("doctor", "What this machine can do, and what would be skipped");
+  add_common(*doctor_command, options);
+  runs(doctor_command, [&] { return doctor(options); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    std::fprintf(stderr, "equinorm: %s\n", error.what());
+    return 2;
+  }
+  return status;
+}

@@ -1,0 +1,100 @@
+#include "report/json.hpp"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace equinorm::report {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json finite(double x) { return std::isfinite(x) ? Json(x) : Json(nullptr); }
+
+Json json_of(const problem::Problem& p) {
+  return {{"name", p.name},
+          {"attention", problem::to_string(p.attention)},
+          {"norm", {{"scheme", problem::to_string(p.norm.scheme)}, {"kind", problem::to_string(p.norm.kind)}, {"weight", problem::to_string(p.norm.weight)}, {"eps", p.norm.eps.text()}}},
+          {"batch", p.batch},
+          {"queries", p.queries},
+          {"context", p.context},
+          {"heads", p.heads},
+          {"groups", p.groups},
+          {"key_dim", p.key_dim()},
+          {"value_dim", p.value_dim},
+          {"inputs", {{"kind", p.inputs.kind}, {"seed", p.inputs.seed}}}};
+}
+
+Json json_of(const verdict::ExactCheck& check) {
+  Json json{{"method", check.method},
+            {"verdict", check.verdict == verdict::Verdict::measured ? "not run" : to_string(check.verdict)},
+            {"scope", check.scope},
+            {"elements", check.elements},
+            {"seconds", check.seconds}};
+  if (check.false_equal_log2 < 0) json["false_equal_log2"] = check.false_equal_log2;
+  if (check.difference) {
+    const verdict::FirstDifference& d = *check.difference;
+    json["first_difference"] = {{"stage", d.stage}, {"tensor", d.tensor}, {"index", d.index}, {"explicit", d.explicit_value}, {"absorbed", d.absorbed_value}};
+  }
+  if (!check.rungs.empty()) {
+    json["slope"] = check.slope;
+    for (const verdict::LadderRung& rung : check.rungs) json["rungs"].push_back({{"bits", rung.bits}, {"log2_difference", finite(rung.log2_difference)}});
+  }
+  return json;
+}
+
+Json json_of(const verdict::ErrorRow& row) {
+  const verdict::ErrorStatistics& e = row.error;
+  return {{"arithmetic", row.arithmetic},
+          {"path", row.path},
+          {"tensor", row.tensor},
+          {"format", scalar::to_string(row.format)},
+          {"elements", e.elements},
+          {"nonfinite", e.nonfinite},
+          {"max_abs", finite(e.max_abs)},
+          {"max_relative", finite(e.max_relative)},
+          {"max_ulp", finite(e.max_ulp)},
+          {"normwise", finite(e.normwise)},
+          {"worst_index", e.worst},
+          {"bound", row.bound ? finite(*row.bound) : Json(nullptr)},
+          {"verdict", to_string(row.verdict)},
+          {"main_stage", row.main_stage.empty() ? Json(nullptr) : Json(row.main_stage)}};
+}
+
+Json json_of(const verdict::DifferenceRow& row) {
+  return {{"arithmetic", row.arithmetic},
+          {"tensor", row.tensor},
+          {"max_abs", finite(row.difference.max_abs)},
+          {"normwise", finite(row.difference.normwise)},
+          {"bound", row.bound ? finite(*row.bound) : Json(nullptr)}};
+}
+
+Json json_of(const verdict::CaseResult& result);
+
+template <class T>
+Json list_of(const std::vector<T>& items) {
+  Json list = Json::array();
+  for (const T& item : items) list.push_back(json_of(item));
+  return list;
+}
+
+Json json_of(const verdict::CaseResult& result) {
+  return {{"problem", json_of(result.problem)},
+          {"mutant", result.mutant.empty() ? Json(nullptr) : Json(result.mutant)},
+          {"exact_checks", list_of(result.checks)},
+          {"reference", result.reference.empty() ? Json(nullptr) : Json(result.reference)},
+          {"errors", list_of(result.errors)},
+          {"differences", list_of(result.differences)},
+          {"notes", result.notes},
+          {"reproduce", result.reproduce},
+          {"seconds", result.seconds}};
+}
+
+}  // namespace
+
+std::string to_json(const verdict::RunResult& run) {
+  const Json json{{"schema", "equinorm-run"},       {"schema_version", kSchemaVersion}, {"command", run.command},
+                  {"exit_code", exit_code(run)}, {"seconds", run.seconds},           {"cases", list_of(run.cases)}};
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace equinorm::report

@@ -1,0 +1,166 @@
+#include "report/terminal.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "report/text_pieces.hpp"
+
+namespace equinorm::report {
+namespace {
+
+using verdict::CaseResult;
+using verdict::ErrorRow;
+using verdict::ExactCheck;
+using verdict::Verdict;
+
+std::string case_heading(const CaseResult& result, const Style& style) {
+  std::string text = bold(result.problem.name, style);
+  if (!result.mutant.empty()) text += fmt::format("  with mutant {} in place of the absorbed form", result.mutant);
+  text += "\n  " + describe(result.problem) + "\n";
+  for (const std::string& note : result.notes) text += "  note: " + note + "\n";
+  return text;
+}
+
+std::string checks_table(const CaseResult& result, const Style& style) {
+  if (result.checks.empty()) return {};
+  std::string text = "\n  explicit = absorbed, without rounding\n";
+  for (const ExactCheck& check : result.checks) {
+    text += fmt::format("    {:<17} {} {}\n", check.method, check.verdict == Verdict::measured ? "not run  " : coloured(check.verdict, 9, style),
+                        check_details(check));
+    if (check.difference) {
+      const verdict::FirstDifference& d = *check.difference;
+      text += fmt::format("{:32}first departs in stage {}, tensor {}{}\n{:32}explicit {}, absorbed {}\n", "", d.stage, d.tensor, index_text(d.index), "",
+                          d.explicit_value, d.absorbed_value);
+    }
+    if (style.verbose) {
+      for (const verdict::LadderRung& rung : check.rungs) text += fmt::format("{:32}{:>5} bits: 2^{:.1f}\n", "", rung.bits, rung.log2_difference);
+    }
+  }
+  return text;
+}
+
+/// The tensor that a reader cares for most: the last output there is.
+std::string last_tensor(const CaseResult& result) {
+  static const std::vector<std::string> order{"y", "o_gated", "o"};
+  for (const std::string& name : order) {
+    if (std::any_of(result.errors.begin(), result.errors.end(), [&](const ErrorRow& row) { return row.tensor == name; })) return name;
+  }
+  return result.errors.empty() ? "" : result.errors.back().tensor;
+}
+
+std::string error_line(const ErrorRow& row, bool with_stage, const Style& style) {
+  const std::string bad = row.error.nonfinite > 0 ? fmt::format(", {} not finite", row.error.nonfinite) : "";
+  const bool nothing = row.error.nonfinite == row.error.elements && row.error.elements > 0;
+  const auto show = [&](double x) { return nothing ? std::string("-") : number(x); };
+  std::string text = fmt::format("    {:<11}{:<9} {:<8}{:>9}{:>10}{:>10}{:>10}{:>9}  {:<16}", row.arithmetic, row.path, row.tensor,
+                                 show(row.error.max_abs), show(row.error.max_relative), nothing ? "-" : fmt::format("{:.3g}", row.error.max_ulp),
+                                 show(row.error.normwise), row.bound ? number(*row.bound) : "-", index_text(row.error.worst));
+  if (with_stage) text += fmt::format("{}", row.main_stage.empty() ? "-" : row.main_stage);
+  if (row.verdict != Verdict::measured) text += "  " + coloured(row.verdict, 0, style);
+  return text + bad + "\n";
+}
+
+std::string errors_table(const CaseResult& result, const Style& style) {
+  if (result.errors.empty()) return {};
+  const bool with_stage = std::any_of(result.errors.begin(), result.errors.end(), [](const ErrorRow& row) { return !row.main_stage.empty(); });
+  std::string text = fmt::format("\n  measured error, against {}\n", result.reference);
+  text += fmt::format("    {:<11}{:<9} {:<8}{:>9}{:>10}{:>10}{:>10}{:>9}  {:<16}{}\n", "arithmetic", "form", "tensor", "max abs", "max rel", "max ulp",
+                      "normwise", "bound", "worst at", with_stage ? "main stage" : "");
+  const std::string last = last_tensor(result);
+  const bool compared = result.checks.empty();
+  for (const ErrorRow& row : result.errors) {
+    if (style.verbose || compared || row.tensor == "logits" || row.tensor == last) text += error_line(row, with_stage, style);
+  }
+  if (result.differences.empty()) return text;
+  text += fmt::format("\n  explicit minus absorbed\n    {:<20} {:<8}{:>9}{:>10}{:>9}\n", "arithmetic", "tensor", "max abs", "normwise", "bound");
+  for (const verdict::DifferenceRow& row : result.differences) {
+    if (!style.verbose && row.tensor != last) continue;
+    text += fmt::format("    {:<20} {:<8}{:>9}{:>10}{:>9}\n", row.arithmetic, row.tensor, number(row.difference.max_abs), number(row.difference.normwise),
+                        row.bound ? number(*row.bound) : "-");
+  }
+  return text;
+}
+
+/// "equal" when all exact checks say so, else the worst verdict.
+Verdict joint_verdict(const CaseResult& result) {
+  Verdict joint = Verdict::measured;
+  for (const ExactCheck& check : result.checks) {
+    if (fails(check.verdict)) return check.verdict;
+    if (!holds(joint) && joint != Verdict::measured) continue;
+    if (check.verdict != Verdict::measured) joint = check.verdict;
+  }
+  return joint;
+}
+
+std::string summary_row(const CaseResult& result, const std::vector<std::string>& arithmetics, const std::string& path, bool first, const Style& style) {
+  std::string text = first ? fmt::format("{:<28}{}", result.problem.name, coloured(joint_verdict(result), 11, style)) : fmt::format("{:<39}", "");
+  if (arithmetics.empty()) return text + "\n";
+  const std::string last = last_tensor(result);
+  text += fmt::format("{:<9} {:<8}", path, last);
+  for (const std::string& name : arithmetics) {
+    const auto row = std::find_if(result.errors.begin(), result.errors.end(), [&](const ErrorRow& r) {
+      return r.arithmetic == name && r.path == path && r.tensor == last;
+    });
+    std::string cell = "-";
+    if (row != result.errors.end()) cell = row->error.nonfinite > 0 ? "overflow" : number(row->error.normwise);
+    text += fmt::format("{:>10}", cell);
+  }
+  return text + "\n";
+}
+
+}  // namespace
+
+std::string describe(const problem::Problem& p) {
+  std::string text = fmt::format("{} {}", problem::to_string(p.attention), problem::to_string(p.norm.scheme));
+  if (p.norm.scheme != problem::NormScheme::none) {
+    text += " " + problem::to_string(p.norm.kind);
+    if (p.norm.weight != problem::NormWeight::plain) text += " weight " + problem::to_string(p.norm.weight);
+  }
+  text += fmt::format(", B {} S {} T {}, H {} G {}", p.batch, p.queries, fmt::join(p.context, ","), p.heads, p.groups);
+  if (p.is_mla()) text += fmt::format(", r {} d_c {} d_r {}", p.latent, p.content_dim, p.rope_dim);
+  else text += fmt::format(", d {}", p.head_dim);
+  text += fmt::format(" d_v {}", p.value_dim);
+  if (p.model_dim > 0) text += fmt::format(" d_model {}", p.model_dim);
+  if (p.start == problem::Start::x) text += ", from x";
+  if (p.mask.kind == problem::MaskKind::window) text += fmt::format(", window {}", p.mask.window);
+  return text + fmt::format(", inputs {} seed {}", p.inputs.kind == "file" ? p.inputs.path : p.inputs.kind, p.inputs.seed);
+}
+
+std::string summary_text(const verdict::RunResult& run, const Style& style) {
+  std::vector<std::string> arithmetics;
+  for (const CaseResult& result : run.cases) {
+    for (const ErrorRow& row : result.errors) {
+      if (std::find(arithmetics.begin(), arithmetics.end(), row.arithmetic) == arithmetics.end()) arithmetics.push_back(row.arithmetic);
+    }
+  }
+  std::string text;
+  if (!arithmetics.empty()) text += "Are the two forms the same function, and how far is each number format from it? (max error / max exact value)\n\n";
+  std::string heading = fmt::format("{:<28}{:<11}", "case", "exact");
+  if (!arithmetics.empty()) heading += fmt::format("{:<9} {:<8}", "form", "tensor");
+  for (const std::string& name : arithmetics) heading += fmt::format("{:>10}", name);
+  text += bold(heading, style) + "\n";
+  for (const CaseResult& result : run.cases) {
+    text += summary_row(result, arithmetics, "explicit", true, style);
+    if (!arithmetics.empty()) text += summary_row(result, arithmetics, "absorbed", false, style);
+  }
+  text += "\n";
+  if (!arithmetics.empty()) {
+    text += "exact: prime field at full size, rationals on small dims, and true functions at 24 to 1024 bits agree that explicit = absorbed\n"
+            "errors are measured; their bounds are not computed yet. All of one case: equinorm verify CASE\n";
+  }
+  for (const CaseResult& result : run.cases) text += failures_text(result, style);
+  return text + closing_text(run, style);
+}
+
+std::string full_text(const verdict::RunResult& run, const Style& style) {
+  std::string text;
+  for (const CaseResult& result : run.cases) {
+    text += case_heading(result, style) + checks_table(result, style) + errors_table(result, style) + "\n";
+    text += failures_text(result, style);
+  }
+  return text + closing_text(run, style);
+}
+
+}  // namespace equinorm::report
