@@ -1,7 +1,8 @@
 // Families that plant keys with large logits: planted-key, edge-logits.
 //
 // A fixed sign pattern d is added to every query and to the planted keys so that both still hold it, parallel, after norm, weight and rotation:
-// a block that may turn gets d unrotated and divided by gamma, a block that never turns gets d sign(gamma), which leaves more of d's size. Where a projection makes the keys, one input channel carries the pattern: channel 0 of the
+// a block that may turn gets d unrotated and divided by gamma, a block that never turns gets d sign(gamma), which leaves more of d's size.
+// Gammas are a quarter larger than elsewhere, so that the largest logit stands out among a quarter of a million others too. Where a projection makes the keys, one input channel carries the pattern: channel 0 of the
 // latent (mla) or of x. Queries projected from x are carried by channel 1, and there the pattern leaves out fast pairs, which no weight can unrotate.
 #include <algorithm>
 #include <array>
@@ -29,6 +30,12 @@ class PlantedKeys : public Family {
   }
 
  protected:
+  void draw(const TensorSpec& spec, Index begin, Index count, double* out) const override {
+    Family::draw(spec, begin, count, out);
+    if (spec.role != Role::gamma || spec.name.ends_with("_latent")) return;
+    for (Index i = 0; i < count; ++i) out[i] = zero_centred(spec) ? out[i] + (kGain - 1) : out[i] * kGain;
+  }
+
   void adjust(const TensorSpec& spec, Index row, double* values) const override {
     problem_.is_mla() ? plant_mla(spec, row, values) : plant_gqa(spec, row, values);
     if (from_x_) adjust_x_start(spec, row, values);
@@ -37,7 +44,7 @@ class PlantedKeys : public Family {
   /// 0.7 is about what the random parts of key and query and the spread of the gammas leave of the aligned logit.
   double typical_maximum() const override {
     const Index width = from_x_ && problem_.is_mla() ? problem_.content_dim : problem_.key_dim();
-    return 0.7 * std::abs(scale()) * static_cast<double>(width);
+    return 0.7 * kGain * kGain * std::abs(scale()) * static_cast<double>(width);
   }
 
  private:
@@ -214,6 +221,7 @@ class PlantedKeys : public Family {
     for (std::size_t j = 0; j < pattern.size(); ++j) values[j] += factor * pattern[j];
   }
 
+  static constexpr double kGain = 1.25;
   static constexpr std::uint64_t kRopeSigns = std::uint64_t{1} << 40;
 
   bool from_x_;
@@ -232,8 +240,8 @@ PlantedKeys::Strengths plant_last(const Problem& problem, Index batch) {
   PlantedKeys::Strengths strengths;
   if (tokens < 1) return strengths;
   const Index first = first_live_key(problem, tokens);
-  strengths[first] = 1;
-  strengths[first + (tokens - first) / 2] = 1;
+  strengths[first] = 0.7;
+  strengths[first + (tokens - first) / 2] = 0.7;
   strengths[std::max<Index>(first, tokens - problem.queries)] = 8;
   strengths[tokens - 1] = 8;
   return strengths;

@@ -54,7 +54,7 @@ std::string error_line(const ErrorRow& row, bool with_stage, const Style& style)
   const std::string bad = row.error.nonfinite > 0 ? fmt::format(", {} not finite", row.error.nonfinite) : "";
   const bool nothing = row.error.nonfinite == row.error.elements && row.error.elements > 0;
   const auto show = [&](double x) { return nothing ? std::string("-") : number(x); };
-  std::string text = fmt::format("    {:<11}{:<9} {:<8}{:>9}{:>10}{:>10}{:>10}{:>9}  {:<16}", row.arithmetic, row.path, row.tensor,
+  std::string text = fmt::format("    {:<11}{:<9}{:<14}{:>9}{:>9}{:>10}{:>9}{:>8}  {:<16}", row.arithmetic, row.path, row.tensor,
                                  show(row.error.max_abs), show(row.error.max_relative), nothing ? "-" : fmt::format("{:.3g}", row.error.max_ulp),
                                  show(row.error.normwise), row.bound ? number(*row.bound) : "-", index_text(row.error.worst));
   if (with_stage) text += fmt::format("{}", row.main_stage.empty() ? "-" : row.main_stage);
@@ -66,7 +66,7 @@ std::string errors_table(const CaseResult& result, const Style& style) {
   if (result.errors.empty()) return {};
   const bool with_stage = std::any_of(result.errors.begin(), result.errors.end(), [](const ErrorRow& row) { return !row.main_stage.empty(); });
   std::string text = fmt::format("\n  measured error, against {}\n", result.reference);
-  text += fmt::format("    {:<11}{:<9} {:<8}{:>9}{:>10}{:>10}{:>10}{:>9}  {:<16}{}\n", "arithmetic", "form", "tensor", "max abs", "max rel", "max ulp",
+  text += fmt::format("    {:<11}{:<9}{:<14}{:>9}{:>9}{:>10}{:>9}{:>8}  {:<16}{}\n", "arithmetic", "form", "tensor", "max abs", "max rel", "max ulp",
                       "normwise", "bound", "worst at", with_stage ? "main stage" : "");
   const std::string last = last_tensor(result);
   const bool compared = result.checks.empty();
@@ -158,7 +158,7 @@ std::string full_text(const verdict::RunResult& run, const Style& style) {
   std::string text;
   for (const CaseResult& result : run.cases) {
     text += case_heading(result, style) + checks_table(result, style) + errors_table(result, style) + "\n";
-    text += failures_text(result, style);
+    if (!failures_text(result, style).empty()) text += reproduction_text(result);
   }
   return text + closing_text(run, style);
 }

@@ -64,9 +64,10 @@ std::string failures_text(const verdict::CaseResult& result, const Style& style)
     if (row.error.nonfinite > 0) text += fmt::format(" ({} elements, first at {})", row.error.nonfinite, index_text(row.error.worst));
     text += "\n";
   }
-  if (!text.empty()) text += fmt::format("    reproduce: {}\n", result.reproduce);
-  return text;
+  return text.empty() ? text : text + reproduction_text(result);
 }
+
+std::string reproduction_text(const verdict::CaseResult& result) { return fmt::format("    reproduce: {}\n", result.reproduce); }
 
 std::string closing_text(const verdict::RunResult& run, const Style& style) {
   int held = 0, failed = 0, open = 0;

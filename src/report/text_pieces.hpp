@@ -19,6 +19,7 @@ std::string bold(const std::string& text, const Style& style);
 std::string check_details(const verdict::ExactCheck& check);
 /// "all 41 exact checks hold ..." and the exit code's meaning.
 std::string closing_text(const verdict::RunResult& run, const Style& style);
+std::string reproduction_text(const verdict::CaseResult& result);
 /// Details and reproduction line of every failing or undecided check of a case.
 std::string failures_text(const verdict::CaseResult& result, const Style& style);
 

@@ -4,7 +4,9 @@ namespace equinorm::verdict {
 
 std::vector<Verdict> verdicts(const CaseResult& result) {
   std::vector<Verdict> all;
-  for (const ExactCheck& check : result.checks) all.push_back(check.verdict);
+  for (const ExactCheck& check : result.checks) {
+    if (check.verdict != Verdict::measured) all.push_back(check.verdict);
+  }
   for (const ErrorRow& row : result.errors) {
     if (row.verdict != Verdict::measured) all.push_back(row.verdict);
   }

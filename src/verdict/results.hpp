@@ -76,7 +76,7 @@ struct RunResult {
   double seconds = 0;
 };
 
-/// Every verdict of a case; rows without a bound carry none.
+/// Every verdict of a case. What was only measured (rows without a bound) or could not show the fault (checks not run) carries none.
 std::vector<Verdict> verdicts(const CaseResult& result);
 int exit_code(const RunResult& run);
 
