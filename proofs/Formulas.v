@@ -1,6 +1,6 @@
 (** Purpose: from formulas with + - * / to polynomials, so that the Schwartz-Zippel bound speaks of what a program computes.
     Main results: [numerator_value], [numerator_degree]: a formula is a fraction of polynomials of known degree; [different_formulas_differ]: two
-      formulas that differ at one point (where both are defined) agree on at most D |S|^(n-1) points of S^n.
+      formulas that differ at one point (where both are defined) agree on at most mu D |S|^(n-1) of the draws S^n.
     Depends on: SchwartzZippel. No axioms.
 
     An uninterpreted function value (a keyed hash of an argument) enters as a variable of its own. *)
@@ -215,15 +215,16 @@ Qed.
 (** Degree of the numerator of e - f. *)
 Definition difference_degree (e f : formula) : nat := fst (degrees (Sub e f)).
 
-(** If two formulas differ anywhere, random points of S^n miss it with probability at most D / |S|. [agree] counts the points where both are
-    defined and equal. *)
-Theorem different_formulas_differ n (e f : formula) (S : list K) (agree : list (list K)) witness :
-  NoDup S -> inputs_below n e -> inputs_below n f ->
+(** If two formulas differ anywhere, random draws of the inputs from S miss it with probability at most mu D / |S|: the draws at which both
+    are defined and equal are at most mu D |S|^(n-1). [misses] decides any property that implies that. *)
+Theorem different_formulas_differ n (e f : formula) (S : list K) (mu : nat) witness :
+  at_most eq_dec mu S -> inputs_below n e -> inputs_below n f ->
   length witness = n -> defined e witness -> defined f witness -> value e witness <> value f witness ->
-  NoDup agree -> (forall point, In point agree -> In point (grid n S) /\ defined e point /\ defined f point /\ value e point = value f point) ->
-  (length agree <= difference_degree e f * length S ^ (n - 1))%nat.
+  forall misses : list K -> bool,
+  (forall point, misses point = true -> defined e point /\ defined f point /\ value e point = value f point) ->
+  (length (filter misses (grid n S)) <= mu * difference_degree e f * length S ^ (n - 1))%nat.
 Proof.
-  intros HS He Hf Hl Hde Hdf Hdiff Hnd Hagree.
+  intros HS He Hf Hl Hde Hdf Hdiff misses Hmisses.
   assert (Hlen : forall k point, In point (grid k S) -> length point = k).
   { induction k as [|k IH]; simpl; intros point Hp; [destruct Hp as [<-|[]]; reflexivity|].
     apply in_flat_map in Hp. destruct Hp as (rest & Hrest & Hp). apply in_map_iff in Hp. destruct Hp as (x & <- & _). simpl. auto. }
@@ -239,10 +240,13 @@ Proof.
       rewrite <- Hval, H. ring. }
   assert (Hnz : nonzero n q).
   { destruct (nonzero_dec eq_dec n q) as [H|H]; [assumption|]. exfalso. apply Hdiff, Hvalue; try assumption. now apply zero_vanishes. }
-  etransitivity; [|apply (schwartz_zippel eq_dec n q (difference_degree e f) S HS Hnz); apply numerator_degree].
-  unfold zeros. apply NoDup_incl_length; [assumption|]. intros point Hp.
-  destruct (Hagree point Hp) as (Hg & Hpe & Hpf & Heq). apply filter_In. split; [assumption|].
-  apply is_zero_iff. apply Hvalue; auto.
+  etransitivity; [|apply (schwartz_zippel eq_dec n q (difference_degree e f) S mu HS Hnz); apply numerator_degree].
+  unfold zeros. assert (Hall : forall point, In point (grid n S) -> misses point = true -> is_zero eq_dec (eval n q point) = true).
+  { intros point Hp Hm. destruct (Hmisses point Hm) as (Hpe & Hpf & Heq). apply is_zero_iff. apply Hvalue; auto. }
+  clear -Hall. induction (grid n S) as [|point points IH]; [simpl; lia|].
+  assert (IH' := IH (fun z Hz => Hall z (or_intror Hz))). simpl.
+  destruct (misses point) eqn:Em; [rewrite (Hall point (or_introl eq_refl) Em); simpl; lia|].
+  destruct (is_zero eq_dec (eval n q point)); simpl; lia.
 Qed.
 
 End Formulas.

@@ -1,7 +1,7 @@
 (** Purpose: the field of the exact check: integers modulo a prime, with any functions in place of rsqrt, sigmoid and exp.
     Main results: [prime_field_scalars]: it is an instance of Scalars, so that every theorem over a field holds in it;
-      [prime_field_forms_equal]: the two forms are equal modulo every prime; [prime_field_error]: over S = all of F_p two formulas that differ
-      somewhere agree on at most D p^(n-1) of the p^n points.
+      [prime_field_forms_equal]: the two forms are equal modulo every prime; [prime_field_error]: two formulas that differ somewhere
+      look equal at random inputs with probability at most 2 D / p.
     Depends on: Fused, Formulas. No axioms. *)
 From Coq Require Import ZArith Znumtheory List Eqdep_dec Lia.
 From Equinorm Require Import Fused Formulas.
@@ -96,14 +96,30 @@ Proof. unfold residues. now rewrite map_length, seq_length. Qed.
 Local Close Scope Z_scope.
 Let F := prime_field_scalars.
 
-Theorem prime_field_error n (e f : formula (K := F)) (agree : list (list F)) witness :
-  inputs_below n e -> inputs_below n f -> length witness = n -> defined e witness -> defined f witness -> value e witness <> value f witness ->
-  NoDup agree ->
-  (forall point, In point agree -> In point (grid (K := F) n residues) /\ defined e point /\ defined f point /\ value e point = value f point) ->
-  length agree <= difference_degree e f * Z.to_nat p ^ (n - 1).
+(** The draws of the exact check: a residue chosen at random, with 0 replaced by 1. The value 1 is twice as likely as the others. *)
+Definition draws : list residue := map (fun a => if residue_eq_dec a (residue_of 0) then residue_of 1 else a) residues.
+
+Lemma draws_at_most_twice : at_most (K := F) residue_eq_dec 2 draws.
 Proof.
-  intros. rewrite <- residues_length.
-  apply (different_formulas_differ (K := F) residue_eq_dec n e f residues agree witness); auto using residues_nodup.
+  intros b. pose proof (proj1 (NoDup_count_occ residue_eq_dec residues) residues_nodup) as Honce. specialize (Honce b) as Hb.
+  specialize (Honce (residue_of 0)).
+  assert (H : (count_occ residue_eq_dec draws b <= count_occ residue_eq_dec residues b + count_occ residue_eq_dec residues (residue_of 0))%nat).
+  { unfold draws. clear. induction residues as [|a rest IH]; [simpl; lia|]. cbn [map count_occ].
+    destruct (residue_eq_dec a (residue_of 0)) as [E|E].
+    - destruct (residue_eq_dec (residue_of 1) b), (residue_eq_dec a b); lia.
+    - destruct (residue_eq_dec a b); lia. }
+  simpl in *. lia.
+Qed.
+
+(** Two formulas that differ somewhere look equal at 2 D p^(n-1) of the p^n draws at most: with probability 2 D / p. *)
+Theorem prime_field_error n (e f : formula (K := F)) witness :
+  inputs_below n e -> inputs_below n f -> length witness = n -> defined e witness -> defined f witness -> value e witness <> value f witness ->
+  forall misses : list F -> bool,
+  (forall point, misses point = true -> defined e point /\ defined f point /\ value e point = value f point) ->
+  length (filter misses (grid (K := F) n draws)) <= 2 * difference_degree e f * Z.to_nat p ^ (n - 1).
+Proof.
+  intros. replace (Z.to_nat p) with (length draws) by (unfold draws; now rewrite map_length, residues_length).
+  apply (different_formulas_differ (K := F) residue_eq_dec n e f draws 2 witness); auto using draws_at_most_twice.
 Qed.
 
 End PrimeField.

@@ -1,6 +1,7 @@
 (** Purpose: how rarely a polynomial that is not zero vanishes: what a check at random points of a prime field relies on.
     Main results: [schwartz_zippel]: a nonzero polynomial in n variables of total degree at most D, over a field, has at most
-      D |S|^(n-1) zeros in S^n; [union_bound]: so for a list of them, with the sum of their degrees.
+      mu D |S|^(n-1) zeros in S^n, where S lists the equally likely draws of one variable and no value occurs in it more than mu times
+      (mu = 1: a set); [union_bound]: so for a list of polynomials, with the sum of their degrees.
     Depends on: Scalars (only its field). No axioms.
 
     A polynomial in n + 1 variables is the list of its coefficients, lowest first, each a polynomial in n variables. *)
@@ -117,6 +118,47 @@ Proof.
   rewrite Hlast in IH by (simpl; lia). specialize (IH Hlead). simpl in Hd. cbn [length pred]. lia.
 Qed.
 
+(** Draws with repetition: a value that can be drawn in mu ways counts mu times. *)
+Definition at_most (mu : nat) (S : list K) : Prop := forall a, (count_occ eq_dec S a <= mu)%nat.
+
+Lemma at_most_once (S : list K) : NoDup S -> at_most 1 S.
+Proof. intros H a. now apply NoDup_count_occ. Qed.
+
+Lemma length_by_values mu (values draws : list K) : at_most mu draws -> (forall a, In a draws -> In a values) ->
+  (length draws <= mu * length values)%nat.
+Proof.
+  revert draws. induction values as [|v values IH]; intros draws Hmu Hin.
+  - destruct draws as [|a draws]; [simpl; lia|]. destruct (Hin a (or_introl eq_refl)).
+  - assert (Hsplit : forall ds, length ds = (count_occ eq_dec ds v + length (remove eq_dec v ds))%nat).
+    { induction ds as [|a ds IHd]; [reflexivity|]. simpl. destruct (eq_dec a v), (eq_dec v a); simpl; congruence || lia. }
+    assert (Hcount : forall ds a, (count_occ eq_dec (remove eq_dec v ds) a <= count_occ eq_dec ds a)%nat).
+    { induction ds as [|b ds IHd]; intros a; [simpl; lia|]. specialize (IHd a). simpl.
+      destruct (eq_dec v b); simpl; destruct (eq_dec b a); lia. }
+    assert (H : (length (remove eq_dec v draws) <= mu * length values)%nat).
+    { apply IH.
+      - intros a. etransitivity; [apply Hcount|apply Hmu].
+      - intros a Ha. apply in_remove in Ha. destruct Ha as [Ha Hne]. destruct (Hin a Ha); [congruence|assumption]. }
+    rewrite (Hsplit draws). specialize (Hmu v). cbn [length]. rewrite Nat.mul_succ_r. lia.
+Qed.
+
+Lemma roots_drawn (q : list K) (S : list K) mu : at_most mu S -> last q 0 <> 0 ->
+  (length (filter (fun x => is_zero (horner q x)) S) <= mu * pred (length q))%nat.
+Proof.
+  intros Hmu Hlead. set (found := filter (fun x => is_zero (horner q x)) S). set (values := nodup eq_dec found).
+  assert (Hvalues : (length values <= pred (length q))%nat).
+  { pose proof (roots q values (NoDup_nodup eq_dec found) Hlead) as H.
+    replace (filter (fun x => is_zero (horner q x)) values) with values in H; [assumption|].
+    assert (Hall : forall x, In x values -> is_zero (horner q x) = true).
+    { intros x Hx. apply nodup_In in Hx. now apply filter_In in Hx. }
+    clear H. induction values as [|x xs IH]; [reflexivity|]. simpl. rewrite Hall by now left. f_equal. apply IH. intros; apply Hall; now right. }
+  assert (Hfound : (length found <= mu * length values)%nat).
+  { apply length_by_values.
+    - intros a. etransitivity; [|apply (Hmu a)]. unfold found. clear. induction S as [|x S IH]; [simpl; lia|].
+      simpl. destruct (is_zero (horner q x)); simpl; destruct (eq_dec x a); lia.
+    - intros a Ha. now apply nodup_In. }
+  nia.
+Qed.
+
 Lemma nonzero_dec n (q : poly n) : {nonzero n q} + {~ nonzero n q}.
 Proof.
   induction n as [|n IH]; simpl.
@@ -180,15 +222,15 @@ Lemma last_snoc (a : list K) z : last (a ++ [z]) 0 = z.
 Proof. apply last_last. Qed.
 
 (** The bound times |S|, so that it needs no n >= 1. *)
-Lemma schwartz_zippel_times n (q : poly n) D (S : list K) : NoDup S -> nonzero n q -> degree_le n q D ->
-  (zeros n q S * length S <= D * length S ^ n)%nat.
+Lemma schwartz_zippel_times n (q : poly n) D (S : list K) mu : at_most mu S -> nonzero n q -> degree_le n q D ->
+  (zeros n q S * length S <= mu * D * length S ^ n)%nat.
 Proof.
   intros HS. revert q D. induction n as [|n IH]; intros q D Hnz Hdeg.
   - unfold zeros. simpl in *. destruct (is_zero q) eqn:E; [apply is_zero_iff in E; congruence|simpl; lia].
   - destruct (leading n q D Hnz Hdeg) as (low & top & Htop & Hlow & Hdtop & Heq).
-    assert (Hcount : (zeros (Datatypes.S n) q S <= length low * length S ^ n + length S * zeros n top S)%nat).
+    assert (Hcount : (zeros (Datatypes.S n) q S <= mu * length low * length S ^ n + length S * zeros n top S)%nat).
     { unfold zeros. rewrite <- (grid_length n S). apply zeros_by_lines. intros rest Hbad.
-      pose proof (roots (map (fun a => eval n a rest) (low ++ [top])) S HS) as Hroots.
+      pose proof (roots_drawn (map (fun a => eval n a rest) (low ++ [top])) S mu HS) as Hroots.
       rewrite map_app in Hroots. cbn [map] in Hroots. rewrite last_snoc, app_length, map_length in Hroots. cbn [length] in Hroots.
       replace (pred (length low + 1)) with (length low) in Hroots by lia.
       rewrite (filter_ext _ (fun x => is_zero (horner (map (fun a => eval n a rest) low ++ [eval n top rest]) x))).
@@ -197,15 +239,15 @@ Proof.
     specialize (IH top _ Htop Hdtop). cbn [Nat.pow].
     apply (Nat.mul_le_mono_r _ _ (length S)) in Hcount. apply (Nat.mul_le_mono_l _ _ (length S)) in IH.
     remember (D - length low)%nat as rest eqn:Hrest. replace D with (length low + rest)%nat by lia.
-    etransitivity; [exact Hcount|]. etransitivity; [|apply Nat.eq_le_incl; symmetry; apply Nat.mul_add_distr_r].
+    rewrite (Nat.mul_add_distr_l mu), (Nat.mul_add_distr_r (mu * length low)). etransitivity; [exact Hcount|].
     rewrite Nat.mul_add_distr_r. apply Nat.add_le_mono; [apply Nat.eq_le_incl; ring|].
     rewrite <- Nat.mul_assoc. etransitivity; [exact IH|]. apply Nat.eq_le_incl; ring.
 Qed.
 
-Theorem schwartz_zippel n (q : poly n) D (S : list K) : NoDup S -> nonzero n q -> degree_le n q D ->
-  (zeros n q S <= D * length S ^ (n - 1))%nat.
+Theorem schwartz_zippel n (q : poly n) D (S : list K) mu : at_most mu S -> nonzero n q -> degree_le n q D ->
+  (zeros n q S <= mu * D * length S ^ (n - 1))%nat.
 Proof.
-  intros HS Hnz Hdeg. pose proof (schwartz_zippel_times n q D S HS Hnz Hdeg) as H.
+  intros HS Hnz Hdeg. pose proof (schwartz_zippel_times n q D S mu HS Hnz Hdeg) as H.
   destruct n as [|n].
   { unfold zeros. simpl in *. destruct (is_zero q) eqn:E; [apply is_zero_iff in E; congruence|simpl; lia]. }
   replace (Datatypes.S n - 1)%nat with n by lia. destruct (Nat.eq_dec (length S) 0) as [H0|H0].
@@ -215,10 +257,10 @@ Proof.
 Qed.
 
 (** Several nonzero polynomials: points where any of them vanishes. *)
-Theorem union_bound n (qs : list (poly n * nat)) (S : list K) : NoDup S ->
+Theorem union_bound n (qs : list (poly n * nat)) (S : list K) mu : at_most mu S ->
   (forall q D, In (q, D) qs -> nonzero n q /\ degree_le n q D) ->
   (length (filter (fun point => existsb (fun qD => is_zero (eval n (fst qD) point)) qs) (grid n S)) <=
-   list_sum (map snd qs) * length S ^ (n - 1))%nat.
+   mu * list_sum (map snd qs) * length S ^ (n - 1))%nat.
 Proof.
   intros HS. induction qs as [|[q D] qs IH]; intros Hall.
   - simpl. replace (filter (fun _ => false) (grid n S)) with (@nil (list K)); [simpl; lia|]. now induction (grid n S).
@@ -228,7 +270,7 @@ Proof.
     { intros f g pts. induction pts as [|z pts IHp]; simpl; [lia|]. destruct (f z), (g z); simpl; lia. }
     etransitivity; [apply Hor|]. change (list_sum (D :: map snd qs)) with (D + list_sum (map snd qs))%nat.
     destruct (Hall q D (or_introl eq_refl)) as [Hnz Hdeg].
-    pose proof (schwartz_zippel n q D S HS Hnz Hdeg) as H1. unfold zeros in H1.
+    pose proof (schwartz_zippel n q D S mu HS Hnz Hdeg) as H1. unfold zeros in H1.
     specialize (IH ltac:(intros; apply Hall; now right)). nia.
 Qed.
 

@@ -90,7 +90,7 @@ int main(int argc, char** argv) {
 
   std::string what;
   CLI::App* list_command = app.add_subcommand("list", "What there is");
-  list_command->add_option("WHAT", what, "cases, models, formats, norms, inputs or mutants");
+  list_command->add_option("WHAT", what, "cases, models, formats, norms, inputs, kernels or mutants");
   add_common(*list_command, options);
   runs(list_command, [&] { return list(what, options); });
 

@@ -50,6 +50,7 @@ int list(const std::string& what, const Options&) {
       {"formats", [] { list_pairs(arithmetic_names()); }},
       {"norms", list_norms},
       {"inputs", [] { list_pairs(inputs::input_families()); }},
+      {"kernels", [] { fmt::print("none bundled; any kernel's outputs can be compared through files: equinorm generate, equinorm compare\n"); }},
       {"mutants", list_mutants}};
   std::string allowed;
   for (const auto& [name, show] : tables) {

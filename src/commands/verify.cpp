@@ -7,6 +7,7 @@
 #include "commands/arithmetics.hpp"
 #include "commands/exact_checks.hpp"
 #include "commands/measure_paths.hpp"
+#include "commands/memory.hpp"
 #include "commands/options.hpp"
 #include "commands/progress.hpp"
 #include "commands/publish.hpp"
@@ -131,6 +132,7 @@ int verify(const VerifyOptions& verify, const Options& options) {
   for (const std::string& text : cases) {
     const Problem problem = problem_of(text, options);
     for (const std::string& name : verify.formats) find_arithmetic(name, problem);
+    check_memory(problem);
   }
   verdict::RunResult run;
   run.command = "verify";

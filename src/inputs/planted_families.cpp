@@ -234,14 +234,15 @@ Index first_live_key(const Problem& problem, Index tokens) {
   return problem.mask.kind == problem::MaskKind::window ? std::max<Index>(0, tokens - problem.mask.window) : 0;
 }
 
-/// The last key (in the last tile, page and split) has the largest logit, with the first query's last key; one in the middle and the first have less.
+/// The last key (in the last tile, page and split) has the largest logit, with the first query's last key; one in the middle and the first
+/// have less, but still a share of the sum that no rounding to 16 bits hides.
 PlantedKeys::Strengths plant_last(const Problem& problem, Index batch) {
   const Index tokens = problem.context_of(batch);
   PlantedKeys::Strengths strengths;
   if (tokens < 1) return strengths;
   const Index first = first_live_key(problem, tokens);
-  strengths[first] = 0.7;
-  strengths[first + (tokens - first) / 2] = 0.7;
+  strengths[first] = 1.5;
+  strengths[first + (tokens - first) / 2] = 1.5;
   strengths[std::max<Index>(first, tokens - problem.queries)] = 8;
   strengths[tokens - 1] = 8;
   return strengths;

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "report/text_pieces.hpp"
 
@@ -23,6 +24,17 @@ std::string case_heading(const CaseResult& result, const Style& style) {
   return text;
 }
 
+/// The difference of the two forms at each precision.
+std::string ladder_table(const ExactCheck& check) {
+  if (check.rungs.empty()) return {};
+  std::string bits = fmt::format("{:32}{:<16}", "", "bits"), differences = fmt::format("{:32}{:<16}", "", "log2 difference");
+  for (const verdict::LadderRung& rung : check.rungs) {
+    bits += fmt::format("{:>9}", rung.bits);
+    differences += std::isfinite(rung.log2_difference) ? fmt::format("{:>9.1f}", rung.log2_difference) : fmt::format("{:>9}", "none");
+  }
+  return bits + "\n" + differences + "\n";
+}
+
 std::string checks_table(const CaseResult& result, const Style& style) {
   if (result.checks.empty()) return {};
   std::string text = "\n  explicit = absorbed, without rounding\n";
@@ -34,9 +46,7 @@ std::string checks_table(const CaseResult& result, const Style& style) {
       text += fmt::format("{:32}first departs in stage {}, tensor {}{}\n{:32}explicit {}, absorbed {}\n", "", d.stage, d.tensor, index_text(d.index), "",
                           d.explicit_value, d.absorbed_value);
     }
-    if (style.verbose) {
-      for (const verdict::LadderRung& rung : check.rungs) text += fmt::format("{:32}{:>5} bits: 2^{:.1f}\n", "", rung.bits, rung.log2_difference);
-    }
+    text += ladder_table(check);
   }
   return text;
 }
