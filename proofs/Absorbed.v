@@ -7,7 +7,8 @@ Local Open Scope scalar_scope.
 Section Absorbed.
 Context {K : Scalars} (P : MlaProblem K) (X : MlaTensors K) (place : AlphaQPlace).
 
-(** Stage `cache_write`: the RoPE key, weighted and rotated; normalised as well unless the scheme is unified, where alpha_k does it later. *)
+(** Stage `cache_write`: the RoPE key, weighted and rotated; normalised as well unless the scheme is unified, where
+    alpha_k does it later. *)
 Definition k_rope_cached (t : nat) : nat -> K :=
   rope_at P X (position_k X t) (fun j =>
     match scheme P with

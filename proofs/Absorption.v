@@ -1,6 +1,7 @@
 (** Purpose: the two forms of QK-normed MLA are the same function.
-    Main results: [absorb_logit], [absorb_value]: the two identities behind it; [absorbed_equals_explicit]: every output of the two paths is
-      equal, over any field, for any sizes, data, grouping, norm scheme and kind, weights, eps, scale, soft-cap, mask, sink, gate, RoPE tables.
+    Main results: [absorb_logit], [absorb_value]: the two identities behind it; [absorbed_equals_explicit]: every output of the two paths
+      is equal, over any field, for any sizes, data, grouping, norm scheme and kind, weights, eps, scale, soft-cap, mask, sink, gate, RoPE
+      tables.
     Depends on: Explicit, Absorbed. No axioms. *)
 From Equinorm Require Export Explicit Absorbed.
 Local Open Scope scalar_scope.
@@ -42,7 +43,8 @@ Proof.
   unfold dot, q_hat_content, k_hat_content, k_content, q_tilde, query_factor, alpha_q_on_score.
   rewrite absorb_logit. destruct place; [reflexivity|]. f_equal.
   rewrite <- sum_scale_r. transitivity (sum (latent P) (fun l => sum (content_dim P) (fun j => q_content X i h j *
-    gamma_factor P (gamma_cq X h j) * gamma_factor P (gamma_ck X (group_of P h) j) * alpha_q P X i h * w_k X (group_of P h) l j) * c X t l)).
+    gamma_factor P (gamma_cq X h j) * gamma_factor P (gamma_ck X (group_of P h) j) * alpha_q P X i h
+    * w_k X (group_of P h) l j) * c X t l)).
   - apply sum_ext; intros l _. rewrite <- !sum_scale_r. apply sum_ext; intros; ring.
   - ring.
 Qed.
@@ -54,7 +56,8 @@ Proof. intros H. rewrite <- rope_at_scale. now apply rope_at_ext. Qed.
 Lemma rope_absorbs i h t :
   dot (rope_dim P) (q_hat_rope P X i h) (k_hat_rope P X t (group_of P h)) =
   match scheme P with
-  | unified => dot (rope_dim P) (q_rope_hat P X place i h) (k_rope_cached P X t) * alpha_q_on_score P X place i h * alpha_k P X t (group_of P h)
+  | unified => dot (rope_dim P) (q_rope_hat P X place i h) (k_rope_cached P X t) * alpha_q_on_score P X place i h
+      * alpha_k P X t (group_of P h)
   | _ => dot (rope_dim P) (q_rope_hat P X place i h) (k_rope_cached P X t)
   end.
 Proof.

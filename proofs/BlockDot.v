@@ -1,6 +1,6 @@
 (** Purpose: dot products block by block, as matrix units do them.
-    Main results: [block_chain_error]: if each block errs by at most rho (|accumulator| + sum|products|) + omega, q blocks err by
-      ((1 + rho)^q - 1) sum|products| + q (1 + rho)^q omega; [block_fma_error]: one rounding a block; [aligned_block_step]: what rho is when the
+    Main results: [block_chain_error]: if each block errs by at most rho (|accumulator| + sum|products|) + omega, q blocks err by ((1 +
+      rho)^q - 1) sum|products| + q (1 + rho)^q omega; [block_fma_error]: one rounding a block; [aligned_block_step]: what rho is when the
       addends are aligned to the largest and cut to f fraction bits.
     Depends on: Radius. Axioms: those of Coq's real numbers. *)
 From Equinorm Require Export Radius.

@@ -37,7 +37,8 @@ Proof.
 Qed.
 
 (** Bounds against the model, for the computed statistics aq', ak' within rhoq, rhok (StatisticError.v). *)
-Variables (fa fx : Format) (k0_format k_hat_format q_hat_format g_format q_tilde_format : option Format) (h_r h_dc : nat) (over_r over_dc : order).
+Variables (fa fx : Format) (k0_format k_hat_format q_hat_format g_format q_tilde_format : option Format) (h_r h_dc : nat) (over_r over_dc :
+  order).
 Hypothesis over_r_sums : sums over_r 0 (Problem.latent P).
 Hypothesis over_dc_sums : sums over_dc 0 (Problem.content_dim P).
 Hypothesis over_r_height : (height over_r <= h_r)%nat.

@@ -1,6 +1,6 @@
 (** Purpose: dot products in floating point, in any order of operations.
-    Main results: [dot_error_height]: any tree of products, sums and FMAs of height h errs by at most ((1 + u)^h - 1) sum|x y| + n (1 + u)^h tiny;
-      [dot_error_count]: without FMA also by n 2^-p sum|x y| + n (1 + n 2^-p) tiny, for any n (Jeannerod and Rump).
+    Main results: [dot_error_height]: any tree of products, sums and FMAs of height h errs by at most ((1 + u)^h - 1) sum|x y| + n (1 +
+      u)^h tiny; [dot_error_count]: without FMA also by n 2^-p sum|x y| + n (1 + n 2^-p) tiny, for any n (Jeannerod and Rump).
     Depends on: Rounding. Axioms: those of Coq's real numbers. *)
 From Equinorm Require Export Rounding.
 Local Open Scope R_scope.
@@ -174,7 +174,8 @@ Proof.
   - assert (B <= A) by nra. assert (N * v * B <= N * v * A) by (apply Rmult_le_compat_l; assumption).
     assert (0 <= M * v * B) by nra. assert (0 <= N * v * B) by nra. assert (0 <= v * B) by nra. lra.
   - assert (Hd : d <= v * (A + B) + (M * v * (v * A) + N * v * (v * B))).
-    { eapply Rle_trans; [exact H1|]. apply Rle_trans with (v * (A + M * v * A + (B + N * v * B))); [apply Rmult_le_compat_l; lra|]. right; ring. }
+    { eapply Rle_trans; [exact H1|]. apply Rle_trans with (v * (A + M * v * A + (B + N * v * B))); [apply Rmult_le_compat_l; lra|]. right;
+      ring. }
     assert (M * v * (v * A) <= M * v * B) by (apply Rmult_le_compat_l; lra).
     assert (N * v * (v * B) <= N * v * A) by (apply Rmult_le_compat_l; lra). lra.
 Qed.

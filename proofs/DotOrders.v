@@ -1,6 +1,6 @@
 (** Purpose: the orders that src/scalar names, as trees: sequential, FMA chain, pairwise, blocked.
-    Main results: for each, that it sums x_0 y_0, ..., x_(n-1) y_(n-1) once, and its height: [sequential_height], [fma_height], [pairwise_height],
-      [blocked_height]; [dot_sequential], [dot_fma], [dot_pairwise], [dot_blocked]: the error bounds that follow.
+    Main results: for each, that it sums x_0 y_0, ..., x_(n-1) y_(n-1) once, and its height: [sequential_height], [fma_height],
+      [pairwise_height], [blocked_height]; [dot_sequential], [dot_fma], [dot_pairwise], [dot_blocked]: the error bounds that follow.
     Depends on: Dot. Axioms: those of Coq's real numbers. *)
 From Equinorm Require Export Dot.
 Local Open Scope R_scope.

@@ -1,6 +1,7 @@
 (** Purpose: from formulas with + - * / to polynomials, so that the Schwartz-Zippel bound speaks of what a program computes.
-    Main results: [numerator_value], [numerator_degree]: a formula is a fraction of polynomials of known degree; [different_formulas_differ]: two
-      formulas that differ at one point (where both are defined) agree on at most mu D |S|^(n-1) of the draws S^n.
+    Main results: [numerator_value], [numerator_degree]: a formula is a fraction of polynomials of known degree;
+      [different_formulas_differ]: two formulas that differ at one point (where both are defined) agree on at most mu D |S|^(n-1) of the
+      draws S^n.
     Depends on: SchwartzZippel. No axioms.
 
     An uninterpreted function value (a keyed hash of an argument) enters as a variable of its own. *)
@@ -236,7 +237,8 @@ Proof.
     - assert (Hz : value e point - value f point = 0).
       { rewrite Hval, H. field. assumption. }
       transitivity (value e point - value f point + value f point); [ring|]. rewrite Hz. ring.
-    - transitivity (eval n q point / eval n (snd (fraction n (Sub e f))) point * eval n (snd (fraction n (Sub e f))) point); [field; assumption|].
+    - transitivity (eval n q point / eval n (snd (fraction n (Sub e f))) point * eval n (snd (fraction n (Sub e f))) point); [field;
+      assumption|].
       rewrite <- Hval, H. ring. }
   assert (Hnz : nonzero n q).
   { destruct (nonzero_dec eq_dec n q) as [H|H]; [assumption|]. exfalso. apply Hdiff, Hvalue; try assumption. now apply zero_vanishes. }

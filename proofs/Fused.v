@@ -1,6 +1,6 @@
 (** Purpose: the absorbed form as kernels run it: tiles, splits and rescales over the latents, then u W_V.
-    Main results: [fused_absorbed_equals_explicit], [fused_deferred_equals_explicit]: any schedule over the absorbed (deferred) logits gives the
-      explicit path's o.
+    Main results: [fused_absorbed_equals_explicit], [fused_deferred_equals_explicit]: any schedule over the absorbed (deferred) logits
+      gives the explicit path's o.
     Depends on: Absorption, Gqa, Online. No axioms. *)
 From Equinorm Require Export Absorption Gqa Online.
 Local Open Scope scalar_scope.

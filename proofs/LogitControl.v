@@ -1,6 +1,6 @@
 (** Purpose: what QK-norm buys: normalised vectors, and so logits, are bounded whatever the weights and tokens are.
-    Main results: [normalised_length] (at most sqrt n for RMS, 1 for L2), [logit_control] (the paper's appendix D), [logit_bound] (n times the
-      largest product of gammas).
+    Main results: [normalised_length] (at most sqrt n for RMS, 1 for L2), [logit_control] (the paper's appendix D), [logit_bound] (n times
+      the largest product of gammas).
     Depends on: RoundedNorm (for S2), RealSums. Axioms: those of Coq's real numbers. *)
 From Equinorm Require Export RoundedNorm.
 Local Open Scope R_scope.

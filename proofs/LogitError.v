@@ -1,7 +1,7 @@
 (** Purpose: how far the computed content logit of either form is from the exact one: the running bound that src/bounds evaluates.
-    Main results: [explicit_logit_error], [absorbed_logit_error], [rope_logit_error], [joined_logit_error]: from radii of
-      the parts, whatever made them; [forms_difference],
-      [forms_difference_same_alpha]: how far the two forms may be apart; errors of a shared statistic cancel.
+    Main results: [explicit_logit_error], [absorbed_logit_error], [rope_logit_error], [joined_logit_error]: from radii of the parts,
+      whatever made them; [forms_difference], [forms_difference_same_alpha]: how far the two forms may be apart; errors of a shared
+      statistic cancel.
     Depends on: Radius. Axioms: those of Coq's real numbers.
 
     aq, ak are the true statistics, aq', ak' the computed ones, which the errors up to the score take as exact. *)
@@ -26,7 +26,8 @@ Definition with_statistics (v e : R) : R := e + (Rabs v + e) * ((1 + rhoq) * (1 
 Lemma statistics_back v e : near v e (logit_with aq' ak') -> near v (with_statistics v e) exact_logit.
 Proof.
   intros H. replace exact_logit with (logit_with aq' ak' * (aq / aq') * (ak / ak')); [now apply common_factor|].
-  unfold exact_logit, logit_with. transitivity (aq / aq' * (ak / ak') * rsum dc (fun j => (q j * aq' * gq j) * (k0 j * ak' * gk j))); [ring|].
+  unfold exact_logit, logit_with. transitivity (aq / aq' * (ak / ak') * rsum dc (fun j => (q j * aq' * gq j) * (k0 j * ak' * gk j)));
+  [ring|].
   rewrite <- rsum_scal. apply rsum_ext; intros. field. auto.
 Qed.
 
@@ -64,7 +65,8 @@ Definition absorbed_radius : R := score_radius * Rabs aq' * Rabs ak' + h.
 Lemma score_near : near z score_radius (rsum dc (fun j => q j * gq j * gk j * k0 j)).
 Proof.
   unfold score_radius.
-  assert (H1 : near (rsum r (fun l => qt l * c l)) (rsum r (fun l => e l * Rabs (c l))) (rsum r (fun l => rsum dc (fun j => W l j * g j) * c l))).
+  assert (H1 : near (rsum r (fun l => qt l * c l)) (rsum r (fun l => e l * Rabs (c l)))
+    (rsum r (fun l => rsum dc (fun j => W l j * g j) * c l))).
   { apply radius_rsum. intros l Hl. apply radius_scale_r. auto. }
   assert (H2 : near (rsum dc (fun j => g j * k0 j)) (rsum dc (fun j => Eg j * Rabs (k0 j))) (rsum dc (fun j => q j * gq j * gk j * k0 j))).
   { apply radius_rsum. intros j Hj. apply radius_scale_r. auto. }
@@ -116,7 +118,8 @@ Qed.
 (** Two results near one truth are near each other. *)
 Theorem forms_difference L1 e1 L2 e2 x : near L1 e1 x -> near L2 e2 x -> Rabs (L1 - L2) <= e1 + e2.
 Proof.
-  unfold near. intros. replace (L1 - L2) with ((L1 - x) + - (L2 - x)) by ring. eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_Ropp. lra.
+  unfold near. intros. replace (L1 - L2) with ((L1 - x) + - (L2 - x)) by ring. eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_Ropp.
+  lra.
 Qed.
 
 (** With the same computed statistics in both forms their error drops out of the difference, whatever it is. *)

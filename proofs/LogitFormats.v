@@ -1,6 +1,6 @@
 (** Purpose: both forms' content logit operation by operation in declared formats, with a bound in the computed values alone.
-    Main results: [explicit_computed_error], [absorbed_computed_error]: every rounding from c W_K to the logit is in the bound: products, dot
-      products in any order, stores of k0, k_hat, q_hat, g, q_tilde.
+    Main results: [explicit_computed_error], [absorbed_computed_error]: every rounding from c W_K to the logit is in the bound: products,
+      dot products in any order, stores of k0, k_hat, q_hat, g, q_tilde.
     Depends on: LogitError, StatisticError (for the ratios of the statistics). Axioms: those of Coq's real numbers. *)
 From Equinorm Require Export LogitError StatisticError.
 Local Open Scope R_scope.
@@ -33,11 +33,13 @@ Proof.
 Qed.
 
 Lemma dot_bound_over_r x y :
-  near (dot_in fa over_r x y) (dot_factor fa h_r * rsum r (fun i => Rabs (x i * y i)) + dot_underflow fa h_r r) (rsum r (fun i => x i * y i)).
+  near (dot_in fa over_r x y) (dot_factor fa h_r * rsum r (fun i => Rabs (x i * y i)) + dot_underflow fa h_r r)
+    (rsum r (fun i => x i * y i)).
 Proof. now apply dot_in_near. Qed.
 
 Lemma dot_bound_over_dc x y :
-  near (dot_in fa over_dc x y) (dot_factor fa h_dc * rsum dc (fun i => Rabs (x i * y i)) + dot_underflow fa h_dc dc) (rsum dc (fun i => x i * y i)).
+  near (dot_in fa over_dc x y) (dot_factor fa h_dc * rsum dc (fun i => Rabs (x i * y i)) + dot_underflow fa h_dc dc)
+    (rsum dc (fun i => x i * y i)).
 Proof. now apply dot_in_near. Qed.
 
 (** ** Explicit *)

@@ -1,6 +1,7 @@
 (** Purpose: norm before RoPE or after it: when that matters.
-    Main results: [weight_after_rope]: with one gamma for both components of a pair the order does not matter; [norm_after_rope_is_different]:
-      with a gamma that differs within a pair, norm after RoPE is a different function, at a true angle and for every eps >= 0.
+    Main results: [weight_after_rope]: with one gamma for both components of a pair the order does not matter;
+      [norm_after_rope_is_different]: with a gamma that differs within a pair, norm after RoPE is a different function, at a true angle
+      and for every eps >= 0.
     Depends on: RealModel (the example), Norms. Axioms: those of Coq's real numbers (the example only). *)
 From Coq Require Import Reals Lra.
 From Equinorm Require Import RealModel.

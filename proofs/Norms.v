@@ -1,6 +1,6 @@
 (** Purpose: the statistics of QK-norm: RMS and L2, weights plain, zero-centred or none.
-    Main results: a statistic sees a vector only through its sum of squares ([inv_rms_def]); so it may be taken before or after a
-      rotation with cos^2 + sin^2 = 1 ([inv_rms_rotate]).
+    Main results: a statistic sees a vector only through its sum of squares ([inv_rms_def]); so it may be taken before or after a rotation
+      with cos^2 + sin^2 = 1 ([inv_rms_rotate]).
     Depends on: Scalars, Sums, Rope. *)
 From Equinorm Require Export Rope.
 Local Open Scope scalar_scope.

@@ -1,6 +1,7 @@
 (** Purpose: online softmax and split-KV: partial sums relative to a reference maximum, rescaled when the reference changes.
-    Main results: [schedule_equals_softmax]: any tiling, any order of tiles, any references, any tree of splits, empty splits included, gives the
-      plain softmax average; [lse_combine_equals_softmax]: so do normalised splits averaged by their lse; [schedule_exp_sum]: and the lse.
+    Main results: [schedule_equals_softmax]: any tiling, any order of tiles, any references, any tree of splits, empty splits included,
+      gives the plain softmax average; [lse_combine_equals_softmax]: so do normalised splits averaged by their lse; [schedule_exp_sum]:
+      and the lse.
     Depends on: Softmax. No axioms.
 
     Nothing is assumed of the references: they need not be maxima. That matters only to overflow. *)
@@ -8,8 +9,8 @@ From Coq Require Import List Permutation.
 From Equinorm Require Export Softmax.
 Local Open Scope scalar_scope.
 
-(** How the tokens of one row are gone through. [Tile s m ts] continues s with the tokens ts under the new reference m; [Merge m a b] joins two
-    partial results under the reference m; [Sink] is the partial result of the sink alone. *)
+(** How the tokens of one row are gone through. [Tile s m ts] continues s with the tokens ts under the new reference m; [Merge m a b]
+    joins two partial results under the reference m; [Sink] is the partial result of the sink alone. *)
 Inductive Schedule (K : Type) :=
   | Start (m : K)
   | Sink
@@ -88,7 +89,8 @@ Lemma relative_weight_times m t : relative_weight m t * exp_of m = live_exp live
 Proof. unfold relative_weight, live_exp. destruct (live t); [apply exp_diff_times|ring]. Qed.
 
 (** The invariant: times exp(reference), a partial does not know its reference. *)
-Theorem run_exp_sum (s : Schedule K) : partial_exp_sum (run s) = list_sum (live_exp live l) (tokens_in s) + of_nat (sinks_in s) * exp_of sink_logit.
+Theorem run_exp_sum (s : Schedule K) : partial_exp_sum (run s) = list_sum (live_exp live l) (tokens_in s) + of_nat (sinks_in s)
+  * exp_of sink_logit.
 Proof.
   induction s as [m| |before IH m ts|m a IHa b IHb]; unfold partial_exp_sum in *; simpl.
   - ring.
@@ -104,7 +106,8 @@ Proof.
     clear. induction (sinks_in b) as [|n IH]; simpl; [rewrite Nat.add_0_r; ring|]. rewrite Nat.add_succ_r; simpl. rewrite <- IH; ring.
 Qed.
 
-Theorem run_acc (s : Schedule K) j : acc (run s) j * exp_of (reference (run s)) = list_sum (fun t => live_exp live l t * value t j) (tokens_in s).
+Theorem run_acc (s : Schedule K) j : acc (run s) j * exp_of (reference (run s)) = list_sum (fun t => live_exp live l t * value t j)
+  (tokens_in s).
 Proof.
   induction s as [m| |before IH m ts|m a IHa b IHb]; simpl.
   - ring.

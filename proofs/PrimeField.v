@@ -1,7 +1,7 @@
 (** Purpose: the field of the exact check: integers modulo a prime, with any functions in place of rsqrt, sigmoid and exp.
     Main results: [prime_field_scalars]: it is an instance of Scalars, so that every theorem over a field holds in it;
-      [prime_field_forms_equal]: the two forms are equal modulo every prime; [prime_field_error]: two formulas that differ somewhere
-      look equal at random inputs with probability at most 2 D / p.
+      [prime_field_forms_equal]: the two forms are equal modulo every prime; [prime_field_error]: two formulas that differ somewhere look
+      equal at random inputs with probability at most 2 D / p.
     Depends on: Fused, Formulas. No axioms. *)
 From Coq Require Import ZArith Znumtheory List Eqdep_dec Lia.
 From Equinorm Require Import Fused Formulas.
@@ -39,7 +39,8 @@ Lemma residue_inv_l a : a <> residue_of 0 -> residue_mul (residue_inv a) a = res
 Proof.
   intros Ha. pose proof p_positive as Hp. unfold residue_inv. destruct (euclid (value_of a) p) as [u w d Huw Hgcd].
   assert (Hnz : value_of a <> 0).
-  { intros E. apply Ha, residue_eq. cbn [value_of residue_of residue_add residue_mul residue_sub residue_opp]. rewrite E. now rewrite Z.mod_0_l by lia. }
+  { intros E. apply Ha, residue_eq. cbn [value_of residue_of residue_add residue_mul residue_sub residue_opp]. rewrite E.
+    now rewrite Z.mod_0_l by lia. }
   assert (Hrange : 0 <= value_of a < p) by (rewrite <- (reduced a); apply Z.mod_pos_bound; lia).
   assert (Hd : d * d = 1).
   { assert (Hrel : Zis_gcd (value_of a) p 1).
@@ -103,7 +104,8 @@ Lemma draws_at_most_twice : at_most (K := F) residue_eq_dec 2 draws.
 Proof.
   intros b. pose proof (proj1 (NoDup_count_occ residue_eq_dec residues) residues_nodup) as Honce. specialize (Honce b) as Hb.
   specialize (Honce (residue_of 0)).
-  assert (H : (count_occ residue_eq_dec draws b <= count_occ residue_eq_dec residues b + count_occ residue_eq_dec residues (residue_of 0))%nat).
+  assert (H : (count_occ residue_eq_dec draws b <= count_occ residue_eq_dec residues b
+    + count_occ residue_eq_dec residues (residue_of 0))%nat).
   { unfold draws. clear. induction residues as [|a rest IH]; [simpl; lia|]. cbn [map count_occ].
     destruct (residue_eq_dec a (residue_of 0)) as [E|E].
     - destruct (residue_eq_dec (residue_of 1) b), (residue_eq_dec a b); lia.
@@ -113,7 +115,8 @@ Qed.
 
 (** Two formulas that differ somewhere look equal at 2 D p^(n-1) of the p^n draws at most: with probability 2 D / p. *)
 Theorem prime_field_error n (e f : formula (K := F)) witness :
-  inputs_below n e -> inputs_below n f -> length witness = n -> defined e witness -> defined f witness -> value e witness <> value f witness ->
+  inputs_below n e -> inputs_below n f -> length witness = n -> defined e witness -> defined f witness ->
+  value e witness <> value f witness ->
   forall misses : list F -> bool,
   (forall point, misses point = true -> defined e point /\ defined f point /\ value e point = value f point) ->
   length (filter misses (grid (K := F) n draws)) <= 2 * difference_degree e f * Z.to_nat p ^ (n - 1).

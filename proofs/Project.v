@@ -1,5 +1,6 @@
 (** Purpose: the path from the hidden state x. Mirrors stage `project` of src/paths.
-    Main results: [absorbed_equals_explicit_from_x]: the two forms stay equal when c, k_rope and q come from x, with or without latent norms.
+    Main results: [absorbed_equals_explicit_from_x]: the two forms stay equal when c, k_rope and q come from x, with or without latent
+      norms.
     Depends on: Absorption. No axioms. *)
 From Equinorm Require Export Absorption.
 Local Open Scope scalar_scope.

@@ -1,4 +1,5 @@
-(** Purpose: radius arithmetic: |computed - exact| <= radius, carried through products, sums, dots, rotations and stores. Mirrors src/bounds.
+(** Purpose: radius arithmetic: |computed - exact| <= radius, carried through products, sums, dots, rotations and stores. Mirrors
+      src/bounds.
     Main results: [radius_product], [radius_sum], [radius_round], [radius_dot] (with the accumulation error of any order), [radius_rope],
       [common_factor] (errors made with a computed alpha taken as exact, and the alpha put right at the end).
     Depends on: Rounding. Axioms: those of Coq's real numbers.

@@ -1,7 +1,7 @@
 (** Purpose: the theorems over the real numbers, and what the definitions say there, in plain formulas.
-    Main results: [mla_forms_equal], [mla_forms_equal_from_x], [gqa_forms_equal], [fused_mla_equal], [fused_gqa_equal]: the statements to quote;
-      [online_softmax], [online_lse], [split_kv_by_lse]: tiles and splits, without side conditions.
-      The Remarks hold by computation: they show a reader that the definitions are the paper's.
+    Main results: [mla_forms_equal], [mla_forms_equal_from_x], [gqa_forms_equal], [fused_mla_equal], [fused_gqa_equal]: the statements to
+      quote; [online_softmax], [online_lse], [split_kv_by_lse]: tiles and splits, without side conditions. The Remarks hold by
+      computation: they show a reader that the definitions are the paper's.
     Depends on: Fused, Project. Axioms: those of Coq's real numbers. *)
 From Coq Require Import Reals RealField Lra List Permutation.
 From Equinorm Require Export Fused Project.
@@ -134,7 +134,8 @@ Qed.
 End Tiles.
 
 (** Splits with a live token each, averaged with weights exp(lse - m) for any m. *)
-Theorem split_kv_by_lse n live (with_sink : option R) (l : nat -> R) (value : nat -> nat -> R) m (splits : list (Schedule RealScalars)) skipped j :
+Theorem split_kv_by_lse n live (with_sink : option R) (l : nat -> R) (value : nat -> nat -> R) m (splits : list (Schedule RealScalars))
+  skipped j :
   (forall s, In s splits -> sinks_in s = 0%nat /\ exists t, In t (tokens_in s) /\ live t = true) ->
   (forall t, In t skipped -> live t = false) -> Permutation (concat (map tokens_in splits) ++ skipped) (seq 0 n) -> splits <> nil ->
   lse_combine (exp m) with_sink (map (run live l value 0) splits) j =
@@ -148,7 +149,8 @@ Proof.
   - intros s Hs. destruct (Hsplit s Hs) as (H0 & t & Ht & Hl). split; [|assumption]. intros Hz.
     pose proof (run_exp_sum live l value 0 s) as HE. unfold partial_exp_sum in HE. rewrite Hz, H0 in HE.
     apply in_split in Ht. destruct Ht as (a & b & Hab). rewrite Hab, list_sum_app in HE. simpl in HE.
-    pose proof (Hnonneg a). pose proof (Hnonneg b). unfold live_exp at 2 in HE. rewrite Hl in HE. pose proof (exp_pos (l t)). simpl in *. lra.
+    pose proof (Hnonneg a). pose proof (Hnonneg b). unfold live_exp at 2 in HE. rewrite Hl in HE. pose proof (exp_pos (l t)). simpl in *.
+    lra.
   - destruct splits as [|s splits]; [congruence|]. destruct (Hsplit s (or_introl eq_refl)) as (_ & t & Ht & Hl).
     assert (Hin : In t (seq 0 n)). { rewrite <- Hp. simpl. rewrite !in_app_iff. auto. }
     apply in_seq in Hin. unfold exp_total. pose proof (live_sum_pos n live l t ltac:(lia) Hl).

@@ -1,6 +1,6 @@
 (** Purpose: the statistic alpha = 1 / sqrt(nu sum x^2 + eps) in floating point.
-    Main results: [mean_square_error] (sum of squares in any order, division, + eps), [rsqrt_error] (a perturbed positive number under rsqrt),
-      [alpha_error] (the two together), [rms_perturb], [rms_lipschitz] (perturbed components), [normalised_lipschitz].
+    Main results: [mean_square_error] (sum of squares in any order, division, + eps), [rsqrt_error] (a perturbed positive number under
+      rsqrt), [alpha_error] (the two together), [rms_perturb], [rms_lipschitz] (perturbed components), [normalised_lipschitz].
     Depends on: Dot, Radius. Axioms: those of Coq's real numbers. *)
 From Equinorm Require Export Dot Radius.
 Local Open Scope R_scope.
@@ -18,7 +18,8 @@ Notation rnd := (rnd emin prec choice).
 Notation u := (u prec).
 Notation tiny := (tiny emin).
 
-(** sum: a computed sum of squares; width: n for RMS, 1 for L2 (dividing by 1 is exact, and covered). m' = rnd(rnd(sum / width) + rnd(eps)). *)
+(** sum: a computed sum of squares; width: n for RMS, 1 for L2 (dividing by 1 is exact, and covered).
+    m' = rnd(rnd(sum / width) + rnd(eps)). *)
 Theorem mean_square_error (exact_sum sum width eps D F : R) : 0 <= exact_sum -> 0 < width -> 0 <= eps -> 0 <= D ->
   near sum (D * exact_sum + F) exact_sum ->
   let m := exact_sum / width + eps in

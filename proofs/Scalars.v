@@ -1,6 +1,6 @@
 (** Purpose: the numbers the formulas are written over.
-    Main definitions: [Scalars], a field with four functions of which nothing is known but that [exp_of] never vanishes;
-      [exp_diff a b], which stands for exp(a - b).
+    Main definitions: [Scalars], a field with three functions of which nothing is known but that [exp_of] never vanishes; [exp_diff a b],
+      which stands for exp(a - b).
     Main results: none; field and ring facts come from [scalar_field].
     Depends on: nothing outside Coq's standard library.
 

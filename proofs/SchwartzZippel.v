@@ -1,7 +1,7 @@
 (** Purpose: how rarely a polynomial that is not zero vanishes: what a check at random points of a prime field relies on.
-    Main results: [schwartz_zippel]: a nonzero polynomial in n variables of total degree at most D, over a field, has at most
-      mu D |S|^(n-1) zeros in S^n, where S lists the equally likely draws of one variable and no value occurs in it more than mu times
-      (mu = 1: a set); [union_bound]: so for a list of polynomials, with the sum of their degrees.
+    Main results: [schwartz_zippel]: a nonzero polynomial in n variables of total degree at most D, over a field, has at most mu D
+      |S|^(n-1) zeros in S^n, where S lists the equally likely draws of one variable and no value occurs in it more than mu times (mu = 1:
+      a set); [union_bound]: so for a list of polynomials, with the sum of their degrees.
     Depends on: Scalars (only its field). No axioms.
 
     A polynomial in n + 1 variables is the list of its coefficients, lowest first, each a polynomial in n variables. *)
@@ -150,7 +150,8 @@ Proof.
     replace (filter (fun x => is_zero (horner q x)) values) with values in H; [assumption|].
     assert (Hall : forall x, In x values -> is_zero (horner q x) = true).
     { intros x Hx. apply nodup_In in Hx. now apply filter_In in Hx. }
-    clear H. induction values as [|x xs IH]; [reflexivity|]. simpl. rewrite Hall by now left. f_equal. apply IH. intros; apply Hall; now right. }
+    clear H. induction values as [|x xs IH]; [reflexivity|]. simpl. rewrite Hall by now left. f_equal. apply IH. intros; apply Hall;
+    now right. }
   assert (Hfound : (length found <= mu * length values)%nat).
   { apply length_by_values.
     - intros a. etransitivity; [|apply (Hmu a)]. unfold found. clear. induction S as [|x S IH]; [simpl; lia|].
@@ -264,7 +265,7 @@ Theorem union_bound n (qs : list (poly n * nat)) (S : list K) mu : at_most mu S 
 Proof.
   intros HS. induction qs as [|[q D] qs IH]; intros Hall.
   - simpl. replace (filter (fun _ => false) (grid n S)) with (@nil (list K)); [simpl; lia|]. now induction (grid n S).
-  - cbn [existsb map list_sum fst snd]. 
+  - cbn [existsb map list_sum fst snd].
     assert (Hor : forall (f g : list K -> bool) pts,
       (length (filter (fun z => f z || g z) pts) <= length (filter f pts) + length (filter g pts))%nat).
     { intros f g pts. induction pts as [|z pts IHp]; simpl; [lia|]. destruct (f z), (g z); simpl; lia. }

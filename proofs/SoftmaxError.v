@@ -46,7 +46,8 @@ Proof. intros Hs. pose proof (bounded s Hs) as H. apply Rabs_le_inv in H. split;
 
 Lemma low_pos : (0 < n)%nat -> 0 < rsum n (fun s => p s * exp (- E s)).
 Proof.
-  intros Hn. apply (rsum_pos n _ 0%nat); try assumption; intros; [left|]; apply Rmult_lt_0_compat; auto using exp_pos; now apply softmax_pos.
+  intros Hn. apply (rsum_pos n _ 0%nat); try assumption; intros; [left|]; apply Rmult_lt_0_compat; auto using exp_pos;
+  now apply softmax_pos.
 Qed.
 
 Lemma low_le : (0 < n)%nat -> rsum n (fun s => p s * exp (- E s)) <= rsum n (fun s => p s * exp (d s)).
@@ -150,10 +151,12 @@ Proof.
   assert (HW : Y + G = W) by (unfold Y, G, W; rewrite <- rsum_plus; apply rsum_ext; intros; ring).
   pose proof (exp_pos a) as Ha. pose proof (exp_pos (a + D)) as HaD.
   assert (HY : exp a * x <= Y).
-  { unfold x, Y. rewrite <- rsum_scal. apply rsum_le; intros t Ht. pose proof (exp_le _ _ (proj1 (Hd t Ht))). specialize (Hp t). specialize (Hl t).
+  { unfold x, Y. rewrite <- rsum_scal. apply rsum_le; intros t Ht. pose proof (exp_le _ _ (proj1 (Hd t Ht))). specialize (Hp t).
+    specialize (Hl t).
     assert (0 <= p t * loses t) by nra. nra. }
   assert (HG : G <= exp (a + D) * gain).
-  { unfold gain, G. rewrite <- rsum_scal. apply rsum_le; intros t Ht. pose proof (exp_le _ _ (proj2 (Hd t Ht))). specialize (Hp t). specialize (Hl t).
+  { unfold gain, G. rewrite <- rsum_scal. apply rsum_le; intros t Ht. pose proof (exp_le _ _ (proj2 (Hd t Ht))). specialize (Hp t).
+    specialize (Hl t).
     assert (0 <= p t * (1 - loses t)) by nra. nra. }
   assert (HWpos : 0 < W).
   { unfold W. apply (rsum_pos n _ 0%nat); try assumption; intros; [left|]; apply Rmult_lt_0_compat; auto using exp_pos. }
@@ -224,7 +227,8 @@ Qed.
 (** cap tanh(z / cap) carries a radius on unchanged. *)
 Theorem soft_cap_lipschitz cap v e x : 0 < cap -> near v e x -> near (cap * tanh (v / cap)) e (cap * tanh (x / cap)).
 Proof.
-  intros Hc H. unfold near in *. replace (cap * tanh (v / cap) - cap * tanh (x / cap)) with (cap * (tanh (v / cap) - tanh (x / cap))) by ring.
+  intros Hc H. unfold near in *. replace (cap * tanh (v / cap) - cap * tanh (x / cap)) with (cap * (tanh (v / cap) - tanh (x / cap)))
+    by ring.
   rewrite Rabs_mult, (Rabs_pos_eq cap) by lra. eapply Rle_trans; [apply Rmult_le_compat_l; [lra|apply tanh_lipschitz]|].
   replace (v / cap - x / cap) with ((v - x) * / cap) by (field; lra).
   rewrite Rabs_mult, (Rabs_pos_eq (/ cap)) by (left; now apply Rinv_0_lt_compat).

@@ -1,6 +1,6 @@
 (** Purpose: alpha of a computed vector against alpha of the true one: section by section the running bound that src/bounds evaluates.
-    Main results: [statistic_error]: sum of squares in any order, division, + eps, rsqrt, store, and the radii of the components, all together;
-      [store_near]: a stored tensor errs by half an ulp of what is stored.
+    Main results: [statistic_error]: sum of squares in any order, division, + eps, rsqrt, store, and the radii of the components, all
+      together; [store_near]: a stored tensor errs by half an ulp of what is stored.
     Depends on: DotOrders, RoundedNorm. Axioms: those of Coq's real numbers. *)
 From Equinorm Require Export DotOrders RoundedNorm.
 Local Open Scope R_scope.
@@ -86,7 +86,8 @@ Proof.
   intros Ht. assert (Hw : 0 < / width) by (now apply Rinv_0_lt_compat).
   pose proof (S2_ge_eps (/ width) eps n xh ltac:(lra)) as Hm. pose proof (S2_ge_eps (/ width) eps n x ltac:(lra)) as Hmx.
   set (m := S2 (/ width) eps n xh) in *.
-  assert (Hsq : near (dot_in fx s xh xh) (dot_factor fx h * rsum n (fun j => xh j * xh j) + dot_underflow fx h n) (rsum n (fun j => xh j * xh j))).
+  assert (Hsq : near (dot_in fx s xh xh) (dot_factor fx h * rsum n (fun j => xh j * xh j) + dot_underflow fx h n)
+    (rsum n (fun j => xh j * xh j))).
   { pose proof (dot_in_near fx s xh xh n h order_sums order_height) as H.
     rewrite (rsum_ext n (fun i => Rabs (xh i * xh i)) (fun j => xh j * xh j)) in H; [exact H|].
     intros. apply Rabs_pos_eq. nra. }

@@ -24,8 +24,8 @@ Proof.
   apply Rabs_le. lra.
 Qed.
 
-(** m_0 <= ... <= m_k: the running maximum after each change; v: the unit roundoff of the subtractions; e_exp: the error of exp. The weight of
-    a token of logit l, with every factor as computed, is exp(l - m_k + xi). *)
+(** m_0 <= ... <= m_k: the running maximum after each change; v: the unit roundoff of the subtractions; e_exp: the error of exp. The weight
+    of a token of logit l, with every factor as computed, is exp(l - m_k + xi). *)
 Theorem effective_weight (m : nat -> R) l k v e_exp delta0 eps0 (delta eps : nat -> R) : 0 <= v -> 0 <= e_exp < 1 ->
   (forall b, (b < k)%nat -> m b <= m (S b)) -> l <= m 0%nat ->
   Rabs delta0 <= v * Rabs (l - m 0%nat) -> Rabs eps0 <= e_exp ->
@@ -122,7 +122,8 @@ Proof.
   assert (Hused : forall z, average_of used z = rsum n (fun t => w t * z t) / W).
   { intros z. unfold average_of, Rdiv. rewrite (Rmult_comm _ (/ W)), <- rsum_scal. apply rsum_ext; intros.
     rewrite used_is_w. field. lra. }
-  pose proof (quotient_error num (rsum n (fun t => w t * v t)) (rsum n (fun t => w t * Rabs (v t))) F den W phiN phiD HW phiD_small Hnum Hden) as H.
+  pose proof (quotient_error num (rsum n (fun t => w t * v t)) (rsum n (fun t => w t * Rabs (v t))) F den W phiN phiD HW phiD_small
+    Hnum Hden) as H.
   unfold accumulation_radius. rewrite !Hused. eapply near_weaken; [exact H|]. right. do 3 f_equal.
   unfold Rdiv. rewrite Rabs_mult, (Rabs_pos_eq (/ W)) by (left; now apply Rinv_0_lt_compat). reflexivity.
 Qed.
@@ -130,7 +131,8 @@ Qed.
 (** The whole: values y with radii Ey stand for the true yt. *)
 Theorem average_error y Ey yt num den F out h :
   (forall t, (t < n)%nat -> near (y t) (Ey t) (yt t)) ->
-  near num (phiN * rsum n (fun t => w t * Rabs (y t)) + F) (rsum n (fun t => w t * y t)) -> near den (phiD * W) W -> near out h (num / den) ->
+  near num (phiN * rsum n (fun t => w t * Rabs (y t)) + F) (rsum n (fun t => w t * y t)) -> near den (phiD * W) W ->
+  near out h (num / den) ->
   near out (h + (accumulation_radius F y + (average_of used Ey + (centred X yt + centred E yt)))) (average_of (softmax n true_l) yt).
 Proof.
   intros Hy Hnum Hden Hout. eapply near_trans; [exact Hout|]. eapply near_trans; [now apply accumulated_near|].
@@ -138,8 +140,8 @@ Proof.
   apply radius_rsum. intros t Ht. rewrite <- (Rabs_pos_eq (used t)) at 2 by (left; now apply softmax_pos). apply radius_scale. auto.
 Qed.
 
-(** Absorbed: u_i is averaged over latents, then multiplied into W_V. The logit errors act on the values v_t = c_t W_V, where they are centred;
-    only accumulation and rounding go through |W_V|. *)
+(** Absorbed: u_i is averaged over latents, then multiplied into W_V. The logit errors act on the values v_t = c_t W_V, where they are
+    centred; only accumulation and rounding go through |W_V|. *)
 Theorem absorbed_output_error r (c : nat -> nat -> R) (WV : nat -> R) (uh Eu : nat -> R) out D F :
   (forall i, (i < r)%nat -> near (uh i) (Eu i) (average_of used (fun t => c t i))) ->
   near out (D * rsum r (fun i => Rabs (uh i * WV i)) + F) (rsum r (fun i => uh i * WV i)) ->

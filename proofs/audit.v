@@ -1,6 +1,7 @@
 (* What every theorem assumes, by Coq's own account. check.py compares it with the headings and fails on anything more. *)
 From Equinorm Require Rope Norms Statistics Absorption Project Gqa Online Fused SchwartzZippel Formulas PrimeField RealModel NormOrder
-  RealSums Rounding Dot DotOrders Radius BlockDot RoundedNorm LogitControl StatisticError LogitError LogitFormats SoftmaxError ValueError Bridge Constants.
+  RealSums Rounding Dot DotOrders Radius BlockDot RoundedNorm LogitControl StatisticError LogitError LogitFormats SoftmaxError ValueError
+  Bridge Constants.
 
 (* assumptions: none *)
 Print Assumptions Rope.rotate_sum_of_squares.

@@ -16,7 +16,8 @@ AUDIT = """From Equinorm Require Good.
 (* assumptions: none *)
 Print Assumptions Good.truth.
 """
-CLASSICAL = GOOD.replace("Theorem truth : True.\nProof. exact I. Qed.",
+PROVED = "Theorem truth : True.\nProof. exact I. Qed."
+CLASSICAL = GOOD.replace(PROVED,
                          "From Coq Require Import Classical.\nTheorem truth : forall p, p \\/ ~ p.\nProof. exact classic. Qed.")
 
 # name: (text of Good.v, text of audit.v, what check.py must say; None: it must pass)
@@ -27,10 +28,12 @@ CASES = {
     "classical logic where nothing is": (CLASSICAL, AUDIT, "assumes Classical_Prop.classic"),
     "admitted": (GOOD.replace("Proof. exact I. Qed.", "Proof. Admitted."), AUDIT, "forbidden word 'Admitted'"),
     "axiom": (GOOD.replace("Theorem", "Axiom"), AUDIT, "forbidden word 'Axiom'"),
-    "axiom by another name": (GOOD.replace("Theorem truth : True.\nProof. exact I. Qed.",
-                                           "Variable given : False.\nTheorem truth : False.\nProof. exact given. Qed."), AUDIT, "assumes Good.given"),
-    "unguarded": (GOOD.replace("Theorem truth : True.\nProof. exact I. Qed.",
-                               "Unset  Guard Checking.\nFixpoint f (n : nat) : False := f n.\nTheorem truth : False.\nProof. exact (f 0). Qed."),
+    "axiom by another name": (GOOD.replace(PROVED,
+                                           "Variable given : False.\nTheorem truth : False.\nProof. exact given. Qed."), AUDIT,
+                              "assumes Good.given"),
+    "unguarded": (GOOD.replace(PROVED,
+                               "Unset  Guard Checking.\nFixpoint f (n : nat) : False := f n.\n"
+                               "Theorem truth : False.\nProof. exact (f 0). Qed."),
                   AUDIT, "forbidden word"),
     "theorem not audited": (GOOD + "Theorem more : True.\nProof. exact I. Qed.\n", AUDIT, "a theorem that audit.v does not name"),
     "audited twice": (GOOD, AUDIT + "Print Assumptions Good.truth.\n", "named twice"),

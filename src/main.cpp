@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <string>
 
 #include "commands/run_guarded.hpp"
 
@@ -47,6 +48,14 @@ void add_overrides(CLI::App& command, Options& options) {
       ->group("Change the problem");
 }
 
+/// What is wrong with the command line. CLI11 says of an unknown or missing command only that one is required.
+std::string message_of(const CLI::ParseError& error, const CLI::App& app, int argc, char** argv) {
+  if (error.get_name() != "RequiredError" || !app.get_subcommands().empty()) return error.what();
+  std::string names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) names += (names.empty() ? "" : ", ") + command->get_name();
+  return (argc > 1 ? "'" + std::string(argv[1]) + "' is no command" : "a command is missing") + "; allowed: " + names;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -64,8 +73,10 @@ int main(int argc, char** argv) {
   verify_command->add_option("--formats", verify_options.formats, "Arithmetics to measure, e.g. bf16,bf16/fp32,fp32,real:100")->delimiter(',');
   verify_command->add_option("--mutant", verify_options.mutant, "Put a catalogued faulty form in place of the absorbed one: it must come out different");
   verify_command->add_option("--weights", verify_options.weights, "Checkpoint (safetensors file, index or folder) whose layer supplies the weights");
-  verify_command->add_option("--layer", verify_options.layer, "Layer of --weights")->check(CLI::NonNegativeNumber);
-  verify_command->add_option("--first-head", verify_options.first_head, "First head of a tensor-parallel slice of --weights")->check(CLI::NonNegativeNumber);
+  verify_command->add_option("--layer", verify_options.layer, "Layer of --weights")->check(CLI::NonNegativeNumber)->needs("--weights");
+  verify_command->add_option("--first-head", verify_options.first_head, "First head of a tensor-parallel slice of --weights")
+      ->check(CLI::NonNegativeNumber)
+      ->needs("--weights");
   add_common(*verify_command, options);
   add_overrides(*verify_command, options);
   runs(verify_command, [&] { return verify(verify_options, options); });
@@ -90,9 +101,11 @@ int main(int argc, char** argv) {
 
   std::string what;
   CLI::App* list_command = app.add_subcommand("list", "What there is");
-  list_command->add_option("WHAT", what, "cases, models, formats, norms, inputs, kernels or mutants");
+  list_command->add_option("WHAT", what, "cases, models, formats, norms, inputs, kernels, mutants, or tensors CASE");
+  std::string listed_case;
+  list_command->add_option("CASE", listed_case, "With tensors: whose inputs and outputs to show");
   add_common(*list_command, options);
-  runs(list_command, [&] { return list(what, options); });
+  runs(list_command, [&] { return what == "tensors" && !listed_case.empty() ? list_tensors(listed_case, options) : list(what, options); });
 
   CLI::App* doctor_command = app.add_subcommand("doctor", "What this machine can do, and what would be skipped");
   add_common(*doctor_command, options);
@@ -102,7 +115,7 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help
-    std::fprintf(stderr, "equinorm: %s\n", error.what());
+    std::fprintf(stderr, "equinorm: %s\n", one_line(message_of(error, app, argc, argv)).c_str());
     return 2;
   }
   return status;

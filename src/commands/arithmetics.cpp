@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include "scalar/error.hpp"
 
 namespace equinorm::commands {
@@ -13,9 +15,30 @@ using scalar::Format;
 /// 16-bit arithmetic rounds products (no 16-bit unit adds exact ones with one rounding everywhere); wider formats have FMA.
 bool has_fma(Format format) { return format.precision >= scalar::kFp32.precision; }
 
+/// Throws Error for a declared precision that no arithmetic here carries out.
+void check_runnable(const Precision& p) {
+  if (p.order.kind == scalar::SumOrder::Kind::tensor_core) {
+    throw Error(fmt::format("precision.order is {}; allowed for a declared arithmetic: any, sequential, pairwise, blocked:N", scalar::to_string(p.order)));
+  }
+  const auto real = [](Format f) { return f.kind == scalar::FormatKind::real; };
+  const bool some = real(p.storage) || real(p.accumulate) || real(p.statistics);
+  for (std::size_t i = 0; i < p.stored.size(); ++i) {
+    const bool narrowed = p.stored[i].precision < scalar::kFp32.precision && !real(p.stored[i]);
+    if ((some && narrowed) || (!some && real(p.stored[i]))) {
+      throw Error(fmt::format("precision.{} is {}; allowed: a format of the same kind as storage, accumulate and statistics ({})",
+                              problem::kStoredNames[i], scalar::to_string(p.stored[i]), scalar::to_string(p.accumulate)));
+    }
+  }
+  if (some && !(p.storage == p.accumulate && p.accumulate == p.statistics)) {
+    throw Error(fmt::format("precision.accumulate is {}; allowed: one real:BITS for storage, accumulate and statistics alike", scalar::to_string(p.accumulate)));
+  }
+}
+
 paths::Plan plan_of(Format storage, Format compute, const Precision& from) {
   paths::Plan plan;
   plan.precision = from;
+  // A matrix unit's order belongs to its own formats; any order of ours is as good a sample of the format.
+  if (from.order.kind == scalar::SumOrder::Kind::tensor_core) plan.precision.order = {};
   plan.precision.storage = storage;
   plan.precision.accumulate = plan.precision.statistics = compute;
   plan.precision.stored.fill(compute);
@@ -35,8 +58,15 @@ std::vector<std::pair<std::string, std::string>> arithmetic_names() {
           {"fp64", "every operation rounded to fp64 (53 bits)"}};
 }
 
+std::vector<std::pair<std::string, std::string>> further_arithmetics() {
+  return {{"STORAGE/ACCUMULATE", "any two of fp16, bf16, fp32, fp64: inputs and o in the first, everything else in the second"},
+          {"real:BITS", "every operation rounded to BITS bits, exponents unlimited"},
+          {"declared", "the problem's own `precision`, every tensor that it stores in a narrower format rounded there"}};
+}
+
 NamedArithmetic find_arithmetic(const std::string& name, const problem::Problem& problem) {
   if (name == "declared") {
+    check_runnable(problem.precision);
     paths::Plan plan;
     plan.precision = problem.precision;
     plan.fused = has_fma(problem.precision.accumulate);
@@ -59,10 +89,16 @@ NamedArithmetic find_arithmetic(const std::string& name, const problem::Problem&
 }
 
 Format format_of_output(const paths::Plan& plan, const std::string& tensor) {
-  if (tensor == "o") return plan.precision.of(problem::Stored::o);
-  if (tensor == "y") return plan.precision.accumulate;
-  if (tensor == "u") return plan.precision.of(problem::Stored::u);
-  return plan.precision.statistics;
+  using problem::Stored;
+  static const std::map<std::string, Stored> stored{{"alpha_k", Stored::alpha}, {"q_tilde", Stored::q_tilde}, {"k_hat", Stored::k_hat},
+                                                    {"k_rope_cached", Stored::k_hat}, {"k_deferred", Stored::k_hat}, {"q_hat", Stored::q_hat},
+                                                    {"q_rope_hat", Stored::q_hat}, {"logits", Stored::logits}, {"p", Stored::p},
+                                                    {"u", Stored::u}, {"o", Stored::o}};
+  const Format computed = tensor == "y" || tensor == "u" ? plan.precision.accumulate : plan.precision.statistics;
+  const auto found = stored.find(tensor);
+  if (found == stored.end()) return computed;
+  const Format kept = plan.precision.of(found->second);
+  return kept.precision < computed.precision ? kept : computed;
 }
 
 }  // namespace equinorm::commands

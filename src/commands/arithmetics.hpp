@@ -16,6 +16,9 @@ struct NamedArithmetic {
   paths::Plan plan;
 };
 
+/// What else --formats takes.
+std::vector<std::pair<std::string, std::string>> further_arithmetics();
+
 /// Names and one-line descriptions of the default ones.
 std::vector<std::pair<std::string, std::string>> arithmetic_names();
 

@@ -1,13 +1,19 @@
 // `equinorm compare`: outputs computed anywhere, against the exact values of their inputs.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
+#include <cmath>
+#include <sstream>
 
+#include "commands/memory.hpp"
 #include "commands/options.hpp"
 #include "commands/progress.hpp"
 #include "commands/publish.hpp"
 #include "commands/reference.hpp"
 #include "inputs/load.hpp"
+#include "problem/problem_file.hpp"
+#include "problem/spelling.hpp"
 #include "problem/tensors.hpp"
 #include "scalar/error.hpp"
 #include "tensor/safetensors.hpp"
@@ -16,21 +22,65 @@ namespace equinorm::commands {
 namespace {
 
 using verdict::CaseResult;
+using tensor::Index;
 using verdict::Verdict;
 
-/// The outputs of the problem that the file holds; its other tensors must be inputs or parts of a reference.
+/// A line of JSON without indentation and final comma.
+std::string trimmed(const std::string& line) {
+  const std::size_t first = line.find_first_not_of(' ');
+  const std::size_t last = line.find_last_not_of(", ");
+  return first == std::string::npos ? "" : line.substr(first, last - first + 1);
+}
+
+/// NAME of "NAME.lo", "NAME.radius" and "NAME.bound".
+std::string without_suffix(const std::string& name) {
+  for (const std::string suffix : {".lo", ".radius", ".bound"}) {
+    if (name.ends_with(suffix)) return name.substr(0, name.size() - suffix.size());
+  }
+  return name;
+}
+
+/// The outputs of the problem that the file holds. Its other tensors must be inputs or parts of a reference: a misspelt output is not passed over.
 std::set<std::string> outputs_in(const tensor::SafetensorsFile& file, const problem::Problem& problem, const std::string& path) {
-  std::set<std::string> found;
-  std::string known;
-  for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {
-    if (file.tensors.contains(spec.name)) found.insert(spec.name);
-    known += (known.empty() ? "" : ", ") + spec.name;
-    if (const auto skipped = file.skipped.find(spec.name); skipped != file.skipped.end()) {
-      throw Error(fmt::format("{}: output '{}' has dtype {}; allowed: F16, BF16, F32, F64", path, spec.name, skipped->second));
+  std::vector<std::string> outputs;
+  for (const problem::TensorSpec& spec : problem::output_tensors(problem)) outputs.push_back(spec.name);
+  std::set<std::string> known(outputs.begin(), outputs.end()), found;
+  for (const problem::TensorSpec& spec : problem::input_tensors(problem, 1)) known.insert(spec.name);
+  for (const auto& [name, values] : file.tensors) {
+    if (!known.contains(without_suffix(name))) {
+      throw Error(fmt::format("{}: tensor '{}' is no output of this problem; allowed: {}{}", path, name, fmt::join(outputs, ", "),
+                              problem::did_you_mean(name, outputs)));
     }
   }
-  if (found.empty()) throw Error(fmt::format("{}: holds no output of this problem; allowed: {}", path, known));
+  for (const std::string& name : outputs) {
+    if (file.tensors.contains(name)) found.insert(name);
+    if (const auto skipped = file.skipped.find(name); skipped != file.skipped.end()) {
+      throw Error(fmt::format("{}: output '{}' has dtype {}; allowed: F16, BF16, F32, F64", path, name, skipped->second));
+    }
+  }
+  if (found.empty()) throw Error(fmt::format("{}: holds no output of this problem; allowed: {}", path, fmt::join(outputs, ", ")));
   return found;
+}
+
+/// The problem without what changes no exact value.
+std::string mathematics_of(problem::Problem problem) {
+  problem.name = problem.note = "";
+  problem.inputs = {};
+  problem.precision = {};
+  return problem::to_json(problem);
+}
+
+/// A file that `generate` wrote says which problem it belongs to; comparing with another one would measure nonsense.
+void check_same_problem(const problem::Problem& problem, const std::string& inputs_path) {
+  const tensor::Metadata metadata = tensor::open_safetensors(inputs_path).metadata;
+  const auto stored = metadata.find("problem");
+  if (stored == metadata.end()) return;
+  std::istringstream here(mathematics_of(problem)), there(mathematics_of(problem::parse_problem(stored->second, inputs_path)));
+  for (std::string mine, theirs; std::getline(here, mine) && std::getline(there, theirs);) {
+    if (mine != theirs) {
+      throw Error(fmt::format("{}: was generated for another problem: it says {}, CASE says {}", inputs_path, trimmed(theirs), trimmed(mine)));
+    }
+  }
 }
 
 scalar::Format format_of(tensor::DType dtype) {
@@ -50,12 +100,20 @@ verdict::ErrorRow judge(const std::string& name, const tensor::AnyTensor& got, c
   row.format = format_of(got.dtype());
   if (!tensor::is_floating(got.dtype()) || got.shape() != exact.value.shape()) {
     row.verdict = Verdict::wrong_shape;
+    row.detail = fmt::format("{} {}, wanted floating {}", tensor::to_string(got.dtype()), tensor::to_string(got.shape()), tensor::to_string(exact.value.shape()));
     return row;
   }
   tensor::Tensor<double> values(got.shape());
   got.read(0, got.size(), values.data());
   row.error = verdict::measure(values, exact, row.format);
-  if (row.error.nonfinite > 0) row.verdict = Verdict::nonfinite;
+  if (row.error.nonfinite > 0) {
+    Index flat = 0;
+    for (std::size_t axis = 0; axis < row.error.worst.size(); ++axis) flat = flat * got.shape()[axis] + row.error.worst[axis];
+    // A finite number where the exact value is -inf (a masked logit, an empty row's lse) is wrong whatever the arithmetic.
+    row.verdict = std::isfinite(values[flat]) ? Verdict::violates : Verdict::nonfinite;
+    row.detail = fmt::format("{} of {} elements, first at {}: got {}, exact value {}", row.error.nonfinite, row.error.elements,
+                             tensor::index_string(got.shape(), flat), values[flat], exact.value[flat]);
+  }
   return row;
 }
 
@@ -64,8 +122,11 @@ verdict::ErrorRow judge(const std::string& name, const tensor::AnyTensor& got, c
 int compare(const CompareOptions& compare, const Options& options) {
   const auto start = std::chrono::steady_clock::now();
   problem::Problem problem = problem_of(compare.case_text, options);
+  check_result_paths(options);
   problem.inputs.kind = "file";
   problem.inputs.path = compare.inputs_path;
+  check_same_problem(problem, compare.inputs_path);
+  check_memory(problem);
   const tensor::TensorMap inputs = inputs::make_inputs(problem);
   const tensor::SafetensorsFile outputs = tensor::open_safetensors(compare.outputs_path);
   const std::set<std::string> names = outputs_in(outputs, problem, compare.outputs_path);
@@ -73,7 +134,7 @@ int compare(const CompareOptions& compare, const Options& options) {
   run.command = "compare";
   CaseResult result;
   result.problem = problem;
-  result.reproduce = reproduction_line("compare", compare.case_text, options, fmt::format("--inputs {} --outputs {}", compare.inputs_path, compare.outputs_path));
+  result.reproduce = reproduction_line("compare", compare.case_text, options, {"--inputs", compare.inputs_path, "--outputs", compare.outputs_path});
   {
     Progress progress(1, !options.quiet);
     progress.begin(problem.name + ": reference");

@@ -3,8 +3,10 @@
 
 #include <cstdio>
 
+#include "commands/memory.hpp"
 #include "commands/options.hpp"
 #include "commands/progress.hpp"
+#include "commands/publish.hpp"
 #include "commands/reference.hpp"
 #include "inputs/load.hpp"
 #include "problem/problem_file.hpp"
@@ -23,6 +25,8 @@ tensor::AnyTensor stored(const tensor::Tensor<double>& values) {
 
 int generate(const GenerateOptions& generate, const Options& options) {
   const problem::Problem problem = problem_of(generate.case_text, options);
+  check_writable(generate.out_path);
+  check_memory(problem, generate.reference ? Keeping::certified : Keeping::measured);
   tensor::TensorMap tensors = inputs::make_inputs(problem);
   const std::size_t input_count = tensors.size();
   std::string description = "no reference";

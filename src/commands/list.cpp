@@ -10,6 +10,8 @@
 #include "paths/mutants.hpp"
 #include "problem/builtin.hpp"
 #include "problem/case.hpp"
+#include "problem/names.hpp"
+#include "problem/norm_traits.hpp"
 #include "report/terminal.hpp"
 #include "scalar/error.hpp"
 
@@ -33,11 +35,7 @@ void list_mutants() {
 }
 
 void list_norms() {
-  list_pairs({{"blockwise", "mla: one statistic for the content block, one for the RoPE block, per head"},
-              {"unified", "mla: one statistic over the concatenated block, per head"},
-              {"full_width", "one statistic per token over all heads (mla: content; the RoPE block has its own)"},
-              {"per_head", "gqa: one statistic per head"},
-              {"none", "no QK-norm"}});
+  for (const auto& [scheme, name] : problem::kNormSchemeNames) fmt::print("{:<28} {}\n", name, problem::traits(scheme).description);
   fmt::print("kind: rms sqrt(mean z^2 + eps), l2 sqrt(sum z^2 + eps); weight: plain gamma, zero_centred 1 + gamma, none\n");
 }
 
@@ -47,7 +45,7 @@ int list(const std::string& what, const Options&) {
   const std::vector<std::pair<std::string, std::function<void()>>> tables{
       {"cases", [] { list_problems(problem::builtin_cases()); }},
       {"models", [] { list_problems(problem::presets()); }},
-      {"formats", [] { list_pairs(arithmetic_names()); }},
+      {"formats", [] { list_pairs(arithmetic_names()), list_pairs(further_arithmetics()); }},
       {"norms", list_norms},
       {"inputs", [] { list_pairs(inputs::input_families()); }},
       {"kernels", [] { fmt::print("none bundled; any kernel's outputs can be compared through files: equinorm generate, equinorm compare\n"); }},
@@ -60,7 +58,7 @@ int list(const std::string& what, const Options&) {
     }
     allowed += (allowed.empty() ? "" : ", ") + name;
   }
-  if (!what.empty()) throw Error(fmt::format("list: '{}' is not a list; allowed: {}", what, allowed));
+  if (!what.empty()) throw Error(fmt::format("list: '{}' is not a list; allowed: {}, tensors CASE", what, allowed));
   for (const auto& [name, show] : tables) {
     fmt::print("== {}\n", name);
     show();

@@ -159,7 +159,8 @@ void measure_paths(const NamedArithmetic& arithmetic, const Problem& problem, co
 }
 
 void find_main_stages(const NamedArithmetic& arithmetic, const inputs::Sample& sample, verdict::CaseResult& result) {
-  if (arithmetic.plan.precision.accumulate.precision >= scalar::kFp64.precision) return;
+  const scalar::Format accumulate = arithmetic.plan.precision.accumulate;
+  if (accumulate.kind == scalar::FormatKind::real || accumulate.precision >= scalar::kFp64.precision) return;
   std::set<std::string> names;
   for (const verdict::ErrorRow& row : result.errors) names.insert(row.tensor);
   for (const PathKind form : {PathKind::explicit_form, PathKind::absorbed_form}) {

@@ -3,21 +3,32 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "problem/tensors.hpp"
 #include "scalar/error.hpp"
 
 namespace equinorm::commands {
 
-void check_memory(const problem::Problem& problem) {
-  // Logits and p of both forms in 8 bytes each; or logits of both forms, as computed and as doubles, beside two doubles of reference.
-  constexpr double kBytesPerScore = 40;
+void check_memory(const problem::Problem& problem, Keeping keeping) {
+  // Measured: logits of both forms, as computed and as doubles, beside two doubles of reference; a binary128 input beside its file form.
+  // Certified: a ball takes about 100 bytes at 192 bits.
+  const double per_score = keeping == Keeping::measured ? 40 : 2 * (100 + 3 * 8);
+  const double per_input = keeping == Keeping::measured ? 24 : 104;
+  double inputs = 0;
+  for (const problem::TensorSpec& spec : problem::input_tensors(problem, problem::default_table_rows(problem))) {
+    if (spec.optional) continue;
+    double elements = 1;
+    for (const problem::Index length : spec.shape) elements *= static_cast<double>(length);
+    inputs += elements;
+  }
   const double scores = static_cast<double>(problem.batch) * static_cast<double>(problem.heads) * static_cast<double>(problem.queries) *
                         static_cast<double>(problem.max_context());
   const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
-  const double needed = scores * kBytesPerScore, allowed = 0.8 * memory;
+  const double needed = scores * per_score + inputs * per_input, allowed = 0.8 * memory;
   if (needed <= allowed) return;
   constexpr double kGiB = 1 << 30;
-  throw Error(fmt::format("{}: batch x heads x queries x context is {:.3g} scores, about {:.0f} GiB; allowed: {:.0f} GiB on this machine (fewer --queries or --heads)",
-                          problem.name, scores, needed / kGiB, allowed / kGiB));
+  throw Error(fmt::format("{}: {:.3g} scores (batch x heads x queries x context) and {:.3g} input numbers take about {:.0f} GiB; allowed: {:.0f} GiB on this "
+                          "machine (fewer --queries or --heads)",
+                          problem.name, scores, inputs, needed / kGiB, allowed / kGiB));
 }
 
 }  // namespace equinorm::commands

@@ -5,8 +5,13 @@
 
 namespace equinorm::commands {
 
-/// Throws Error when the score tensors [B,H,S,T] of `verify` (exact ones of both forms, or measured ones with their reference) would take more than
-/// four fifths of this machine's memory; everything else grows with one factor less.
-void check_memory(const problem::Problem& problem);
+/// What a command keeps of each of the B H S T scores and of each input number, in bytes.
+enum class Keeping {
+  measured,   ///< verify, compare: both forms' scores, as computed and as doubles, beside a reference
+  certified,  ///< generate --reference: balls of logits and p, and three doubles of each
+};
+
+/// Throws Error when scores and inputs would take more than four fifths of this machine's memory; everything else is smaller by a dimension.
+void check_memory(const problem::Problem& problem, Keeping keeping = Keeping::measured);
 
 }  // namespace equinorm::commands

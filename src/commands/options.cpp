@@ -2,10 +2,26 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
+#include <cstring>
+
 #include "problem/case.hpp"
 #include "problem/problem_file.hpp"
 
 namespace equinorm::commands {
+namespace {
+
+/// The word as a POSIX shell must read it.
+std::string quoted(const std::string& word) {
+  const auto plain = [](unsigned char c) { return std::isalnum(c) != 0 || (c != 0 && std::strchr("%+,-./:=@_", c) != nullptr); };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
+  std::string result = "'";
+  for (const char c : word) c == '\'' ? result += "'\\''" : result += c;
+  return result + "'";
+}
+
+}  // namespace
 
 problem::Problem problem_of(const std::string& case_text, const Options& options) {
   problem::Problem problem = problem::resolve_case(case_text);
@@ -13,10 +29,10 @@ problem::Problem problem_of(const std::string& case_text, const Options& options
   return problem;
 }
 
-std::string reproduction_line(const std::string& command, const std::string& case_text, const Options& options, const std::string& extra) {
-  std::string line = fmt::format("equinorm {} {}", command, case_text);
-  for (const auto& [field, value] : options.overrides) line += fmt::format(" --set {}={}", field, value);
-  if (!extra.empty()) line += " " + extra;
+std::string reproduction_line(const std::string& command, const std::string& case_text, const Options& options, const std::vector<std::string>& extra) {
+  std::string line = fmt::format("equinorm {} {}", command, quoted(case_text));
+  for (const auto& [field, value] : options.overrides) line += " --set " + quoted(field + "=" + value);
+  for (const std::string& word : extra) line += " " + quoted(word);
   return line;
 }
 

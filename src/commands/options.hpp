@@ -40,14 +40,15 @@ struct CompareOptions {
 problem::Problem problem_of(const std::string& case_text, const Options& options);
 
 /// "equinorm COMMAND CASE --seed 7 ...": what to type to run this case again.
-std::string reproduction_line(const std::string& command, const std::string& case_text, const Options& options, const std::string& extra = {});
-
+/// Words that a shell would change are quoted; `extra` holds the words after the overrides.
+std::string reproduction_line(const std::string& command, const std::string& case_text, const Options& options, const std::vector<std::string>& extra);
 
 /// Each command returns the process's exit code; bad input throws Error (exit code 2).
 int verify(const VerifyOptions& verify, const Options& options);
 int generate(const GenerateOptions& generate, const Options& options);
 int compare(const CompareOptions& compare, const Options& options);
 int list(const std::string& what, const Options& options);
+int list_tensors(const std::string& case_text, const Options& options);
 int doctor(const Options& options);
 
 }  // namespace equinorm::commands

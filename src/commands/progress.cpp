@@ -1,43 +1,66 @@
 #include "commands/progress.hpp"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 
 namespace equinorm::commands {
+namespace {
 
-Progress::Progress(std::int64_t total_steps, bool enabled) : total_(std::max<std::int64_t>(1, total_steps)), enabled_(enabled && isatty(STDERR_FILENO) != 0) {}
+constexpr std::chrono::seconds kSilence{2};
+constexpr std::chrono::milliseconds kInterval{250};
 
-Progress::~Progress() { clear(); }
+/// Columns of the terminal behind stderr; 80 where it does not say.
+int terminal_width() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+}  // namespace
+
+Progress::Progress(std::int64_t total_steps, bool enabled) : total_(std::max<std::int64_t>(1, total_steps)) {
+  if (enabled && isatty(STDERR_FILENO) != 0) ticker_ = std::jthread([this](const std::stop_token& stop) { keep_showing(stop); });
+}
+
+Progress::~Progress() {
+  if (!ticker_.joinable()) return;
+  ticker_.request_stop();
+  ticker_.join();
+  if (shown_) fmt::print(stderr, "\r\033[K");
+}
 
 void Progress::begin(const std::string& label) {
+  const std::lock_guard lock(mutex_);
   label_ = label;
-  show();
 }
 
 void Progress::advance(std::int64_t steps) {
+  const std::lock_guard lock(mutex_);
   done_ = std::min(total_, done_ + steps);
-  show();
+}
+
+void Progress::keep_showing(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, stop, kSilence, [] { return false; });
+  while (!stop.stop_requested()) {
+    show();
+    wake_.wait_for(lock, stop, kInterval, [] { return false; });
+  }
 }
 
 void Progress::show() {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  if (!enabled_ || seconds < 2) return;
-  constexpr int kWidth = 24;
+  const int columns = terminal_width(), width = columns < 100 ? 10 : 24;
   const double share = static_cast<double>(done_) / static_cast<double>(total_);
-  const int filled = static_cast<int>(share * kWidth);
-  const std::string left = done_ > 0 ? fmt::format("about {:.0f} s left", seconds * (1 - share) / share) : "estimating";
-  const std::string line = fmt::format("[{:#<{}}{:-<{}}] {:3.0f} %  {}  ({})", "", filled, "", kWidth - filled, 100 * share, label_, left);
-  fmt::print(stderr, "\r\033[K{:.110}", line);
+  const int filled = static_cast<int>(share * width);
+  const std::string left = done_ > 0 ? fmt::format(", about {:.0f} s left", seconds * (1 - share) / share) : "";
+  const std::string line = fmt::format("[{:#<{}}{:-<{}}] {:3.0f} %  {}  ({:.0f} s{})", "", filled, "", width - filled, 100 * share, label_, seconds, left);
+  fmt::print(stderr, "\r\033[K{:.{}}", line, columns - 1);  // the last column would wrap on some terminals
   std::fflush(stderr);
   shown_ = true;
-}
-
-void Progress::clear() {
-  if (shown_) fmt::print(stderr, "\r\033[K");
-  shown_ = false;
 }
 
 }  // namespace equinorm::commands

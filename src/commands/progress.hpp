@@ -2,12 +2,16 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
+#include <mutex>
 #include <string>
+#include <thread>
 
 namespace equinorm::commands {
 
-/// Shows "[####------] 42 %  case: step  (about 12 s left)" when stderr is a terminal and the work takes longer than two seconds. Cleared at the end.
+/// Shows "[####------]  42 %  case: step  (9 s, about 12 s left)" when stderr is a terminal and the work takes longer than two seconds, no wider than
+/// the terminal, renewed several times a second however long a step takes. Cleared at the end.
 class Progress {
  public:
   Progress(std::int64_t total_steps, bool enabled);
@@ -21,15 +25,17 @@ class Progress {
   void advance(std::int64_t steps = 1);
 
  private:
+  void keep_showing(const std::stop_token& stop);
   void show();
-  void clear();
 
   std::int64_t total_;
   std::int64_t done_ = 0;
-  bool enabled_;
   bool shown_ = false;
   std::string label_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::mutex mutex_;  ///< guards done_, label_ and shown_
+  std::condition_variable_any wake_;
+  std::jthread ticker_;
 };
 
 }  // namespace equinorm::commands

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <memory>
+#include <filesystem>
 
 #include "report/json.hpp"
 #include "report/junit.hpp"
@@ -27,6 +27,22 @@ void write_text_file(const std::string& path, const std::string& text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size() && std::fflush(file) == 0 && fsync(fileno(file)) == 0;
   if (std::fclose(file) != 0 || !written) fail("write");
   if (std::rename(temporary.c_str(), path.c_str()) != 0) fail("rename into place");
+}
+
+void check_writable(const std::string& path) {
+  if (path.empty()) return;
+  const auto fail = [&](const std::string& reason) { throw Error(fmt::format("{}: cannot be written: {}", path, reason)); };
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) fail("it is a folder; allowed: the path of a file");
+  std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  if (folder.empty()) folder = ".";
+  if (!std::filesystem::is_directory(folder, ignored)) fail(fmt::format("there is no folder {}", folder.string()));
+  if (access(folder.c_str(), W_OK) != 0) fail(fmt::format("folder {}: {}", folder.string(), std::strerror(errno)));
+}
+
+void check_result_paths(const Options& options) {
+  check_writable(options.json_path);
+  check_writable(options.junit_path);
 }
 
 int publish(const verdict::RunResult& run, bool in_full, const Options& options) {

@@ -10,6 +10,11 @@ namespace equinorm::commands {
 /// exit code of the run's verdicts.
 int publish(const verdict::RunResult& run, bool in_full, const Options& options);
 
+/// Throws Error where `path` cannot become a file: so that a long run does not end in a surprise. An empty path is fine.
+void check_writable(const std::string& path);
+/// check_writable of --json and --junit.
+void check_result_paths(const Options& options);
+
 /// Writes `text` so that `path` is either complete or untouched. Throws Error.
 void write_text_file(const std::string& path, const std::string& text);
 

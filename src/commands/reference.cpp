@@ -63,28 +63,35 @@ ReferenceTensor convert_balls(const Problem& problem, const paths::PathOutput<sc
   });
 }
 
-/// One attempt at `bits` bits; false where a radius is too wide.
-bool enclose(const Problem& problem, const tensor::TensorMap& inputs, int bits, const paths::Wanted& wanted, verdict::Reference& reference) {
-  const paths::BallArithmetic ar(bits);
+/// Runs as few paths as it takes to see every output in `wanted` (empty: all), and hands each to keep(output, name) once.
+template <class A, class Keep>
+void collect_outputs(const A& ar, const Problem& problem, const tensor::TensorMap& inputs, const paths::Wanted& wanted, const Keep& keep) {
   const auto values = paths::load_inputs(ar, problem, inputs);
-  const auto formula = paths::make_formula<paths::BallArithmetic>("");
+  const auto formula = paths::make_formula<A>("");
+  paths::Wanted left;
+  for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {
+    if (wanted.empty() || wanted.contains(spec.name)) left.insert(spec.name);
+  }
   paths::Plan unfolded;
   unfolded.fold_alpha_q = false;  // q_tilde is defined without alpha_q
-  bool narrow = true;
-  const auto keep = [&](const paths::PathOutput<scalar::Ball>& out) {
-    for (const auto& [name, unused] : out.tensors) {
-      if (!reference.contains(name)) reference.emplace(name, convert_balls(problem, out, name, narrow));
+  for (const auto& [form, plan] : {std::pair{PathKind::explicit_form, paths::Plan{}}, std::pair{PathKind::absorbed_form, unfolded},
+                                   std::pair{PathKind::absorbed_form, paths::Plan{}}}) {
+    paths::Wanted defined;
+    for (const problem::TensorSpec& spec : paths::outputs_of(form, problem, plan)) {
+      if (left.contains(spec.name)) defined.insert(spec.name);
     }
-  };
-  keep(paths::run_path(ar, PathKind::explicit_form, problem, paths::Plan{}, values, *formula, wanted));
-  std::set<std::string> left;
-  for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {
-    if (!reference.contains(spec.name) && (wanted.empty() || wanted.contains(spec.name))) left.insert(spec.name);
+    if (defined.empty()) continue;
+    const auto out = paths::run_path(ar, form, problem, plan, values, *formula, defined);
+    for (const std::string& name : defined) keep(out, name), left.erase(name);
   }
-  if (left.erase("q_rope_hat") != 0) {
-    keep(paths::run_path(ar, PathKind::absorbed_form, problem, paths::Plan{}, values, *formula, {"q_rope_hat"}));
-  }
-  if (!left.empty()) keep(paths::run_path(ar, PathKind::absorbed_form, problem, unfolded, values, *formula, left));
+}
+
+/// One attempt at `bits` bits; false where a radius is too wide.
+bool enclose(const Problem& problem, const tensor::TensorMap& inputs, int bits, const paths::Wanted& wanted, verdict::Reference& reference) {
+  bool narrow = true;
+  collect_outputs(paths::BallArithmetic(bits), problem, inputs, wanted, [&](const paths::PathOutput<scalar::Ball>& out, const std::string& name) {
+    reference.emplace(name, convert_balls(problem, out, name, narrow));
+  });
   return narrow;
 }
 
@@ -92,7 +99,6 @@ ReferenceResult enclose_until_narrow(const Problem& problem, const tensor::Tenso
   for (int bits = kFirstBits; bits <= kLastBits; bits *= 4) {
     ReferenceResult result;
     if (enclose(problem, inputs, bits, wanted, result.tensors)) {
-      result.certified = true;
       result.description = fmt::format("certified enclosures, ball arithmetic of {} bits", bits);
       return result;
     }
@@ -123,26 +129,12 @@ ReferenceResult measuring_reference(const Problem& problem, const tensor::Tensor
   if (work_of(problem) <= kCertifiedWork) return enclose_until_narrow(problem, inputs, names);
   ReferenceResult result;
   result.description = "explicit form in binary128, products in pairs of binary64 (about 2^-95, not certified)";
-  const paths::QuadArithmetic ar;
-  const auto values = paths::load_inputs(ar, problem, inputs);
-  const auto formula = paths::make_formula<paths::QuadArithmetic>("");
-  const auto keep = [&](const paths::PathOutput<scalar::Quad>& out) {
-    for (const auto& [name, unused] : out.tensors) {
-      if (result.tensors.contains(name)) continue;
-      result.tensors.emplace(name, convert(problem, out, name, false, [](const scalar::Quad& x, Index i, ReferenceTensor& target) {
-                               target.value[i] = static_cast<double>(x);
-                               target.low[i] = static_cast<double>(x - target.value[i]);
-                             }));
-    }
-  };
-  keep(paths::run_path(ar, PathKind::explicit_form, problem, paths::Plan{}, values, *formula, names));
-  std::set<std::string> left;
-  for (const std::string& name : names) {
-    if (!result.tensors.contains(name)) left.insert(name);
-  }
-  paths::Plan unfolded;
-  unfolded.fold_alpha_q = left.contains("q_rope_hat");
-  if (!left.empty()) keep(paths::run_path(ar, PathKind::absorbed_form, problem, unfolded, values, *formula, left));
+  collect_outputs(paths::QuadArithmetic(), problem, inputs, names, [&](const paths::PathOutput<scalar::Quad>& out, const std::string& name) {
+    result.tensors.emplace(name, convert(problem, out, name, false, [](const scalar::Quad& x, Index i, ReferenceTensor& target) {
+                             target.value[i] = static_cast<double>(x);
+                             target.low[i] = static_cast<double>(x - target.value[i]);
+                           }));
+  });
   return result;
 }
 

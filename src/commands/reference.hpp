@@ -14,7 +14,6 @@ namespace equinorm::commands {
 struct ReferenceResult {
   verdict::Reference tensors;
   std::string description;
-  bool certified = false;
 };
 
 /// Multiply-adds of the large products of both forms.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <tbb/global_control.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -12,17 +13,22 @@
 
 namespace equinorm::commands {
 
+std::string one_line(std::string text) {
+  std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  return text;
+}
+
 int run_guarded(const Options& options, const std::function<int()>& body) {
   const auto threads = static_cast<std::size_t>(options.threads > 0 ? options.threads : static_cast<int>(std::thread::hardware_concurrency()));
   const tbb::global_control control(tbb::global_control::max_allowed_parallelism, std::max<std::size_t>(1, threads));
   try {
     return body();
   } catch (const Error& error) {
-    fmt::print(stderr, "equinorm: {}\n", error.what());
+    fmt::print(stderr, "equinorm: {}\n", one_line(error.what()));
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "equinorm: out of memory; a smaller --context, --batch or --queries needs less\n");
   } catch (const std::exception& error) {
-    fmt::print(stderr, "equinorm: internal error: {}\n", error.what());
+    fmt::print(stderr, "equinorm: internal error: {}\n", one_line(error.what()));
   }
   return 2;
 }

@@ -1,5 +1,6 @@
 // `equinorm verify`: the equivalence suite.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
 #include <tuple>
@@ -31,16 +32,26 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 /// Tokens of the sample on which stages are told apart.
 constexpr problem::Index kStageTokens = 64;
 
+/// The words of the command line that say what is done with the case.
+std::vector<std::string> words_of(const VerifyOptions& verify) {
+  std::vector<std::string> words;
+  const auto add = [&](const char* flag, const std::string& value) { words.insert(words.end(), {flag, value}); };
+  if (!verify.weights.empty()) {
+    add("--weights", verify.weights);
+    add("--layer", std::to_string(verify.layer));
+    if (verify.first_head != 0) add("--first-head", std::to_string(verify.first_head));
+  }
+  if (!verify.formats.empty()) add("--formats", fmt::format("{}", fmt::join(verify.formats, ",")));
+  if (verify.exact_only) words.emplace_back("--exact-only");
+  if (!verify.mutant.empty()) add("--mutant", verify.mutant);
+  return words;
+}
+
 class CaseRun {
  public:
   CaseRun(const std::string& case_text, const VerifyOptions& verify, const Options& options, Progress& progress)
       : verify_(verify), progress_(progress), problem_(problem_of(case_text, options)) {
-    std::string extra;
-    if (!verify.weights.empty()) extra += fmt::format("--weights {} --layer {} ", verify.weights, verify.layer);
-    if (verify.exact_only) extra += "--exact-only ";
-    if (!verify.mutant.empty()) extra += "--mutant " + verify.mutant;
-    while (!extra.empty() && extra.back() == ' ') extra.pop_back();
-    result_.reproduce = reproduction_line("verify", case_text, options, extra);
+    result_.reproduce = reproduction_line("verify", case_text, options, words_of(verify));
     result_.mutant = verify.mutant;
   }
 
@@ -80,10 +91,13 @@ class CaseRun {
   void read_inputs() {
     if (verify_.weights.empty()) {
       inputs_ = inputs::make_inputs(problem_);
+      if (inputs_.contains("positions_q") || inputs_.contains("positions_k")) {
+        result_.notes.emplace_back("the prime field and the rationals use default positions; the ladder and the errors use the file's");
+      }
       return;
     }
     // Weights come with the projections, so the path begins at the hidden state.
-    problem_.start = problem::Start::x;
+    problem_ = inputs::problem_from_x(problem_, verify_.weights, verify_.layer);
     inputs::ModelLayer layer = inputs::load_model_layer(problem_, verify_.weights, verify_.layer, verify_.first_head);
     inputs_ = std::move(layer.inputs);
     result_.notes = std::move(layer.notes);
@@ -129,6 +143,7 @@ int verify(const VerifyOptions& verify, const Options& options) {
     if (cases.empty()) throw Error("--mutant: '" + verify.mutant + "' is the same function on every case of the default suite");
   }
   // Everything that can be wrong with the words of the command is found before the first long step.
+  check_result_paths(options);
   for (const std::string& text : cases) {
     const Problem problem = problem_of(text, options);
     for (const std::string& name : verify.formats) find_arithmetic(name, problem);

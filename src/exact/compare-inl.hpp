@@ -7,15 +7,6 @@
 
 namespace equinorm::exact {
 
-inline std::vector<Index> unravel(const tensor::Shape& shape, Index flat) {
-  std::vector<Index> index(shape.size());
-  for (std::size_t axis = shape.size(); axis-- > 0;) {
-    index[axis] = flat % shape[axis];
-    flat /= shape[axis];
-  }
-  return index;
-}
-
 /// Compares every tensor that both outputs hold, in data-flow order, and adds to `result`; stops at the first difference.
 template <class V, class ToString>
 void compare_outputs(const problem::Problem& problem, const paths::PathOutput<V>& explicit_out, const paths::PathOutput<V>& absorbed_out,
@@ -24,7 +15,7 @@ void compare_outputs(const problem::Problem& problem, const paths::PathOutput<V>
   const auto compare = [&](const std::string& name, const auto& left, const auto& right, const auto& show) {
     for (Index i = 0; i < left.size(); ++i) {
       if (left[i] == right[i]) continue;
-      result.departure = Departure{stage_of(name), name, unravel(left.shape(), i), show(left[i]), show(right[i])};
+      result.departure = Departure{stage_of(name), name, tensor::unravel(left.shape(), i), show(left[i]), show(right[i])};
       result.equal = Truth::no;
       return false;
     }

@@ -65,7 +65,6 @@ std::string stage_of(const std::string& tensor) {
 
 PlanPair legal_plans(const Problem& problem, int round) {
   PlanPair plans;
-  plans.explicit_plan.precision = plans.absorbed_plan.precision = problem.precision;
   const Index tile = std::max<Index>(2, std::min<Index>(64, problem.max_context() / 4));
   problem::Precision& left = plans.explicit_plan.precision;
   problem::Precision& right = plans.absorbed_plan.precision;
@@ -111,7 +110,7 @@ PlanPair legal_plans(const Problem& problem, int round) {
 //   Schwartz-Zippel again: (D + 2d) / p. Gate and output projection add a factor that is linear in fresh variables, counted in the last 2d.
 double field_round_log2(const Problem& problem, const PlanPair& plans) {
   constexpr double kDegree = 2 * 64;
-  const double p = static_cast<double>(scalar::kFieldPrime);
+  const double p = static_cast<double>(scalar::kFieldPrime) / 2;  // 0 is drawn as 1, so one value has probability 2/p
   const double references = std::max(reference_count(problem, plans.explicit_plan), reference_count(problem, plans.absorbed_plan));
   const double weight_degree = 2 * (references + 1);
   const double context = static_cast<double>(problem.max_context());

@@ -8,6 +8,7 @@
 #include "paths/mutants.hpp"
 #include "paths/path.hpp"
 #include "paths/real_arithmetic.hpp"
+#include "scalar/error.hpp"
 
 namespace equinorm::exact {
 namespace {
@@ -19,9 +20,13 @@ using scalar::Real;
 /// of a path add up to far fewer units than terms times stages.
 constexpr double kSlack = 28;
 
-/// max |a - b| / max |a| as a power of two.
+/// Fewer bits at the top decide nothing: rounding could explain a difference of half of them (kSlack - bits > -bits / 2).
+constexpr int kDecisiveBits = static_cast<int>(2 * kSlack);
+
+/// max |a - b| / max(1, max |a|) as a power of two. Where exact values cancel to 0 both forms hold rounding errors alone, which fall with the
+/// precision but not relative to each other; no output of interest is as small as the differences asked for at high precision.
 double log2_relative_difference(const tensor::Tensor<Real>& a, const tensor::Tensor<Real>& b, int bits) {
-  Real difference, magnitude;
+  Real difference, magnitude = Real::from_integer(1, bits);
   for (tensor::Index i = 0; i < a.size(); ++i) {
     Real d = scalar::sub(a[i], b[i], bits);
     if (!scalar::is_finite(d)) return std::numeric_limits<double>::infinity();
@@ -29,12 +34,25 @@ double log2_relative_difference(const tensor::Tensor<Real>& a, const tensor::Ten
     if (mpfr_cmpabs(a[i].get(), magnitude.get()) > 0) magnitude = a[i];
   }
   if (mpfr_zero_p(difference.get()) != 0) return -std::numeric_limits<double>::infinity();
-  if (mpfr_zero_p(magnitude.get()) != 0) return std::numeric_limits<double>::infinity();
   // By exponents, since such a quotient leaves binary64's range: |q| = m 2^e with m in [1/2, 1).
   const Real quotient = scalar::div(difference, magnitude, 64);
   long exponent = 0;
   const double mantissa = mpfr_get_d_2exp(&exponent, quotient.get(), MPFR_RNDN);
   return std::log2(std::fabs(mantissa)) + static_cast<double>(exponent);
+}
+
+template <class T>
+bool same_flags(const tensor::Tensor<T>& a, const tensor::Tensor<T>& b) {
+  return a.shape() == b.shape() && std::equal(a.data(), a.data() + a.size(), b.data());
+}
+
+/// MPFR's exponents do not overflow here: what is not finite in the explicit form has no value at all.
+void check_defined(const problem::Problem& problem, const paths::PathOutput<Real>& explicit_out) {
+  for (const auto& [name, tensor] : explicit_out.tensors) {
+    if (std::all_of(tensor.data(), tensor.data() + tensor.size(), [](const Real& x) { return scalar::is_finite(x); })) continue;
+    throw Error(problem.name + ": exact output " + name + " is not finite or not defined (norm.eps is " + problem.norm.eps.text() +
+                "; a zero row needs eps > 0)");
+  }
 }
 
 double fitted_slope(const std::vector<Rung>& rungs) {
@@ -56,9 +74,9 @@ const std::vector<int>& ladder_precisions() {
 }
 
 Ladder climb(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::vector<int>& precisions, std::string_view mutant) {
-  static const paths::Wanted compared{"logits", "o", "y"};
+  static const paths::Wanted compared{"logits", "lse", "o", "o_gated", "y"};
   Ladder ladder;
-  ladder.equal = Truth::yes;
+  bool all_small = true, last_is_small = true;
   for (const int bits : precisions) {
     paths::Plan plan;
     plan.precision = problem.precision;
@@ -68,14 +86,17 @@ Ladder climb(const problem::Problem& problem, const tensor::TensorMap& inputs, c
     const paths::RealArithmetic ar(bits, plan);
     const auto values = paths::load_inputs(ar, problem, inputs);
     const auto left = paths::run_path(ar, PathKind::explicit_form, problem, plan, values, *paths::make_formula<paths::RealArithmetic>(""), compared);
+    check_defined(problem, left);
     const auto right =
         paths::run_path(ar, PathKind::absorbed_form, problem, other, values, *paths::make_formula<paths::RealArithmetic>(mutant), compared);
-    double difference = -std::numeric_limits<double>::infinity();
+    const bool same_keys = same_flags(left.live, right.live) && same_flags(left.lse_live, right.lse_live);
+    double difference = same_keys ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
     for (const auto& [name, tensor] : left.tensors) difference = std::max(difference, log2_relative_difference(tensor, right.at(name), bits));
     ladder.rungs.push_back({bits, difference});
-    if (!(difference <= kSlack - bits)) ladder.equal = Truth::unknown;
-    if (bits == precisions.back() && !(difference <= -bits / 2.0)) ladder.equal = Truth::no;
+    all_small = all_small && difference <= kSlack - bits;
+    last_is_small = difference <= -bits / 2.0;
   }
+  if (!precisions.empty() && precisions.back() >= kDecisiveBits) ladder.equal = !last_is_small ? Truth::no : all_small ? Truth::yes : Truth::unknown;
   ladder.slope = fitted_slope(ladder.rungs);
   return ladder;
 }

@@ -9,10 +9,10 @@ problem::Problem shrink(const problem::Problem& problem) {
   problem::Problem small = problem;
   small.name += " (shrunk)";
   small.batch = std::min<Index>(problem.batch, 2);
-  small.context.resize(std::min<std::size_t>(small.context.size(), static_cast<std::size_t>(small.batch)));
-  for (Index& length : small.context) length = std::min<Index>(length, 9);
-  // The longest row must be among those kept, or features that need keys would vanish.
-  small.context[0] = std::min<Index>(problem.max_context(), 9);
+  // The longest row must be among those kept, or features that need keys would vanish; and the shortest, shorter still.
+  const Index longest = problem.max_context(), shortest = *std::min_element(problem.context.begin(), problem.context.end());
+  small.context = {std::min<Index>(longest, 9)};
+  if (problem.context.size() > 1) small.context.resize(static_cast<std::size_t>(small.batch), std::min<Index>(shortest, shortest < longest ? 8 : 9));
   small.queries = std::min<Index>(problem.queries, 3);
   if (small.start == problem::Start::x) small.queries = std::min(small.queries, std::max<Index>(1, small.max_context()));
   // Keep the character of the grouping: one group, one head per group, or something in between.

@@ -7,7 +7,8 @@
 namespace equinorm::inputs {
 namespace {
 
-/// The tensor that carries the tokens of the problem, and the projection whose input dims are the latent's, differ with attention and start:
+/// The tensor that carries the tokens of the problem, and the projection whose input dims are the latent's, differ with attention and
+/// start:
 ///   mla: c (or w_dkv, whose columns are the latent's dims) and w_k.   gqa: k and q (or w_k and w_q).
 bool has_latent_columns(const TensorSpec& spec, const Problem& problem) {
   return problem.is_mla() && (spec.name == "c" || spec.name == "w_dkv");
@@ -86,7 +87,11 @@ class Nullspace : public Family {
 
 }  // namespace
 
-std::unique_ptr<Family> make_anisotropic(const Problem& problem, const RopeTables& tables) { return std::make_unique<Anisotropic>(problem, tables); }
-std::unique_ptr<Family> make_nullspace(const Problem& problem, const RopeTables& tables) { return std::make_unique<Nullspace>(problem, tables); }
+std::unique_ptr<Family> make_anisotropic(const Problem& problem, const RopeTables& tables) {
+  return std::make_unique<Anisotropic>(problem, tables);
+}
+std::unique_ptr<Family> make_nullspace(const Problem& problem, const RopeTables& tables) {
+  return std::make_unique<Nullspace>(problem, tables);
+}
 
 }  // namespace equinorm::inputs

@@ -24,8 +24,8 @@ bool is_zero(const AnyTensor& tensor, Index begin, Index count) {
 /// Tensors [B, N, ...] of which every token or query has `parts_per_row` parts with a statistic each: undefined where all tensors are zero.
 struct Statistic {
   std::vector<std::string> tensors;
-  bool keys;           ///< N counts tokens (only T_b of them live), not queries
-  Index parts_per_row; ///< statistics per token or query
+  bool keys;            ///< N counts tokens (only T_b of them live), not queries
+  Index parts_per_row;  ///< statistics per token or query
 };
 
 void check_statistic(const Problem& problem, const TensorMap& inputs, const Statistic& statistic) {

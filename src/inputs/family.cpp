@@ -17,7 +17,6 @@ double l2_gamma_scale(Index width) {
   return power;
 }
 
-
 std::unique_ptr<Family> make_normal(const Problem& problem, const RopeTables& tables) { return std::make_unique<Family>(problem, tables); }
 
 }  // namespace
@@ -107,10 +106,12 @@ const std::vector<FamilyRow>& family_table() {
   static const std::vector<FamilyRow> table{
       {"normal", "independent normal activations and weights, gammas of random sign and size", make_normal},
       {"uniform", "the same from a uniform distribution: no tails", make_uniform},
-      {"planted-key", "keys with a far larger logit, the largest last: shows dropped tiles, pages and splits and missing rescales", make_planted_key},
+      {"planted-key", "keys with a far larger logit, the largest last: shows dropped tiles, pages and splits and missing rescales",
+       make_planted_key},
       {"edge-logits", "large logits on both sides of every mask edge: shows masks that are off by one", make_edge_logits},
       {"small-tokens", "most tokens with RMS near sqrt(eps): shows a wrong, missing or misplaced eps", make_small_tokens},
-      {"wide-tokens", "token RMS from 2^-12 to 2^12: shows skipped norms, overflowing sums of squares and misplaced statistics", make_wide_tokens},
+      {"wide-tokens", "token RMS from 2^-12 to 2^12: shows skipped norms, overflowing sums of squares and misplaced statistics",
+       make_wide_tokens},
       {"massive-channels", "a few channels up to 256 times larger than the rest, as in trained models", make_massive_channels},
       {"anisotropic", "key up-projection with rows from 1 to 2^-12 and tokens that share a large mean", make_anisotropic},
       {"nullspace", "latents that the key up-projection nearly cancels: worst for the absorbed form", make_nullspace},

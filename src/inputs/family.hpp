@@ -26,9 +26,9 @@ RowPlace place_of(const TensorSpec& spec, Index row);
 /// Tensors with one row (or one row per group) for each token, that keys are made of: c, k_rope, k, x.
 bool is_key_source(const TensorSpec& spec);
 
-/// The base class draws the family "normal": activations N(0, 1); weights N(0, 1/fan_in), so that keys have RMS 1; gammas of random sign and
-/// magnitude 0.5 to 1.5 (zero-centred ones 0.5 N(0, 1), times about sqrt(width) under an L2 norm, so that logits keep their size); sink near the
-/// typical row maximum; gate N(0, 1). Every element depends on (seed, tensor name, index) alone. Values are unrounded.
+/// The base class draws the family "normal": activations N(0, 1); weights N(0, 1/fan_in), so that keys have RMS 1; gammas of random sign
+/// and magnitude 0.5 to 1.5 (zero-centred ones 0.5 N(0, 1), times about sqrt(width) under an L2 norm, so that logits keep their size); sink
+/// near the typical row maximum; gate N(0, 1). Every element depends on (seed, tensor name, index) alone. Values are unrounded.
 class Family {
  public:
   /// `tables` may be empty where the problem does not rotate.

@@ -72,13 +72,14 @@ AnyTensor generate_tensor(const Problem& problem, const Family& family, const Te
   const Index width = spec.shape.back();
   if (result.size() == 0) return result;
   const Index rows = result.size() / width;
-  tbb::parallel_for(tbb::blocked_range<Index>(0, rows, std::max<Index>(1, kBlockElements / width)), [&](const tbb::blocked_range<Index>& range) {
-    const auto count = static_cast<Index>(range.size());
-    std::vector<double> values(static_cast<std::size_t>(count * width));
-    family.rows(spec, range.begin(), count, values.data());
-    round_values(problem, family.common_grid(), values.data(), count * width);
-    result.write(range.begin() * width, count * width, values.data());
-  });
+  tbb::parallel_for(tbb::blocked_range<Index>(0, rows, std::max<Index>(1, kBlockElements / width)),
+                    [&](const tbb::blocked_range<Index>& range) {
+                      const auto count = static_cast<Index>(range.size());
+                      std::vector<double> values(static_cast<std::size_t>(count * width));
+                      family.rows(spec, range.begin(), count, values.data());
+                      round_values(problem, family.common_grid(), values.data(), count * width);
+                      result.write(range.begin() * width, count * width, values.data());
+                    });
   return result;
 }
 

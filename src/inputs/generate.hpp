@@ -11,12 +11,12 @@
 
 namespace equinorm::inputs {
 
-/// Every input tensor of `problem` in the family problem.inputs.kind, in the dtype of precision.storage (real:BITS: F64 holding at most BITS bits;
-/// RoPE tables: F32, correctly rounded). positions_q and positions_k are left out. Padding past T_b holds ordinary values.
+/// Every input tensor of `problem` in the family problem.inputs.kind, in the dtype of precision.storage (real:BITS: F64 holding at most
+/// BITS bits; RoPE tables: F32, correctly rounded). positions_q and positions_k are left out. Padding past T_b holds ordinary values.
 ///
-/// The bits depend on the problem and inputs.seed alone, not on threads or platform. For 16-bit storage most families keep values that fp16 and
-/// bf16 both represent exactly, so that the two formats can be compared on equal data.
-/// Throws Error for unknown kinds (naming the known ones), for "file", and where the family cannot serve the problem.
+/// The bits depend on the problem and inputs.seed alone, not on threads or platform. For 16-bit storage most families keep values that fp16
+/// and bf16 both represent exactly, so that the two formats can be compared on equal data. Throws Error for unknown kinds (naming the known
+/// ones), for "file", and where the family cannot serve the problem.
 tensor::TensorMap generate_inputs(const problem::Problem& problem);
 
 /// Those tensors of generate_inputs whose names are in `names`, bit for bit the same. Throws Error for names that it does not draw.

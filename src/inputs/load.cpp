@@ -116,7 +116,8 @@ Index largest_position(const Problem& problem, const TensorMap& inputs, bool key
     given->second.read_integers(b * given->second.shape()[1], live, row.data());
     for (Index i = 0; i < live; ++i) {
       const Index position = row[static_cast<std::size_t>(i)];
-      if (position < 0) throw Error(fmt::format("input tensor \"{}\" holds {} at [{},{}]; positions must be at least 0", name, position, b, i));
+      if (position < 0)
+        throw Error(fmt::format("input tensor \"{}\" holds {} at [{},{}]; positions must be at least 0", name, position, b, i));
       largest = std::max(largest, position);
     }
   }
@@ -127,7 +128,8 @@ void check_rotation(const Problem& problem, const TensorMap& inputs, Index rows)
   problem::check_positions(problem, inputs.count("positions_q") > 0);
   const Index largest = std::max(largest_position(problem, inputs, true), largest_position(problem, inputs, false));
   if (problem.rotated_dim() > 0 && largest >= rows) {
-    throw Error(fmt::format("input tensor \"rope_cos\" has {} rows; the largest position is {}, so at least {} are needed", rows, largest, largest + 1));
+    throw Error(fmt::format("input tensor \"rope_cos\" has {} rows; the largest position is {}, so at least {} are needed", rows, largest,
+                            largest + 1));
   }
 }
 

@@ -35,7 +35,8 @@ void transpose_elements(const AnyTensor& source, const Block& block, std::byte* 
       const Index last = std::min(block.rows, first + kTile);
       for (Index c = columns.begin(); c < columns.end(); ++c) {
         for (Index r = first; r < last; ++r) {
-          std::memcpy(target + (c * stride + r) * kSize, source.bytes() + ((block.row + r) * source_stride + block.column + c) * kSize, kSize);
+          std::memcpy(target + (c * stride + r) * kSize, source.bytes() + ((block.row + r) * source_stride + block.column + c) * kSize,
+                      kSize);
         }
       }
     }
@@ -58,11 +59,21 @@ AnyTensor slice(const AnyTensor& source, Index begin, Index count) {
   return result;
 }
 
+/// What the names of the layer's attention weights begin with.
+std::string find_prefix(const WeightStore& store, Index layer) {
+  for (const char* root : {"model", "model.language_model", "language_model.model"}) {
+    const std::string prefix = fmt::format("{}.layers.{}.self_attn.", root, layer);
+    if (store.contains(prefix + "o_proj.weight")) return prefix;
+  }
+  throw Error(fmt::format("{}: has no tensor \"model.layers.{}.self_attn.o_proj.weight\"; layer {} is missing or has no attention", store.path(),
+                          layer, layer));
+}
+
 /// Maps the attention weights of one layer. Every method moves one projection or norm of the file into inputs.
 class LayerReader {
  public:
   LayerReader(const Problem& problem, const std::string& path, Index layer, Index first_head)
-      : problem_(problem), store_(path), prefix_(find_prefix(layer)), first_head_(first_head) {}
+      : problem_(problem), store_(path), prefix_(find_prefix(store_, layer)), first_head_(first_head) {}
 
   ModelLayer read() {
     problem_.is_mla() ? read_mla() : read_gqa();
@@ -74,15 +85,6 @@ class LayerReader {
   }
 
  private:
-  std::string find_prefix(Index layer) const {
-    for (const char* root : {"model", "model.language_model", "language_model.model"}) {
-      const std::string prefix = fmt::format("{}.layers.{}.self_attn.", root, layer);
-      if (store_.contains(prefix + "o_proj.weight")) return prefix;
-    }
-    throw Error(fmt::format("{}: has no tensor \"model.layers.{}.self_attn.o_proj.weight\"; layer {} is missing or has no attention", store_.path(),
-                            layer, layer));
-  }
-
   /// The matrix of a linear layer, after checking its width and that it has no bias.
   AnyTensor linear(const std::string& name, Index columns, Index row_unit) {
     if (store_.contains(prefix_ + name + ".bias")) {
@@ -97,15 +99,16 @@ class LayerReader {
   }
 
   [[noreturn]] void fail(const std::string& name, const Shape& shape, const std::string& wanted) const {
-    throw Error(fmt::format("{}: tensor \"{}{}.weight\" has shape {}; it must be {}", store_.path(), prefix_, name, tensor::to_string(shape), wanted));
+    throw Error(fmt::format("{}: tensor \"{}{}.weight\" has shape {}; it must be {}", store_.path(), prefix_, name,
+                            tensor::to_string(shape), wanted));
   }
 
   /// Heads of the file: `rows` rows of `unit` rows a head. Checks that the problem's slice lies among them.
   void check_heads(const std::string& name, const AnyTensor& matrix, Index unit, Index first, Index count) {
     const Index heads = matrix.shape()[0] / unit;
     if (first < 0 || first + count > heads) {
-      throw Error(fmt::format("{}: tensor \"{}{}.weight\" has {} heads; heads {} to {} were asked for", store_.path(), prefix_, name, heads, first,
-                              first + count - 1));
+      throw Error(fmt::format("{}: tensor \"{}{}.weight\" has {} heads; heads {} to {} were asked for", store_.path(), prefix_, name, heads,
+                              first, first + count - 1));
     }
     if (count < heads) note("{}: heads {} to {} of {}", name, first, first + count - 1, heads);
   }
@@ -127,7 +130,8 @@ class LayerReader {
   void read_mla() {
     const Problem& p = problem_;
     const AnyTensor down = linear("kv_a_proj_with_mqa", p.model_dim, 1);
-    if (down.shape()[0] != p.latent + p.rope_dim) fail("kv_a_proj_with_mqa", down.shape(), fmt::format("[{},{}]", p.latent + p.rope_dim, p.model_dim));
+    if (down.shape()[0] != p.latent + p.rope_dim)
+      fail("kv_a_proj_with_mqa", down.shape(), fmt::format("[{},{}]", p.latent + p.rope_dim, p.model_dim));
     store_transposed("w_dkv", down, 0, p.latent);
     if (p.rope_dim > 0) store_transposed("w_kr", down, p.latent, p.rope_dim);
     read_up_projection();
@@ -135,7 +139,8 @@ class LayerReader {
     const std::string query = p.query_latent > 0 ? "q_b_proj" : "q_proj";
     if (p.query_latent > 0) {
       const AnyTensor query_down = linear("q_a_proj", p.model_dim, 1);
-      if (query_down.shape()[0] != p.query_latent) fail("q_a_proj", query_down.shape(), fmt::format("[{},{}]", p.query_latent, p.model_dim));
+      if (query_down.shape()[0] != p.query_latent)
+        fail("q_a_proj", query_down.shape(), fmt::format("[{},{}]", p.query_latent, p.model_dim));
       store_transposed("w_dq", query_down, 0, p.query_latent);
     }
     const AnyTensor query_up = linear(query, p.query_latent > 0 ? p.query_latent : p.model_dim, p.key_dim());
@@ -194,7 +199,8 @@ class LayerReader {
     }
     layer_.inputs.insert_or_assign("w_q", std::move(w_q));
     if (!gated) return;
-    if (p.value_dim != p.head_dim) throw Error(fmt::format("value_dim is {}; with a gate in q_proj it must be head_dim ({})", p.value_dim, p.head_dim));
+    if (p.value_dim != p.head_dim)
+      throw Error(fmt::format("value_dim is {}; with a gate in q_proj it must be head_dim ({})", p.value_dim, p.head_dim));
     gate_source_ = std::move(query);
   }
 
@@ -259,7 +265,8 @@ class LayerReader {
       gate_source_->read(row * p.model_dim, p.model_dim, weights.data());
       for (Index query = 0; query < queries; ++query) {
         double sum = 0;
-        for (Index m = 0; m < p.model_dim; ++m) sum += tokens[static_cast<std::size_t>(query * p.model_dim + m)] * weights[static_cast<std::size_t>(m)];
+        for (Index m = 0; m < p.model_dim; ++m)
+          sum += tokens[static_cast<std::size_t>(query * p.model_dim + m)] * weights[static_cast<std::size_t>(m)];
         gate[static_cast<std::size_t>(query * width + j)] = sum;
       }
     });
@@ -283,6 +290,19 @@ class LayerReader {
 };
 
 }  // namespace
+
+Problem problem_from_x(Problem problem, const std::string& path, Index layer) {
+  WeightStore store(path);
+  const std::string prefix = find_prefix(store, layer);
+  if (problem.start == problem::Start::latent) {
+    const Shape output = store.get(prefix + "o_proj.weight").shape();
+    if (problem.model_dim == 0 && !output.empty()) problem.model_dim = output[0];
+    problem.norm.latent_norm = problem.is_mla() && store.contains(prefix + "kv_a_layernorm.weight");
+    problem.start = problem::Start::x;
+  }
+  problem::validate(problem);
+  return problem;
+}
 
 ModelLayer load_model_layer(const Problem& problem, const std::string& path, Index layer, Index first_head) {
   if (problem.start != problem::Start::x) throw Error("start is \"latent\"; weights of a model need start \"x\"");

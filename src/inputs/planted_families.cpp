@@ -1,9 +1,10 @@
 // Families that plant keys with large logits: planted-key, edge-logits.
 //
-// A fixed sign pattern d is added to every query and to the planted keys so that both still hold it, parallel, after norm, weight and rotation:
-// a block that may turn gets d unrotated and divided by gamma, a block that never turns gets d sign(gamma), which leaves more of d's size.
-// Gammas are a quarter larger than elsewhere, so that the largest logit stands out among a quarter of a million others too. Where a projection makes the keys, one input channel carries the pattern: channel 0 of the
-// latent (mla) or of x. Queries projected from x are carried by channel 1, and there the pattern leaves out fast pairs, which no weight can unrotate.
+// A fixed sign pattern d is added to every query and to the planted keys so that both still hold it, parallel, after norm, weight and
+// rotation: a block that may turn gets d unrotated and divided by gamma, a block that never turns gets d sign(gamma), which leaves more of
+// d's size. Gammas are a quarter larger than elsewhere, so that the largest logit stands out among a quarter of a million others too. Where
+// a projection makes the keys, one input channel carries the pattern: channel 0 of the latent (mla) or of x. Queries projected from x are
+// carried by channel 1, and there the pattern leaves out fast pairs, which no weight can unrotate.
 #include <algorithm>
 #include <array>
 #include <cmath>

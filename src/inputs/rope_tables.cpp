@@ -21,7 +21,8 @@ __extension__ using SignedFixed = __int128;
 
 constexpr int kBits = 320;
 
-/// d(beta) of the yarn formula. Never an integer, since pi is transcendental and the rest algebraic; so floor and ceil are decided by kBits bits.
+/// d(beta) of the yarn formula. Never an integer, since pi is transcendental and the rest algebraic; so floor and ceil are decided by kBits
+/// bits.
 Real correction_dim(const problem::Rope& rope, Index rotated_dims, const scalar::Decimal& beta) {
   Real two_pi(kBits);
   mpfr_const_pi(two_pi.reset(kBits), MPFR_RNDN);
@@ -81,7 +82,8 @@ class PairAngle {
       *sine = 0.0F;
       return;
     }
-    // turns_ is low by less than 2^-128, so position * turns_ mod 1 by less than 2^-96. Splitting off the nearest quarter leaves |rest| <= 1/8.
+    // turns_ is low by less than 2^-128, so position * turns_ mod 1 by less than 2^-96. Splitting off the nearest quarter leaves |rest| <=
+    // 1/8.
     const Fixed turns = static_cast<Fixed>(position) * turns_;
     const auto quarter = static_cast<unsigned>((turns + (Fixed{1} << 125)) >> 126) & 3U;
     const double rest = static_cast<double>(static_cast<SignedFixed>(turns - (static_cast<Fixed>(quarter) << 126))) * 0x1p-128;
@@ -145,7 +147,8 @@ Rational frequency_factor(const problem::Rope& rope, Index rotated_dims, Index p
 }
 
 RopeTables rope_tables(const problem::Rope& rope, Index rotated_dims, Index rows) {
-  if (rotated_dims < 2 || rotated_dims % 2 != 0) throw Error(fmt::format("{} rotated dims; their number must be even and positive", rotated_dims));
+  if (rotated_dims < 2 || rotated_dims % 2 != 0)
+    throw Error(fmt::format("{} rotated dims; their number must be even and positive", rotated_dims));
   if (rows < 1 || rows > Index{1} << 32) throw Error(fmt::format("{} RoPE table rows; allowed are 1 to 2^32", rows));
   const Index pairs = rotated_dims / 2;
   std::vector<PairAngle> angles;

@@ -13,8 +13,8 @@ namespace equinorm::inputs {
 /// Finds tensors by name; shards of an indexed checkpoint are mapped when first needed.
 class WeightStore {
  public:
-  /// `path` is a .safetensors file, a *.safetensors.index.json ({"weight_map": {tensor: file}}, files in its folder), or a folder that holds
-  /// model.safetensors.index.json or model.safetensors. Throws Error if there is neither, or the index is not such a file.
+  /// `path` is a .safetensors file, a *.safetensors.index.json ({"weight_map": {tensor: file}}, files in its folder), or a folder that
+  /// holds model.safetensors.index.json or model.safetensors. Throws Error if there is neither, or the index is not such a file.
   explicit WeightStore(const std::string& path);
 
   bool contains(const std::string& name) const;

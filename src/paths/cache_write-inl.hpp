@@ -3,6 +3,7 @@
 #pragma once
 
 #include "paths/formula.hpp"
+#include "problem/norm_traits.hpp"
 #include "problem/precision.hpp"
 
 namespace equinorm::paths {
@@ -29,16 +30,23 @@ Tensor<typename A::Value> project_keys(const Row<A>& row, Index g) {
   return k0;
 }
 
-/// All groups' k0, which a full-width statistic needs before any key is finished.
+/// The full-width statistic of every token, and before it (mla) all groups' k0, which it needs.
 template <Arithmetic A>
-void fill_full_width_keys(Row<A>& row) {
+void fill_full_width_keys(Row<A>& row, const Formula<A>& formula) {
   const problem::Problem& pb = row.problem;
+  const auto fill_alpha = [&] {
+    auto alpha = std::make_shared<std::vector<typename A::Value>>();
+    for (Index t = 0; t < row.tokens; ++t) alpha->push_back(formula.key_alpha(row, 0, t, pb.is_mla() ? row.k0_all->data() : nullptr));
+    row.alpha_all = std::move(alpha);
+  };
+  if (!pb.is_mla()) return fill_alpha();
   const auto all = std::make_shared<Tensor<typename A::Value>>(tensor::Shape{pb.groups, row.tokens, pb.content_dim});
   for (Index g = 0; g < pb.groups; ++g) {
     const auto k0 = project_keys(row, g);
     std::copy(k0.data(), k0.data() + k0.size(), all->row(g));
   }
   row.k0_all = all;
+  fill_alpha();
 }
 
 /// The RoPE key of one token: scaled by alpha (null: not), weighted, rotated, stored.
@@ -60,7 +68,7 @@ Tensor<typename A::Value> shared_rope_keys(const Row<A>& row, const Formula<A>& 
   using V = typename A::Value;
   const problem::Problem& pb = row.problem;
   if (!pb.is_mla() || pb.rope_dim == 0) return {};
-  const bool own_statistic = pb.norm.scheme == problem::NormScheme::blockwise || pb.norm.scheme == problem::NormScheme::full_width;
+  const bool own_statistic = problem::norm_traits(pb).own_rope_statistic;
   const std::vector<V> weight = formula.weights(row, Side::key, Block::rope, 0);
   Tensor<V> rope_t({pb.rope_dim, row.tokens});
   std::vector<V> key(static_cast<std::size_t>(pb.rope_dim));
@@ -101,7 +109,7 @@ void write_explicit_mla_keys(const Row<A>& row, const Formula<A>& formula, Index
                              PathOutput<typename A::Value>& out) {
   using V = typename A::Value;
   const problem::Problem& pb = row.problem;
-  const bool unified = pb.norm.scheme == problem::NormScheme::unified && pb.rope_dim > 0;
+  const bool unified = problem::norm_traits(pb).spans_rope && pb.rope_dim > 0;
   const std::vector<V> weight = formula.weights(row, Side::key, Block::content, g);
   const std::vector<V> rope_weight = pb.rope_dim > 0 ? formula.weights(row, Side::key, Block::rope, g) : std::vector<V>{};
   Tensor<V>* kept = out.find("k_hat");
@@ -131,7 +139,7 @@ GroupKeys<typename A::Value> cache_write(const Row<A>& row, const Formula<A>& fo
   using V = typename A::Value;
   const problem::Problem& pb = row.problem;
   GroupKeys<V> keys;
-  const bool normed = pb.norm.scheme != problem::NormScheme::none;
+  const bool normed = problem::norm_traits(pb).normed;
   Tensor<V> k0;
   if (pb.is_mla() && (normed || form == PathKind::explicit_form)) {
     if (row.k0_all == nullptr) {
@@ -143,10 +151,14 @@ GroupKeys<typename A::Value> cache_write(const Row<A>& row, const Formula<A>& fo
   }
   if (normed) {
     keys.alpha_k.resize(static_cast<std::size_t>(row.tokens));
-    for (Index t = 0; t < row.tokens; ++t) keys.alpha_k[t] = formula.key_alpha(row, g, t, k0.data());
+    if (row.alpha_all != nullptr) {
+      keys.alpha_k = *row.alpha_all;
+    } else {
+      for (Index t = 0; t < row.tokens; ++t) keys.alpha_k[t] = formula.key_alpha(row, g, t, k0.data());
+    }
     Tensor<V>* kept = out.find("alpha_k");
     const Index column = pb.key_statistics() == 1 ? 0 : g;
-    if (kept != nullptr && (column == g || g == 0)) {
+    if (kept != nullptr && column == g) {
       for (Index t = 0; t < row.tokens; ++t) *kept->row(row.b, t, column) = keys.alpha_k[t];
     }
   }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "paths/formula.hpp"
+#include "problem/norm_traits.hpp"
 
 namespace equinorm::paths {
 
@@ -44,12 +45,12 @@ auto Formula<A>::scheme_key_alpha(const Context& row, NormScheme scheme, Index g
   const problem::Problem& pb = row.problem;
   if (!pb.is_mla()) {
     const V* key = row.k + t * pb.groups * pb.head_dim;
-    const bool full = scheme == NormScheme::full_width;
+    const bool full = problem::traits(scheme).over_all_heads;
     const Index width = full ? pb.groups * pb.head_dim : pb.head_dim;
     return inverse_norm(row, Side::key, Block::whole, row.ar.sum_of_squares(full ? key : key + g * pb.head_dim, width), width);
   }
   const Index d_c = pb.content_dim;
-  if (scheme == NormScheme::full_width) {
+  if (problem::traits(scheme).over_all_heads) {
     std::vector<V> all;
     for (Index group = 0; group < pb.groups; ++group) {
       const V* k0_row = row.k0_all->row(group, t);
@@ -57,7 +58,7 @@ auto Formula<A>::scheme_key_alpha(const Context& row, NormScheme scheme, Index g
     }
     return inverse_norm(row, Side::key, Block::content, row.ar.sum_of_squares(all.data(), pb.groups * d_c), pb.groups * d_c);
   }
-  const Index d_r = scheme == NormScheme::unified ? pb.rope_dim : 0;
+  const Index d_r = problem::traits(scheme).spans_rope ? pb.rope_dim : 0;
   const V* rope = d_r > 0 ? row.k_rope + t * d_r : nullptr;
   return inverse_norm(row, Side::key, Block::content, concatenated_square_sum(row, k0 + t * d_c, d_c, rope, d_r), d_c + d_r);
 }
@@ -76,12 +77,12 @@ auto Formula<A>::key_rope_alpha(const Context& row, Index t) const -> V {
 template <Arithmetic A>
 auto Formula<A>::query_alpha(const Context& row, Index s, Index h) const -> V {
   const problem::Problem& pb = row.problem;
-  const bool full = pb.norm.scheme == NormScheme::full_width;
+  const bool full = problem::norm_traits(pb).over_all_heads;
   const Index d = pb.is_mla() ? pb.content_dim : pb.head_dim;
   const V* query = (pb.is_mla() ? row.q_content : row.q) + (s * pb.heads + (full ? 0 : h)) * d;
   const Index width = full ? pb.heads * d : d;
   if (!pb.is_mla()) return inverse_norm(row, Side::query, Block::whole, row.ar.sum_of_squares(query, width), width);
-  const Index d_r = pb.norm.scheme == NormScheme::unified ? pb.rope_dim : 0;
+  const Index d_r = problem::norm_traits(pb).spans_rope ? pb.rope_dim : 0;
   const V* rope = d_r > 0 ? row.q_rope + (s * pb.heads + h) * d_r : nullptr;
   return inverse_norm(row, Side::query, Block::content, concatenated_square_sum(row, query, width, rope, d_r), width + d_r);
 }
@@ -89,7 +90,7 @@ auto Formula<A>::query_alpha(const Context& row, Index s, Index h) const -> V {
 template <Arithmetic A>
 auto Formula<A>::query_rope_alpha(const Context& row, Index s, Index h) const -> V {
   const problem::Problem& pb = row.problem;
-  const bool full = pb.norm.scheme == NormScheme::full_width;
+  const bool full = problem::norm_traits(pb).over_all_heads;
   const Index width = full ? pb.heads * pb.rope_dim : pb.rope_dim;
   const V* query = row.q_rope + (s * pb.heads + (full ? 0 : h)) * pb.rope_dim;
   return inverse_norm(row, Side::query, Block::rope, row.ar.sum_of_squares(query, width), width);
@@ -98,14 +99,15 @@ auto Formula<A>::query_rope_alpha(const Context& row, Index s, Index h) const ->
 template <Arithmetic A>
 auto Formula<A>::weights(const Context& row, Side side, Block block, Index head_or_group) const -> std::vector<V> {
   const problem::Problem& pb = row.problem;
-  if (pb.norm.scheme == NormScheme::none || pb.norm.weight == NormWeight::none) return {};
+  const problem::NormTraits norm = problem::norm_traits(pb);
+  if (!norm.normed || pb.norm.weight == NormWeight::none) return {};
   const std::string suffix = side == Side::query ? "q" : "k";
-  const bool whole = pb.norm.scheme == NormScheme::unified || block == Block::whole;
+  const bool whole = norm.spans_rope || block == Block::whole;
   const Tensor<V>& gamma = row.in.at(whole ? "gamma_" + suffix : (block == Block::content ? "gamma_c" : "gamma_r") + suffix);
   const Index width = block == Block::content ? pb.content_dim : block == Block::rope ? pb.rope_dim : pb.head_dim;
-  Index first = pb.norm.scheme == NormScheme::unified && block == Block::rope ? pb.content_dim : 0;
+  Index first = norm.spans_rope && block == Block::rope ? pb.content_dim : 0;
   // Full width: every head has its own stretch, except the one RoPE key that all heads share.
-  if (pb.norm.scheme == NormScheme::full_width && !(side == Side::key && block == Block::rope)) first = head_or_group * width;
+  if (norm.over_all_heads && !(side == Side::key && block == Block::rope)) first = head_or_group * width;
   std::vector<V> result(gamma.data() + first, gamma.data() + first + width);
   if (pb.norm.weight == NormWeight::zero_centred) {
     const V one = row.ar.integer(1);
@@ -152,7 +154,7 @@ template <Arithmetic A>
 auto Formula<A>::join_scores(const Context& row, const V& content, const V* rope, const V* alpha_q, const V* alpha_k) const -> V {
   const A& ar = row.ar;
   V score = content;
-  const bool unified = row.problem.norm.scheme == NormScheme::unified;
+  const bool unified = problem::norm_traits(row.problem).spans_rope;
   if (unified && rope != nullptr) score = ar.join(score, *rope);  // (13): one statistic scales both parts
   if (alpha_q != nullptr) score = ar.mul(score, *alpha_q);
   if (alpha_k != nullptr) score = ar.mul(score, *alpha_k);

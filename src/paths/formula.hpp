@@ -33,10 +33,11 @@ struct Row {
   const V* q = nullptr;          ///< [S,H,d]
   const V* k = nullptr;          ///< [T,G,d]
   const V* v = nullptr;          ///< [T,G,d_v]
-  std::shared_ptr<const Tensor<V>> k0_all{};  ///< [G,T,d_c]: every group's k0, full_width only
+  std::shared_ptr<const Tensor<V>> k0_all{};          ///< [G,T,d_c]: every group's k0, full_width mla only
+  std::shared_ptr<const std::vector<V>> alpha_all{};  ///< [T]: the statistic that all groups share, full_width only
 
   /// The same row in another arithmetic over the same numbers.
-  Row with(const A& other) const { return {other, problem, plan, in, b, tokens, c, k_rope, q_content, q_rope, q, k, v, k0_all}; }
+  Row with(const A& other) const { return {other, problem, plan, in, b, tokens, c, k_rope, q_content, q_rope, q, k, v, k0_all, alpha_all}; }
 };
 
 template <Arithmetic A>

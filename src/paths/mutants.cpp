@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "problem/spelling.hpp"
 #include "scalar/error.hpp"
 
 namespace equinorm::paths {
@@ -127,7 +128,9 @@ const std::vector<Mutant>& mutants() {
 const Mutant& find_mutant(std::string_view id) {
   const auto found = std::find_if(mutants().begin(), mutants().end(), [&](const Mutant& m) { return m.id == id; });
   if (found != mutants().end()) return *found;
-  throw Error("mutant: '" + std::string(id) + "' is not in the catalogue; allowed: see equinorm list mutants");
+  std::vector<std::string> ids;
+  for (const Mutant& mutant : mutants()) ids.emplace_back(mutant.id);
+  throw Error("mutant '" + std::string(id) + "' is not in the catalogue; allowed: what 'equinorm list mutants' shows" + problem::did_you_mean(id, ids));
 }
 
 }  // namespace equinorm::paths

@@ -30,7 +30,7 @@ template <Arithmetic A>
 struct OneElement : Base<A> {
   using typename Base<A>::V;
   void finish_output(const Row<A>& row, Index s, Index h, V* o, Index width) const override {
-    if (s != row.problem.queries - 1 || h != 0) return;
+    if (s != row.problem.queries - 1 || h != 0 || width < 2) return;
     const Index at = width > 6 ? 5 : 0;
     o[at] = o[at + 1];
   }

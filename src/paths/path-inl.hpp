@@ -47,7 +47,7 @@ class PathRun {
   }
 
   void run_from_cache(Row<A> row) {
-    if (problem_.is_mla() && problem_.norm.scheme == problem::NormScheme::full_width) fill_full_width_keys(row);
+    if (problem::norm_traits(problem_).over_all_heads) fill_full_width_keys(row, formula_);
     const Tensor<V> rope_t = shared_rope_keys(row, formula_, out_.find("k_rope_cached"));
     Tensor<V> latents_t;
     if (problem_.is_mla() && form_ == PathKind::absorbed_form) {

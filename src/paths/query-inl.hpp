@@ -57,7 +57,7 @@ class QueryStage {
   }
 
  private:
-  bool normed() const { return row_.problem.norm.scheme != problem::NormScheme::none; }
+  bool normed() const { return problem::norm_traits(row_.problem).normed; }
   /// The explicit form always normalises its queries; the others may leave alpha_q to the score tile.
   bool folded() const { return form_ == PathKind::explicit_form || row_.plan.fold_alpha_q; }
 
@@ -79,7 +79,7 @@ class QueryStage {
   void finish_rope(Index s, Index h, const QueryIndex& at, const V* alpha, V* out) {
     const problem::Problem& pb = row_.problem;
     const Index d_r = pb.rope_dim;
-    const bool own_statistic = pb.norm.scheme == problem::NormScheme::blockwise || pb.norm.scheme == problem::NormScheme::full_width;
+    const bool own_statistic = problem::norm_traits(pb).own_rope_statistic;
     V own{};
     if (own_statistic) own = formula_.query_rope_alpha(row_, s, h);
     finish(Block::rope, row_.q_rope + (s * pb.heads + h) * d_r, d_r, at, own_statistic ? &own : alpha, out);

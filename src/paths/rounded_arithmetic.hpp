@@ -27,8 +27,13 @@ class RoundedArithmetic : public OrderedSoftmax<RoundedArithmetic<Carrier>, Carr
         native_(plan.precision.statistics == (sizeof(Carrier) == 4 ? scalar::kFp32 : scalar::kFp64) && !plan.precision.ftz) {}
 
   Value input(double x) const { return to(precision_.storage, x); }
-  Value table(double x) const { return to(sizeof(Carrier) == 4 ? scalar::kFp32 : scalar::kFp64, x); }
-  Value constant(const scalar::Decimal& x) const { return to(fx_, x.to_double()); }
+  Value table(double x) const { return static_cast<Value>(x); }
+  Value constant(const scalar::Decimal& x) const {
+    const double nearest = x.to_double();
+    if (fx_ == scalar::kFp64 || !std::isfinite(nearest)) return to(fx_, nearest);
+    const int error = x.value().compare(scalar::Rational(nearest));
+    return to(fx_, scalar::to_odd<scalar::Lanes<double, 1>>(nearest, error));  // odd, as in div: one rounding
+  }
   Value integer(Index n) const { return to(fx_, static_cast<double>(n)); }
   Value scale(const problem::ScaleSpec& spec) const { return to(fx_, scalar::to_double(scale_value(spec, 53 + 64))); }
 

@@ -3,10 +3,13 @@
 #include <algorithm>
 
 #include "problem/names.hpp"
+#include "problem/norm_traits.hpp"
 
 namespace equinorm::problem {
 
 Index Problem::max_context() const { return context.empty() ? 0 : *std::max_element(context.begin(), context.end()); }
+
+Index Problem::key_statistics() const { return norm_traits(*this).over_all_heads ? 1 : groups; }
 
 std::string to_string(Attention value) { return name_of(kAttentionNames, value); }
 std::string to_string(Start value) { return name_of(kStartNames, value); }

@@ -95,7 +95,7 @@ struct Problem {
   /// Number of dims that turn: 0 when the layout is `none`.
   Index rotated_dim() const { return rope.layout == RopeLayout::none ? 0 : rope_dim; }
   /// Statistics per token and side that alpha_k holds: G, or 1 for full_width.
-  Index key_statistics() const { return norm.scheme == NormScheme::full_width ? 1 : groups; }
+  Index key_statistics() const;
   /// Default absolute position of query i of a row: T_b - S + i.
   Index query_position(Index batch_row, Index query) const { return context_of(batch_row) - queries + query; }
 };

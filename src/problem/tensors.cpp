@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "problem/norm_traits.hpp"
+
 namespace equinorm::problem {
 namespace {
 
@@ -44,11 +46,12 @@ void add_gqa_sources(const Problem& p, Specs& specs) {
 
 /// Weights of the QK-norm. A full-width norm has one per element, the others one per dim, shared by heads.
 void add_gammas(const Problem& p, Specs& specs) {
-  if (p.norm.scheme == NormScheme::none || p.norm.weight == NormWeight::none) return;
-  const bool wide = p.norm.scheme == NormScheme::full_width;
+  const NormTraits norm = norm_traits(p);
+  if (!norm.normed || p.norm.weight == NormWeight::none) return;
+  const bool wide = norm.over_all_heads;
   const Index query_heads = wide ? p.heads : 1;
   const Index key_heads = wide ? p.groups : 1;
-  if (!p.is_mla() || p.norm.scheme == NormScheme::unified) {
+  if (!p.is_mla() || norm.spans_rope) {
     specs.push_back({"gamma_q", {query_heads * p.key_dim()}, Role::gamma});
     specs.push_back({"gamma_k", {key_heads * p.key_dim()}, Role::gamma});
     return;
@@ -89,7 +92,7 @@ Index default_table_rows(const Problem& problem) { return std::max<Index>(1, pro
 
 std::vector<TensorSpec> output_tensors(const Problem& p) {
   const Index tokens = p.max_context();
-  const bool normed = p.norm.scheme != NormScheme::none;
+  const bool normed = norm_traits(p).normed;
   Specs specs;
   if (normed) specs.push_back({"alpha_k", {p.batch, tokens, p.key_statistics()}, Role::key});
   if (p.is_mla() && p.rope_dim > 0) specs.push_back({"k_rope_cached", {p.batch, tokens, p.rope_dim}, Role::key});

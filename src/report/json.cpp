@@ -37,7 +37,11 @@ Json json_of(const verdict::ExactCheck& check) {
   }
   if (!check.rungs.empty()) {
     json["slope"] = check.slope;
-    for (const verdict::LadderRung& rung : check.rungs) json["rungs"].push_back({{"bits", rung.bits}, {"log2_difference", finite(rung.log2_difference)}});
+    for (const verdict::LadderRung& rung : check.rungs) {
+      Json entry{{"bits", rung.bits}, {"log2_difference", finite(rung.log2_difference)}};
+      if (!std::isfinite(rung.log2_difference) && !(rung.log2_difference < 0)) entry["nonfinite"] = true;
+      json["rungs"].push_back(std::move(entry));
+    }
   }
   return json;
 }
@@ -57,12 +61,14 @@ Json json_of(const verdict::ErrorRow& row) {
           {"worst_index", e.worst},
           {"bound", row.bound ? finite(*row.bound) : Json(nullptr)},
           {"verdict", to_string(row.verdict)},
+          {"detail", row.detail.empty() ? Json(nullptr) : Json(row.detail)},
           {"main_stage", row.main_stage.empty() ? Json(nullptr) : Json(row.main_stage)}};
 }
 
 Json json_of(const verdict::DifferenceRow& row) {
   return {{"arithmetic", row.arithmetic},
           {"tensor", row.tensor},
+          {"nonfinite", row.difference.nonfinite},
           {"max_abs", finite(row.difference.max_abs)},
           {"normwise", finite(row.difference.normwise)},
           {"bound", row.bound ? finite(*row.bound) : Json(nullptr)}};

@@ -16,10 +16,26 @@ using verdict::ErrorRow;
 using verdict::ExactCheck;
 using verdict::Verdict;
 
+/// `text` broken after separators, so that it stays within 120 columns when its first line starts at column `indent`, as the others do.
+std::string wrapped(const std::string& text, const std::string& separator, std::size_t indent) {
+  std::string lines, line;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = text.find(separator, at);
+    const std::string piece = text.substr(at, end == std::string::npos ? end : end + separator.size() - at);
+    if (!line.empty() && indent + line.size() + piece.size() > 120) {
+      lines += line.substr(0, line.find_last_not_of(' ') + 1) + "\n" + std::string(indent, ' ');
+      line.clear();
+    }
+    line += piece;
+    at += piece.size();
+  }
+  return lines + line;
+}
+
 std::string case_heading(const CaseResult& result, const Style& style) {
   std::string text = bold(result.problem.name, style);
   if (!result.mutant.empty()) text += fmt::format("  with mutant {} in place of the absorbed form", result.mutant);
-  text += "\n  " + describe(result.problem) + "\n";
+  text += "\n  " + wrapped(describe(result.problem), ", ", 2) + "\n";
   for (const std::string& note : result.notes) text += "  note: " + note + "\n";
   return text;
 }
@@ -30,7 +46,8 @@ std::string ladder_table(const ExactCheck& check) {
   std::string bits = fmt::format("{:32}{:<16}", "", "bits"), differences = fmt::format("{:32}{:<16}", "", "log2 difference");
   for (const verdict::LadderRung& rung : check.rungs) {
     bits += fmt::format("{:>9}", rung.bits);
-    differences += std::isfinite(rung.log2_difference) ? fmt::format("{:>9.1f}", rung.log2_difference) : fmt::format("{:>9}", "none");
+    const bool none = std::isinf(rung.log2_difference) && rung.log2_difference < 0;
+    differences += none ? fmt::format("{:>9}", "none") : fmt::format("{:>9.1f}", rung.log2_difference);
   }
   return bits + "\n" + differences + "\n";
 }
@@ -40,11 +57,11 @@ std::string checks_table(const CaseResult& result, const Style& style) {
   std::string text = "\n  explicit = absorbed, without rounding\n";
   for (const ExactCheck& check : result.checks) {
     text += fmt::format("    {:<17} {} {}\n", check.method, check.verdict == Verdict::measured ? "not run  " : coloured(check.verdict, 9, style),
-                        check_details(check));
+                        wrapped(check_details(check), "; ", 32));
     if (check.difference) {
       const verdict::FirstDifference& d = *check.difference;
-      text += fmt::format("{:32}first departs in stage {}, tensor {}{}\n{:32}explicit {}, absorbed {}\n", "", d.stage, d.tensor, index_text(d.index), "",
-                          d.explicit_value, d.absorbed_value);
+      text += fmt::format("{:32}first departs in stage {}, tensor {}{}\n{:32}explicit {}\n{:32}absorbed {}\n", "", d.stage, d.tensor, index_text(d.index), "",
+                          d.explicit_value, "", d.absorbed_value);
     }
     text += ladder_table(check);
   }
@@ -61,14 +78,15 @@ std::string last_tensor(const CaseResult& result) {
 }
 
 std::string error_line(const ErrorRow& row, bool with_stage, const Style& style) {
-  const std::string bad = row.error.nonfinite > 0 ? fmt::format(", {} not finite", row.error.nonfinite) : "";
-  const bool nothing = row.error.nonfinite == row.error.elements && row.error.elements > 0;
+  std::string bad = row.error.nonfinite > 0 ? fmt::format("\n      {} not finite", row.error.nonfinite) : "";
+  if (!row.detail.empty()) bad = ": " + row.detail;
+  const bool nothing = row.error.nonfinite == row.error.elements && (row.error.elements > 0 || fails(row.verdict));
   const auto show = [&](double x) { return nothing ? std::string("-") : number(x); };
-  std::string text = fmt::format("    {:<11}{:<9}{:<14}{:>9}{:>9}{:>10}{:>9}{:>8}  {:<16}", row.arithmetic, row.path, row.tensor,
+  std::string text = fmt::format("    {:<11}{:<9}{:<14}{:>9}{:>9}{:>10}{:>9}{:>8}  {:<15} ", row.arithmetic, row.path, row.tensor,
                                  show(row.error.max_abs), show(row.error.max_relative), nothing ? "-" : fmt::format("{:.3g}", row.error.max_ulp),
                                  show(row.error.normwise), row.bound ? number(*row.bound) : "-", index_text(row.error.worst));
   if (with_stage) text += fmt::format("{}", row.main_stage.empty() ? "-" : row.main_stage);
-  if (row.verdict != Verdict::measured) text += "  " + coloured(row.verdict, 0, style);
+  if (row.verdict != Verdict::measured) text += "\n      " + coloured(row.verdict, 0, style);
   return text + bad + "\n";
 }
 
@@ -76,19 +94,22 @@ std::string errors_table(const CaseResult& result, const Style& style) {
   if (result.errors.empty()) return {};
   const bool with_stage = std::any_of(result.errors.begin(), result.errors.end(), [](const ErrorRow& row) { return !row.main_stage.empty(); });
   std::string text = fmt::format("\n  measured error, against {}\n", result.reference);
-  text += fmt::format("    {:<11}{:<9}{:<14}{:>9}{:>9}{:>10}{:>9}{:>8}  {:<16}{}\n", "arithmetic", "form", "tensor", "max abs", "max rel", "max ulp",
+  text += fmt::format("    {:<11}{:<9}{:<14}{:>9}{:>9}{:>10}{:>9}{:>8}  {:<15} {}\n", "arithmetic", "form", "tensor", "max abs", "max rel", "max ulp",
                       "normwise", "bound", "worst at", with_stage ? "main stage" : "");
   const std::string last = last_tensor(result);
   const bool compared = result.checks.empty();
   for (const ErrorRow& row : result.errors) {
-    if (style.verbose || compared || row.tensor == "logits" || row.tensor == last) text += error_line(row, with_stage, style);
+    if (style.verbose || compared || row.verdict != Verdict::measured || row.tensor == "logits" || row.tensor == last) {
+      text += error_line(row, with_stage, style);
+    }
   }
   if (result.differences.empty()) return text;
   text += fmt::format("\n  explicit minus absorbed\n    {:<20} {:<8}{:>9}{:>10}{:>9}\n", "arithmetic", "tensor", "max abs", "normwise", "bound");
   for (const verdict::DifferenceRow& row : result.differences) {
     if (!style.verbose && row.tensor != last) continue;
-    text += fmt::format("    {:<20} {:<8}{:>9}{:>10}{:>9}\n", row.arithmetic, row.tensor, number(row.difference.max_abs), number(row.difference.normwise),
-                        row.bound ? number(*row.bound) : "-");
+    const std::string bad = row.difference.nonfinite > 0 ? fmt::format("  {} not finite", row.difference.nonfinite) : "";
+    text += fmt::format("    {:<20} {:<8}{:>9}{:>10}{:>9}{}\n", row.arithmetic, row.tensor, number(row.difference.max_abs),
+                        number(row.difference.normwise), row.bound ? number(*row.bound) : "-", bad);
   }
   return text;
 }
@@ -128,7 +149,10 @@ std::string describe(const problem::Problem& p) {
     text += " " + problem::to_string(p.norm.kind);
     if (p.norm.weight != problem::NormWeight::plain) text += " weight " + problem::to_string(p.norm.weight);
   }
-  text += fmt::format(", B {} S {} T {}, H {} G {}", p.batch, p.queries, fmt::join(p.context, ","), p.heads, p.groups);
+  constexpr std::size_t kLengthsShown = 4;
+  const bool many = p.context.size() > kLengthsShown;
+  const std::vector<problem::Index> shown(p.context.begin(), many ? p.context.begin() + kLengthsShown : p.context.end());
+  text += fmt::format(", B {} S {} T {}{}, H {} G {}", p.batch, p.queries, fmt::join(shown, ","), many ? ",..." : "", p.heads, p.groups);
   if (p.is_mla()) text += fmt::format(", r {} d_c {} d_r {}", p.latent, p.content_dim, p.rope_dim);
   else text += fmt::format(", d {}", p.head_dim);
   text += fmt::format(" d_v {}", p.value_dim);
@@ -157,7 +181,7 @@ std::string summary_text(const verdict::RunResult& run, const Style& style) {
   }
   text += "\n";
   if (!arithmetics.empty()) {
-    text += "exact: prime field at full size, rationals on small dims, and true functions at 24 to 1024 bits agree that explicit = absorbed\n"
+    text += "exact: is explicit = absorbed? Asked of prime field (full size), rationals (small dims), true functions (to 1024 bits)\n"
             "errors are measured; their bounds are not computed yet. All of one case: equinorm verify CASE\n";
   }
   for (const CaseResult& result : run.cases) text += failures_text(result, style);

@@ -18,7 +18,10 @@ std::string grouped(verdict::Index n) {
   return digits;
 }
 
-std::string power(double log2) { return std::isinf(log2) ? "0" : fmt::format("2^{:.0f}", log2); }
+std::string power(double log2) {
+  if (std::isfinite(log2)) return fmt::format("2^{:.0f}", log2);
+  return log2 < 0 ? "0" : "not finite";
+}
 
 }  // namespace
 
@@ -54,7 +57,7 @@ std::string failures_text(const verdict::CaseResult& result, const Style& style)
     text += fmt::format("  {}: {} {}\n", result.problem.name, check.method, coloured(check.verdict, 0, style));
     if (check.difference) {
       const verdict::FirstDifference& d = *check.difference;
-      text += fmt::format("    first departs in stage {}, tensor {}{}: explicit {}, absorbed {}\n", d.stage, d.tensor, index_text(d.index),
+      text += fmt::format("    first departs in stage {}, tensor {}{}\n      explicit {}\n      absorbed {}\n", d.stage, d.tensor, index_text(d.index),
                           d.explicit_value, d.absorbed_value);
     }
   }

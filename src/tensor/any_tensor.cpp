@@ -120,7 +120,8 @@ AnyTensor::AnyTensor(DType dtype, Shape shape, const std::byte* bytes, std::shar
 }
 
 std::byte* AnyTensor::mutable_bytes() {
-  if (writable_ == nullptr && byte_size() != 0) throw Error("tensor is a view of bytes that belong to a file; only owning tensors can be written");
+  if (writable_ == nullptr && byte_size() != 0)
+    throw Error("tensor is a view of bytes that belong to a file; only owning tensors can be written");
   return writable_;
 }
 

@@ -23,11 +23,11 @@ struct DTypeRow {
 
 /// Every dtype of the format (safetensors 0.6); rows without a DType are checked and skipped.
 constexpr DTypeRow kDTypes[] = {
-    {"F16", 16, DType::f16},      {"BF16", 16, DType::bf16},       {"F32", 32, DType::f32},         {"F64", 64, DType::f64},
-    {"I64", 64, DType::i64},      {"I32", 32, DType::i32},         {"BOOL", 8, std::nullopt},       {"U8", 8, std::nullopt},
-    {"I8", 8, std::nullopt},      {"F8_E4M3", 8, std::nullopt},    {"F8_E5M2", 8, std::nullopt},    {"F8_E8M0", 8, std::nullopt},
-    {"F4", 4, std::nullopt},      {"F6_E2M3", 6, std::nullopt},    {"F6_E3M2", 6, std::nullopt},    {"I16", 16, std::nullopt},
-    {"U16", 16, std::nullopt},    {"U32", 32, std::nullopt},       {"U64", 64, std::nullopt},       {"C64", 64, std::nullopt},
+    {"F16", 16, DType::f16},   {"BF16", 16, DType::bf16},    {"F32", 32, DType::f32},      {"F64", 64, DType::f64},
+    {"I64", 64, DType::i64},   {"I32", 32, DType::i32},      {"BOOL", 8, std::nullopt},    {"U8", 8, std::nullopt},
+    {"I8", 8, std::nullopt},   {"F8_E4M3", 8, std::nullopt}, {"F8_E5M2", 8, std::nullopt}, {"F8_E8M0", 8, std::nullopt},
+    {"F4", 4, std::nullopt},   {"F6_E2M3", 6, std::nullopt}, {"F6_E3M2", 6, std::nullopt}, {"I16", 16, std::nullopt},
+    {"U16", 16, std::nullopt}, {"U32", 32, std::nullopt},    {"U64", 64, std::nullopt},    {"C64", 64, std::nullopt},
 };
 
 /// Checks one image; every message names the file.
@@ -67,8 +67,8 @@ class Validator {
     if (std::count(shape.begin(), shape.end(), 0) > 0) bits = 0;
     const std::uint64_t length = entry.end - entry.begin;
     if (bits % 8 != 0 || bits / 8 != length) {
-      fail(entry, fmt::format("data_offsets [{},{}] span {} bytes; shape {} of {} needs {} bits", entry.begin, entry.end, length, to_string(shape),
-                              entry.dtype, bits));
+      fail(entry, fmt::format("data_offsets [{},{}] span {} bytes; shape {} of {} needs {} bits", entry.begin, entry.end, length,
+                              to_string(shape), entry.dtype, bits));
     }
     return shape;
   }
@@ -87,8 +87,9 @@ class Validator {
     std::uint64_t position = 0;
     for (const HeaderEntry& entry : entries) {
       if (entry.begin != position) {
-        fail(entry, fmt::format("data_offsets [{},{}]: {} the bytes before {}; tensors must follow each other without gaps", entry.begin, entry.end,
-                                entry.begin < position ? "overlap" : "leave a hole in", position < entry.begin ? entry.begin : position));
+        fail(entry, fmt::format("data_offsets [{},{}]: {} the bytes before {}; tensors must follow each other without gaps", entry.begin,
+                                entry.end, entry.begin < position ? "overlap" : "leave a hole in",
+                                position < entry.begin ? entry.begin : position));
       }
       position = entry.end;
     }

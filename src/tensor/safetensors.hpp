@@ -26,9 +26,9 @@ struct SafetensorsFile {
 
 /// Reads the safetensors image at [data, data + size); the tensors are views that keep `owner`. `origin` is the file name for messages.
 ///
-/// Throws Error with one line naming file, tensor, value and what is allowed: truncated or oversized header, header that is not a JSON object of
-/// {dtype, shape, data_offsets}, duplicate names, unknown or missing fields, unknown dtypes, negative or overflowing shapes, extents out of range,
-/// reversed, overlapping, with holes or of the wrong length, bytes after the last tensor.
+/// Throws Error with one line naming file, tensor, value and what is allowed: truncated or oversized header, header that is not a JSON
+/// object of {dtype, shape, data_offsets}, duplicate names, unknown or missing fields, unknown dtypes, negative or overflowing shapes,
+/// extents out of range, reversed, overlapping, with holes or of the wrong length, bytes after the last tensor.
 SafetensorsFile parse_safetensors(const std::byte* data, std::size_t size, std::shared_ptr<const void> owner, const std::string& origin);
 
 /// Memory-maps `path` and parses it. The mapping lives as long as any of the tensors. Throws Error as above, or if the file cannot be read.

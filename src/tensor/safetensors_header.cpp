@@ -69,7 +69,8 @@ class HeaderReader {
       fail(fmt::format("tensor {}: unknown field {}; allowed are {}", in_quotes(entry_.name), in_quotes(name), kEntryFields));
     }
     if (place_ != Place::top && !fields_.insert(name).second) {
-      fail(fmt::format("{}: field {} occurs twice", place_ == Place::entry ? "tensor " + in_quotes(entry_.name) : kMetadataKey, in_quotes(name)));
+      fail(fmt::format("{}: field {} occurs twice", place_ == Place::entry ? "tensor " + in_quotes(entry_.name) : kMetadataKey,
+                       in_quotes(name)));
     }
     return true;
   }
@@ -77,7 +78,8 @@ class HeaderReader {
   bool end_object() {
     if (place_ == Place::entry) {
       for (const char* field : {"dtype", "shape", "data_offsets"}) {
-        if (fields_.count(field) == 0) fail(fmt::format("tensor {}: field {} is missing; needed are {}", in_quotes(entry_.name), field, kEntryFields));
+        if (fields_.count(field) == 0)
+          fail(fmt::format("tensor {}: field {} is missing; needed are {}", in_quotes(entry_.name), field, kEntryFields));
       }
       header_.entries.push_back(std::move(entry_));
     }

@@ -26,7 +26,8 @@ struct Header {
 };
 
 /// Parses the header text. Throws Error naming `origin` for anything but one JSON object whose members are tensors
-/// {dtype: string, shape: [non-negative integers], data_offsets: [begin, end]} or `__metadata__` {string: string}; duplicates are errors too.
+/// {dtype: string, shape: [non-negative integers], data_offsets: [begin, end]} or `__metadata__` {string: string}; duplicates are errors
+/// too.
 Header parse_header(std::string_view text, const std::string& origin);
 
 /// The header text, padded with spaces to a multiple of 8 bytes. Throws Error for names or metadata that are not UTF-8.

@@ -47,7 +47,8 @@ SafetensorsWriter::SafetensorsWriter(std::string path, const std::vector<TensorI
   std::uint64_t position = 0;
   for (const TensorInfo& info : file_order(tensors)) {
     const auto bytes = static_cast<std::uint64_t>(element_count(info.shape)) * size_of(info.dtype);
-    header.entries.push_back({info.name, std::string(to_string(info.dtype)), {info.shape.begin(), info.shape.end()}, position, position + bytes});
+    header.entries.push_back(
+        {info.name, std::string(to_string(info.dtype)), {info.shape.begin(), info.shape.end()}, position, position + bytes});
     if (!slots_.emplace(info.name, Slot{info.dtype, position, position + bytes}).second) {
       throw Error(fmt::format("{}: tensor {} is declared twice", path_, in_quotes(info.name)));
     }
@@ -98,7 +99,8 @@ void SafetensorsWriter::append(const std::string& name, const double* values, In
 void SafetensorsWriter::finish() {
   if (descriptor_ < 0) throw Error(fmt::format("{}: already finished", path_));
   for (const auto& [name, slot] : slots_) {
-    if (slot.next != slot.end) throw Error(fmt::format("{}: tensor {}: {} bytes were never appended", path_, in_quotes(name), slot.end - slot.next));
+    if (slot.next != slot.end)
+      throw Error(fmt::format("{}: tensor {}: {} bytes were never appended", path_, in_quotes(name), slot.end - slot.next));
   }
   if (::fsync(descriptor_) != 0) fail_with_errno("cannot be flushed");
   const int closed = ::close(descriptor_);

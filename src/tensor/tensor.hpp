@@ -21,6 +21,9 @@ inline Index element_count(const Shape& shape) {
 /// "[1,4096,512]".
 std::string to_string(const Shape& shape);
 
+/// Index on each axis of the element at flat position `flat`.
+Shape unravel(const Shape& shape, Index flat);
+
 /// "[b,t,j]" of the element at flat position `flat`.
 std::string index_string(const Shape& shape, Index flat);
 

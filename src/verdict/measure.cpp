@@ -5,19 +5,6 @@
 #include "scalar/error.hpp"
 
 namespace equinorm::verdict {
-namespace {
-
-std::vector<Index> unravel(const tensor::Shape& shape, Index flat) {
-  std::vector<Index> index(shape.size());
-  for (std::size_t axis = shape.size(); axis-- > 0;) {
-    index[axis] = flat % shape[axis];
-    flat /= shape[axis];
-  }
-  return index;
-}
-
-}  // namespace
-
 double unit_in_last_place(scalar::Format format, double x) {
   int exponent = 0;
   const double magnitude = std::fabs(x);
@@ -40,7 +27,7 @@ ErrorStatistics measure(const Tensor<double>& values, const ReferenceTensor& exa
   for (Index i = 0; i < values.size(); ++i) {
     const double expected = exact.value[i], got = values[i];
     ++result.elements;
-    if (!std::isfinite(expected) || !std::isfinite(got)) {
+    if (!std::isfinite(expected) || !std::isfinite(got) || !std::isfinite(exact.low[i])) {
       if (std::isinf(expected) && got == expected) continue;
       ++result.nonfinite;
       if (first_nonfinite < 0) first_nonfinite = i;
@@ -56,17 +43,24 @@ ErrorStatistics measure(const Tensor<double>& values, const ReferenceTensor& exa
   }
   if (largest > 0) result.normwise = result.max_abs / largest;
   const Index at = first_nonfinite >= 0 ? first_nonfinite : worst;
-  if (at >= 0) result.worst = unravel(values.shape(), at);
+  if (at >= 0) result.worst = tensor::unravel(values.shape(), at);
   return result;
 }
 
 DifferenceStatistics measure_difference(const Tensor<double>& a, const Tensor<double>& b, const ReferenceTensor& exact) {
+  for (const Tensor<double>* other : {&b, &exact.value}) {
+    if (a.shape() != other->shape()) throw Error("shape " + tensor::to_string(a.shape()) + " compared with " + tensor::to_string(other->shape()));
+  }
   DifferenceStatistics result;
   double largest = 0;
   for (Index i = 0; i < a.size(); ++i) {
     if (std::isfinite(exact.value[i])) largest = std::fmax(largest, std::fabs(exact.value[i]));
     const double difference = std::fabs(a[i] - b[i]);
-    if (std::isfinite(difference)) result.max_abs = std::fmax(result.max_abs, difference);
+    if (std::isfinite(difference)) {
+      result.max_abs = std::fmax(result.max_abs, difference);
+    } else if (!(a[i] == b[i])) {
+      ++result.nonfinite;
+    }
   }
   if (largest > 0) result.normwise = result.max_abs / largest;
   return result;

@@ -37,8 +37,10 @@ struct ErrorStatistics {
 /// Error of `values` (doubles hold every format up to fp64 exactly). Throws Error when the shapes differ.
 ErrorStatistics measure(const Tensor<double>& values, const ReferenceTensor& exact, scalar::Format format);
 
-/// max |a - b| over elements where both are finite, relative to max |exact|.
+/// max |a - b| over elements where both are finite, relative to max |exact|; where one is not, and not both the same infinity, an element counts as
+/// nonfinite. measure_difference throws Error when the shapes differ.
 struct DifferenceStatistics {
+  Index nonfinite = 0;
   double max_abs = 0;
   double normwise = 0;
 };

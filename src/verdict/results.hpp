@@ -47,6 +47,7 @@ struct ErrorRow {
   ErrorStatistics error;
   std::optional<double> bound;
   Verdict verdict = Verdict::measured;
+  std::string detail;      ///< why the verdict fails, with the values; empty otherwise
   std::string main_stage;  ///< the stage whose rounding alone moves this tensor most; empty: not determined
 };
 

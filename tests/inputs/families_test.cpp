@@ -24,7 +24,7 @@ double rms(const std::vector<double>& values, Index begin, Index count) {
 
 /// Problems in which keys can be planted, one for each way of doing it.
 std::vector<Problem> plantable(const std::string& kind) {
-  std::vector<Problem> problems{small_mla(kind), small_mla(kind), small_mla(kind), small_gqa(kind), small_gqa(kind),
+  std::vector<Problem> problems{small_mla(kind), small_mla(kind),         small_mla(kind),         small_gqa(kind),        small_gqa(kind),
                                 small_gqa(kind), from_x(small_mla(kind)), from_x(small_mla(kind)), from_x(small_gqa(kind))};
   problems[1].norm.scheme = problem::NormScheme::unified;
   problems[1].norm.kind = problem::NormKind::l2;
@@ -76,7 +76,8 @@ TEST_CASE("edge-logits: the keys on both sides of every edge have large logits")
       p.context = {120, 150};
       const std::vector<double> scores = naive_scores(p, generate_inputs(p));
       for (Index b = 0; b < p.batch; ++b) {
-        // The first query: its last live key, the masked one after it, and at the other end the first live key and the masked one before it.
+        // The first query: its last live key, the masked one after it, and at the other end the first live key and the masked one before
+        // it.
         const Index last = p.query_position(b, 0);
         std::vector<Index> edges{last, last + 1};
         if (mask.kind == problem::MaskKind::window) edges.insert(edges.end(), {last - 50, last - 49});
@@ -88,7 +89,8 @@ TEST_CASE("edge-logits: the keys on both sides of every edge have large logits")
           const double* logits = scores.data() + ((b * p.heads + h) * p.queries) * p.max_context();
           double typical = 0;
           for (Index t = 5; t < 60; ++t) typical += std::abs(logits[t]) / 55;
-          for (const Index t : edges) margin += (logits[t] - typical) / static_cast<double>(edges.size() * static_cast<std::size_t>(p.heads));
+          for (const Index t : edges)
+            margin += (logits[t] - typical) / static_cast<double>(edges.size() * static_cast<std::size_t>(p.heads));
         }
         CAPTURE(p.name, problem::to_string(mask.kind), b, margin);
         CHECK(margin > 2.5);
@@ -169,7 +171,8 @@ TEST_CASE("anisotropic: rows of the up-projection fall from 1 to 2^-12, keys kee
   for (Index t = 0; t < 20; ++t) {
     for (Index j = 0; j < p.content_dim; ++j) {
       double key = 0;
-      for (Index i = 0; i < p.latent; ++i) key += c[static_cast<std::size_t>(t * p.latent + i)] * w[static_cast<std::size_t>(i * p.content_dim + j)];
+      for (Index i = 0; i < p.latent; ++i)
+        key += c[static_cast<std::size_t>(t * p.latent + i)] * w[static_cast<std::size_t>(i * p.content_dim + j)];
       squares += key * key / static_cast<double>(20 * p.content_dim);
     }
   }

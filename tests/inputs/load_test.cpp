@@ -116,7 +116,8 @@ TEST_CASE("positions must not be negative nor beyond the tables") {
   inputs.emplace("positions_q", filled(DType::i32, {2, 3}, 0));
   CHECK_NOTHROW(check_inputs(p, inputs));
   inputs.insert_or_assign("positions_k", with_element(inputs.at("positions_k"), 150 + 96, 150));
-  CHECK_THROWS_WITH(check_inputs(p, inputs), Contains("rope_cos") && Contains("150 rows") && Contains("position is 150") && Contains("151"));
+  CHECK_THROWS_WITH(check_inputs(p, inputs),
+                    Contains("rope_cos") && Contains("150 rows") && Contains("position is 150") && Contains("151"));
   inputs.insert_or_assign("positions_k", with_element(filled(DType::i64, {2, 150}, 149), 150 + 97, 150));  // padding: only 97 tokens live
   CHECK_NOTHROW(check_inputs(p, inputs));
   inputs.insert_or_assign("positions_q", with_element(inputs.at("positions_q"), 4, -1));

@@ -243,9 +243,16 @@ TEST_CASE("checkpoints that cannot be expressed are refused with the reason") {
   CHECK(refused([](TensorMap&) {}, p) == "accepted");
   CHECK_THAT(refused([&](TensorMap& f) { f.emplace(at + "q_b_proj.bias", coded_vector(40, 0)); }, p), Contains("q_b_proj.bias"));
   CHECK_THAT(refused([&](TensorMap& f) { f.erase(at + "kv_b_proj.weight"); }, p), Contains("kv_b_proj.weight"));
-  CHECK_THAT(refused([&](TensorMap& f) { f.insert_or_assign(at + "kv_b_proj.weight", coded(44, 13, 0)); }, p), Contains("[44,13]") && Contains("12"));
-  CHECK_THAT(refused([&](TensorMap& f) { f.insert_or_assign(at + "kv_b_proj.weight", AnyTensor(DType::i32, {44, 12})); }, p), Contains("I32"));
-  CHECK_THAT(refused([&](TensorMap& f) { f.insert_or_assign(at + "kv_a_layernorm.weight", coded_vector(11, 0)); }, p), Contains("[11]") && Contains("[12]"));
+  CHECK_THAT(refused([&](TensorMap& f) { f.insert_or_assign(at + "kv_b_proj.weight", coded(44, 13, 0)); }, p),
+             Contains("[44,13]") && Contains("12"));
+  CHECK_THAT(refused(
+                 [&](TensorMap& f) {
+                   f.insert_or_assign(at + "kv_b_proj.weight", AnyTensor(DType::i32, {44, 12}));
+                 },
+                 p),
+             Contains("I32"));
+  CHECK_THAT(refused([&](TensorMap& f) { f.insert_or_assign(at + "kv_a_layernorm.weight", coded_vector(11, 0)); }, p),
+             Contains("[11]") && Contains("[12]"));
   Problem latent = p;
   latent.start = problem::Start::latent;
   CHECK_THAT(refused([](TensorMap&) {}, latent), Contains("start"));

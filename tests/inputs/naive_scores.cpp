@@ -133,7 +133,8 @@ class Scores {
     }
     const Vector c = from_x ? latent_norm(project(hidden(b, t), "w_dkv", 0, p_.latent, 0, p_.latent), "gamma_kv_latent")
                             : slice("c", token * p_.latent, p_.latent);
-    const Vector rope = from_x ? project(hidden(b, t), "w_kr", 0, p_.rope_dim, 0, p_.rope_dim) : slice("k_rope", token * p_.rope_dim, p_.rope_dim);
+    const Vector rope =
+        from_x ? project(hidden(b, t), "w_kr", 0, p_.rope_dim, 0, p_.rope_dim) : slice("k_rope", token * p_.rope_dim, p_.rope_dim);
     return finish_mla(project(c, "w_k", g * p_.latent * p_.content_dim, p_.content_dim, 0, p_.content_dim), rope, "k", t);
   }
 
@@ -142,7 +143,8 @@ class Scores {
     const bool from_x = p_.start == problem::Start::x;
     if (!p_.is_mla()) {
       const Index width = p_.heads * p_.head_dim;
-      return finish_gqa(from_x ? project(hidden(b, position), "w_q", 0, width, 0, width) : slice("q", row * width, width), h, "gamma_q", position);
+      return finish_gqa(from_x ? project(hidden(b, position), "w_q", 0, width, 0, width) : slice("q", row * width, width), h, "gamma_q",
+                        position);
     }
     if (!from_x) {
       return finish_mla(slice("q_content", (row * p_.heads + h) * p_.content_dim, p_.content_dim),

@@ -31,8 +31,8 @@ float reference(const char* theta, Index n, Index pair, const scalar::Rational& 
 problem::Rope yarn(const char* theta, const char* factor, const char* fast, const char* slow) {
   problem::Rope rope;
   rope.theta = scalar::Decimal(theta);
-  rope.scaling = problem::RopeScaling{problem::RopeScaling::Type::yarn, scalar::Decimal(factor), scalar::Decimal(fast), scalar::Decimal(slow),
-                                      scalar::Decimal("1"), 4096};
+  rope.scaling = problem::RopeScaling{
+      problem::RopeScaling::Type::yarn, scalar::Decimal(factor), scalar::Decimal(fast), scalar::Decimal(slow), scalar::Decimal("1"), 4096};
   return rope;
 }
 
@@ -60,7 +60,8 @@ void check_against_reference(const problem::Rope& rope, const char* theta, Index
     for (Index pair = 0; pair < n / 2; ++pair) check(position, pair);
   }
   std::mt19937_64 random(12345);
-  for (int i = 0; i < samples; ++i) check(static_cast<Index>(random() % static_cast<std::uint64_t>(rows)), static_cast<Index>(random() % (n / 2)));
+  for (int i = 0; i < samples; ++i)
+    check(static_cast<Index>(random() % static_cast<std::uint64_t>(rows)), static_cast<Index>(random() % (n / 2)));
 }
 
 TEST_CASE("RoPE tables are the floats nearest to the exact values") {

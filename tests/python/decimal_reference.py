@@ -4,8 +4,9 @@
     decimal_reference.py problem.json inputs.safetensors [reference.safetensors]
 
 For every output NAME with a NAME.radius in the last file, each element must satisfy |exact - NAME| <= radius,
-|exact - (NAME + NAME.lo)| <= radius and radius <= 2^-45 max(1, |NAME|); equal infinities need radius 0. logits, lse and o must be there
-(and o_gated and y, if the problem has them). What the problem leaves undefined (padding tokens) is not looked at.
+|exact - (NAME + NAME.lo)| <= radius and radius <= 2^-45 max(1, |NAME|), give or take 10^-50 max(1, |NAME|) for the decimals' own
+rounding; equal infinities need radius 0. logits, lse and o must be there (and o_gated and y, if the problem has them). What the problem
+leaves undefined (padding tokens) is not looked at.
 Exit code 0: all hold; 1: some element does not, or something is missing; 2: bad input. Needs nothing but the standard library.
 """
 import struct
@@ -17,6 +18,7 @@ from decimal_files import Array, BadInput, Problem, read_safetensors
 
 MINUS_INFINITY = D("-Infinity")
 RADIUS_LIMIT = D(2) ** -45
+DECIMAL_ERROR = D(10) ** -50  # far above what rounding to 60 digits moves, far below any radius that matters
 
 
 # ---- small linear algebra --------------------------------------------------------------------------------------------------------------
@@ -312,7 +314,8 @@ class Judgement:
             good, ratio = False, D(0)
         else:
             error, error_lo, size = abs(value - exact), abs(value + lo - exact), max(D(1), abs(value))
-            good = error <= radius and error_lo <= radius and radius <= RADIUS_LIMIT * size
+            limit = radius + DECIMAL_ERROR * size
+            good = error <= limit and error_lo <= limit and radius <= RADIUS_LIMIT * size
             ratio = error / radius if radius else D(0)
             self.worst_relative_lo = max(self.worst_relative_lo, error_lo / size)
         if not good:

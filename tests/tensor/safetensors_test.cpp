@@ -49,7 +49,8 @@ void write_file(const std::string& path, const std::string& bytes) {
 }
 
 SafetensorsFile parse(const std::string& bytes) {
-  return parse_safetensors(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size(), nullptr, "memory");
+  const auto kept = std::make_shared<const std::string>(bytes);
+  return parse_safetensors(reinterpret_cast<const std::byte*>(kept->data()), kept->size(), kept, "memory");
 }
 
 struct Broken {
@@ -82,8 +83,12 @@ std::vector<Broken> broken_files() {
       {"missing dtype", image(R"({"a":{"shape":[2],"data_offsets":[0,8]}})", 8), {"\"a\"", "dtype is missing"}},
       {"missing shape", image(R"({"a":{"dtype":"F32","data_offsets":[0,8]}})", 8), {"\"a\"", "shape is missing"}},
       {"missing offsets", image(R"({"a":{"dtype":"F32","shape":[2]}})", 8), {"\"a\"", "data_offsets is missing"}},
-      {"unknown field", image(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"stride":1}})", 8), {"\"a\"", "unknown field \"stride\""}},
-      {"repeated field", image(R"({"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8), {"\"a\"", "\"dtype\" occurs twice"}},
+      {"unknown field",
+       image(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"stride":1}})", 8),
+       {"\"a\"", "unknown field \"stride\""}},
+      {"repeated field",
+       image(R"({"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8),
+       {"\"a\"", "\"dtype\" occurs twice"}},
       {"duplicate name", image("{\"a\":" + good + ",\"a\":" + good + "}", 8), {"\"a\" occurs twice"}},
       {"unknown dtype", image("{\"a\":" + entry("F33", "[2]", "[0,8]") + "}", 8), {"\"a\"", "\"F33\"", "BF16"}},
       {"dtype is a number", image(R"({"a":{"dtype":5,"shape":[2],"data_offsets":[0,8]}})", 8), {"\"a\"", "dtype", "5", "a string"}},
@@ -131,8 +136,9 @@ TEST_CASE("every kind of broken file is refused in one line that names file, ten
 }
 
 TEST_CASE("good files are read: every dtype, scalars, empty tensors, padding, metadata, skipped dtypes") {
-  const std::string header = "{\"__metadata__\":{\"format\":\"pt\"},\"s\":" + entry("I32", "[]", "[0,4]") + ",\"z\":" + entry("F16", "[3,0]", "[4,4]") +
-                             ",\"b\":" + entry("BF16", "[2]", "[4,8]") + ",\"q\":" + entry("F8_E4M3", "[2,1]", "[8,10]") + ",\"f\":" + entry("F4", "[4]", "[10,12]") +
+  const std::string header = "{\"__metadata__\":{\"format\":\"pt\"},\"s\":" + entry("I32", "[]", "[0,4]") +
+                             ",\"z\":" + entry("F16", "[3,0]", "[4,4]") + ",\"b\":" + entry("BF16", "[2]", "[4,8]") +
+                             ",\"q\":" + entry("F8_E4M3", "[2,1]", "[8,10]") + ",\"f\":" + entry("F4", "[4]", "[10,12]") +
                              ",\"h\":" + entry("F32", "[1,1]", "[12,16]") + "}   ";
   const SafetensorsFile file = parse(image(header, 16));
   CHECK(file.metadata == Metadata{{"format", "pt"}});
@@ -152,7 +158,8 @@ TEST_CASE("what is written is read back bit for bit, aligned, and needs no lefto
   unsigned seed = 1;
   for (const DType dtype : {DType::f16, DType::bf16, DType::f32, DType::f64, DType::i64, DType::i32}) {
     AnyTensor tensor(dtype, {3, 5});
-    for (std::size_t i = 0; i < tensor.byte_size(); ++i) tensor.mutable_bytes()[i] = static_cast<std::byte>(seed = (seed * 75 + 74) % 65537);
+    for (std::size_t i = 0; i < tensor.byte_size(); ++i)
+      tensor.mutable_bytes()[i] = static_cast<std::byte>(seed = (seed * 75 + 74) % 65537);
     tensors.emplace(fmt::format("tensor {} \"\xc3\xa9\"", to_string(dtype)), tensor);
   }
   tensors.emplace("empty", AnyTensor(DType::f32, {0}));

@@ -1,0 +1,111 @@
+"""`compare`: outputs rounded here are measured as what they are."""
+import json
+import math
+import unittest
+import xml.etree.ElementTree as ElementTree
+
+from support import CommandTest, rounded, write_safetensors
+
+from decimal_files import read_safetensors
+
+CASE = ["mla-nope-gated", "--latent", "16", "--context", "9", "--queries", "2"]
+OUTPUTS = ("logits", "lse", "o", "o_gated", "y", "u", "q_tilde", "alpha_k", "k_hat", "q_rope_hat")
+
+
+class CompareTest(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.reference = self.folder / "reference.safetensors"
+        self.outputs = self.folder / "outputs.safetensors"
+        self.succeed("generate", *CASE, "--out", self.reference, "--reference", "--quiet")
+        self.exact = read_safetensors(self.reference)
+
+    def write(self, dtype="F32", names=OUTPUTS, **changed):
+        """The reference's outputs, rounded; `changed` gives whole tensors (shape, values)."""
+        tensors = {name: (self.exact[name].shape, self.exact[name].values) for name in names}
+        tensors = {name: (dtype, shape, [rounded(v, dtype) for v in values]) for name, (shape, values) in {**tensors, **changed}.items()}
+        write_safetensors(self.outputs, tensors)
+
+    def compare(self, code):
+        path, junit = self.folder / "run.json", self.folder / "junit.xml"
+        result = self.succeed("compare", *CASE, "--inputs", self.reference, "--outputs", self.outputs, "--json", path, "--junit", junit, code=code)
+        document = json.loads(path.read_text())
+        self.assertEqual((document["command"], document["exit_code"]), ("compare", code))
+        root = ElementTree.parse(junit).getroot()
+        self.assertEqual(int(root.get("failures")), sum(row["verdict"] != "measured" for row in document["cases"][0]["errors"]))
+        return result, {row["tensor"]: row for row in document["cases"][0]["errors"]}
+
+    def test_rounded_outputs(self):
+        for dtype, bits in (("F32", 24), ("BF16", 8), ("F64", 53)):
+            with self.subTest(dtype=dtype):
+                self.write(dtype)
+                _, rows = self.compare(code=3)
+                self.assertEqual(set(rows), set(OUTPUTS))
+                for name, row in rows.items():
+                    self.assertEqual((row["elements"], row["nonfinite"], row["bound"], row["verdict"]),
+                                     (math.prod(self.exact[name].shape), 0, None, "measured"))
+                    self.assertLessEqual(row["max_ulp"], 0.5001, f"{dtype} {name}")
+                    self.assertLessEqual(row["max_relative"], 1.0001 * 2.0 ** -bits, f"{dtype} {name}")
+                    if dtype != "F64":
+                        self.assertGreater(row["max_ulp"], 0.4, f"{dtype} {name}")
+
+    def test_an_error_is_measured_where_it_is(self):
+        shape, values = self.exact["o"].shape, list(self.exact["o"].values)
+        largest = max(map(abs, values))
+        values[137] += largest / 8
+        self.write("F64", o=(shape, values))
+        row = self.compare(code=3)[1]["o"]
+        self.assertAlmostEqual(row["normwise"], 0.125, places=9)
+        flat = 0
+        for i, n in zip(row["worst_index"], shape, strict=True):
+            flat = flat * n + i
+        self.assertEqual(flat, 137)
+
+    def test_nonfinite(self):
+        shape, values = self.exact["o"].shape, list(self.exact["o"].values)
+        values[shape[-1] * 3 + 2] = math.nan
+        self.write(o=(shape, values))
+        result, rows = self.compare(code=1)
+        self.assertEqual((rows["o"]["verdict"], rows["o"]["nonfinite"], rows["o"]["worst_index"]), ("nonfinite", 1, [0, 0, 3, 2]))
+        self.assertEqual(rows["y"]["verdict"], "measured")
+        self.assertIn("[0,0,3,2]", result.out)
+        self.assertIn("reproduce: equinorm compare", result.out)
+
+    def test_masks(self):
+        """A finite logit under the mask, and a masked one that should be seen, are both failures."""
+        shape, values = self.exact["logits"].shape, self.exact["logits"].values
+        masked = values.index(-math.inf)
+        for flat, value, verdict in ((masked, -1e30, "violates"), (masked, math.inf, "nonfinite"), (0, -math.inf, "nonfinite")):
+            changed = list(values)
+            changed[flat] = value
+            self.write(logits=(shape, changed))
+            row = self.compare(code=1)[1]["logits"]
+            self.assertEqual(row["verdict"], verdict)
+            self.assertIn("-inf", row["detail"])
+
+    def test_wrong_shape(self):
+        self.write(lse=([3], [1.0, 2.0, 3.0]))
+        result, rows = self.compare(code=1)
+        self.assertEqual(rows["lse"]["verdict"], "wrong shape")
+        self.assertIn("[3], wanted floating [", result.out)
+
+    def test_foreign_files(self):
+        """A misspelt output and inputs generated for another problem are refused, not passed over."""
+        shape, values = self.exact["o"].shape, self.exact["o"].values
+        self.write(attn_out=(shape, values))
+        self.reject(["attn_out", "logits"], "compare", *CASE, "--inputs", self.reference, "--outputs", self.outputs)
+        self.write(o=(shape, values))
+        self.reject(["eps", "1e-2"], "compare", *CASE, "--set", "norm.eps=1e-2", "--inputs", self.reference, "--outputs", self.outputs)
+
+    def test_bad_input(self):
+        self.write(names=("o",))
+        words = ["compare", *CASE, "--inputs", self.reference, "--outputs", self.outputs]
+        write_safetensors(self.outputs, {"unrelated": ("F32", [1], [1.0])})
+        self.reject(["outputs.safetensors", "no output", "logits"], *words)
+        self.reject(["nowhere"], *words[:-1], self.folder / "nowhere")
+        write_safetensors(self.outputs, {"o": ("I64", self.exact["o"].shape, [1] * math.prod(self.exact["o"].shape))})
+        self.assertNotEqual(self.compare(code=1)[1]["o"]["verdict"], "measured")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,310 @@
+// Reports of a run with everything in it: JSON by its schema, well-formed JUnit, text that fits a terminal.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "report/json.hpp"
+#include "report/junit.hpp"
+#include "report/terminal.hpp"
+
+namespace equinorm::report {
+namespace {
+
+using nlohmann::json;
+using verdict::CaseResult;
+using verdict::ErrorRow;
+using verdict::ExactCheck;
+using verdict::RunResult;
+using verdict::Verdict;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+ExactCheck field_check(Verdict verdict) {
+  ExactCheck check;
+  check.method = "prime field";
+  check.verdict = verdict;
+  check.scope = "full size, 2 random points";
+  check.elements = 123456789;
+  check.false_equal_log2 = -84.25;
+  check.seconds = 0.25;
+  if (verdict == Verdict::different) {
+    check.difference = verdict::FirstDifference{"cache_write", "alpha_k", {3, 131071, 127}, std::string(40, '7'), std::string(40, '8')};
+  }
+  return check;
+}
+
+ExactCheck ladder_check() {
+  ExactCheck check;
+  check.method = "precision ladder";
+  check.verdict = Verdict::undecided;
+  check.scope = "head 127, 64 of 131072 tokens";
+  check.rungs = {{24, -20.5}, {53, -kInfinity}, {64, kInfinity}, {1024, -1001.25}};
+  check.slope = -0.998;
+  return check;
+}
+
+ErrorRow error_row(Verdict verdict, double max_abs) {
+  ErrorRow row;
+  row.arithmetic = "bf16/fp32";
+  row.path = "explicit";
+  row.tensor = "k_rope_cached";
+  row.format = scalar::kBf16;
+  row.error.elements = 1000;
+  row.error.max_abs = max_abs;
+  row.error.max_relative = 0.25;
+  row.error.max_ulp = 12.5;
+  row.error.normwise = 0.125;
+  row.error.worst = {3, 127, 0, 131071};
+  row.verdict = verdict;
+  row.main_stage = "cache_write";
+  return row;
+}
+
+RunResult full_run() {
+  RunResult run;
+  run.command = "verify";
+  run.seconds = 12.5;
+  CaseResult good;
+  good.problem.name = "mla-more-queries-than-keys";
+  good.checks = {field_check(Verdict::equal), ladder_check()};
+  good.errors = {error_row(Verdict::measured, 1e-3), error_row(Verdict::measured, 1e-3)};
+  good.errors[1].path = "absorbed";
+  verdict::DifferenceRow difference{"bf16/fp32", "k_rope_cached", {}, {}};
+  difference.difference.nonfinite = 2;
+  difference.difference.max_abs = 1e-3;
+  difference.difference.normwise = 0.5;
+  good.differences = {difference};
+  good.reference = "certified enclosures";
+  good.reproduce = "equinorm verify mla-more-queries-than-keys";
+  CaseResult bad = good;
+  bad.problem.name = "a \"<b>\" & 'c'\nd";
+  bad.mutant = "gamma-k-dropped";
+  bad.notes = {"weights: random"};
+  bad.checks = {field_check(Verdict::different), field_check(Verdict::undecided)};
+  ErrorRow nonfinite = error_row(Verdict::nonfinite, kInfinity);
+  nonfinite.error.nonfinite = 12;
+  nonfinite.error.max_relative = std::nan("");
+  nonfinite.bound = kInfinity;
+  bad.errors.push_back(nonfinite);
+  run.cases = {good, bad};
+  return run;
+}
+
+TEST_CASE("JSON has the fields of the schema") {
+  const RunResult run = full_run();
+  const json root = json::parse(to_json(run));
+  CHECK(root.at("schema") == "equinorm-run");
+  CHECK(root.at("schema_version") == kSchemaVersion);
+  CHECK(root.at("command") == "verify");
+  CHECK(root.at("exit_code") == 1);
+  CHECK(root.at("seconds") == 12.5);
+  REQUIRE(root.at("cases").size() == 2);
+  const json& good = root.at("cases")[0];
+  const json& bad = root.at("cases")[1];
+  CHECK(good.at("mutant").is_null());
+  CHECK(bad.at("mutant") == "gamma-k-dropped");
+  CHECK(good.at("reproduce") == "equinorm verify mla-more-queries-than-keys");
+  CHECK(good.at("reference") == "certified enclosures");
+  CHECK(bad.at("notes") == json::array({"weights: random"}));
+  CHECK(bad.at("problem").at("name") == run.cases[1].problem.name);
+  for (const char* key : {"name", "attention", "norm", "batch", "queries", "context", "heads", "groups", "key_dim", "value_dim", "inputs"}) {
+    CHECK(good.at("problem").contains(key));
+  }
+
+  const json& field = good.at("exact_checks")[0];
+  CHECK(field.at("method") == "prime field");
+  CHECK(field.at("verdict") == "equal");
+  CHECK(field.at("elements") == 123456789);
+  CHECK(field.at("false_equal_log2") == -84.25);
+  CHECK_FALSE(field.contains("first_difference"));
+  const json& difference = bad.at("exact_checks")[0].at("first_difference");
+  CHECK(difference.at("stage") == "cache_write");
+  CHECK(difference.at("tensor") == "alpha_k");
+  CHECK(difference.at("index") == json::array({3, 131071, 127}));
+  CHECK(difference.at("explicit") == std::string(40, '7'));
+  CHECK(difference.at("absorbed") == std::string(40, '8'));
+
+  const json& row = good.at("errors")[0];
+  CHECK(row.at("arithmetic") == "bf16/fp32");
+  CHECK(row.at("path") == "explicit");
+  CHECK(row.at("tensor") == "k_rope_cached");
+  CHECK(row.at("format") == "bf16");
+  CHECK(row.at("elements") == 1000);
+  CHECK(row.at("nonfinite") == 0);
+  CHECK(row.at("max_abs") == 1e-3);
+  CHECK(row.at("max_relative") == 0.25);
+  CHECK(row.at("max_ulp") == 12.5);
+  CHECK(row.at("normwise") == 0.125);
+  CHECK(row.at("worst_index") == json::array({3, 127, 0, 131071}));
+  CHECK(row.at("bound").is_null());
+  CHECK(row.at("verdict") == "measured");
+  CHECK(row.at("main_stage") == "cache_write");
+  const json& between = good.at("differences")[0];
+  CHECK(between.at("nonfinite") == 2);
+  CHECK(between.at("max_abs") == 1e-3);
+  CHECK(between.at("normwise") == 0.5);
+  CHECK(between.at("bound").is_null());
+}
+
+TEST_CASE("JSON writes null for what is no number, and tells no difference from one that is not finite") {
+  const json root = json::parse(to_json(full_run()));
+  const json& row = root.at("cases")[1].at("errors")[2];
+  CHECK(row.at("max_abs").is_null());
+  CHECK(row.at("max_relative").is_null());
+  CHECK(row.at("bound").is_null());
+  CHECK(row.at("nonfinite") == 12);
+  CHECK(row.at("verdict") == "nonfinite");
+  const json& rungs = root.at("cases")[0].at("exact_checks")[1].at("rungs");
+  CHECK(rungs[0].at("log2_difference") == -20.5);
+  CHECK(rungs[1].at("log2_difference").is_null());
+  CHECK_FALSE(rungs[1].contains("nonfinite"));
+  CHECK(rungs[2].at("log2_difference").is_null());
+  CHECK(rungs[2].at("nonfinite") == true);
+}
+
+TEST_CASE("a check that was not run says so in JSON") {
+  RunResult run;
+  run.cases.resize(1);
+  run.cases[0].checks = {field_check(Verdict::measured)};
+  const json root = json::parse(to_json(run));
+  CHECK(root.at("cases")[0].at("exact_checks")[0].at("verdict") == "not run");
+  CHECK(root.at("exit_code") == 3);
+}
+
+/// Walks XML of elements, attributes and no text; returns the element names with their attributes, throws on anything malformed.
+std::vector<std::map<std::string, std::string>> parse_xml(const std::string& text) {
+  std::vector<std::map<std::string, std::string>> elements;
+  std::vector<std::string> open;
+  std::size_t at = 0;
+  const auto need = [&](bool right) {
+    if (!right) throw std::runtime_error("malformed at " + std::to_string(at) + ": " + text.substr(at, 60));
+  };
+  const auto word = [&] {
+    const std::size_t begin = at;
+    while (at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) != 0)) ++at;
+    need(at > begin);
+    return text.substr(begin, at - begin);
+  };
+  const auto spaces = [&] {
+    while (at < text.size() && std::isspace(static_cast<unsigned char>(text[at])) != 0) ++at;
+  };
+  need(text.rfind("<?xml", 0) == 0);
+  at = text.find("?>") + 2;
+  for (spaces(); at < text.size(); spaces()) {
+    need(text[at++] == '<');
+    if (text[at] == '/') {
+      ++at;
+      need(!open.empty() && word() == open.back());
+      open.pop_back();
+      need(text[at++] == '>');
+      continue;
+    }
+    std::map<std::string, std::string> element{{"", word()}};
+    for (spaces(); text.at(at) != '>' && text.at(at) != '/'; spaces()) {
+      const std::string name = word();
+      need(text.substr(at, 2) == "=\"");
+      at += 2;
+      const std::size_t end = text.find('"', at);
+      need(end != std::string::npos);
+      std::string value = text.substr(at, end - at);
+      need(value.find_first_of("<>\n") == std::string::npos);
+      for (const auto& [entity, plain] : {std::pair{"&lt;", "<"}, std::pair{"&gt;", ">"}, std::pair{"&quot;", "\""}, std::pair{"&#10;", "\n"}, std::pair{"&amp;", "&"}}) {
+        for (std::size_t found = 0; (found = value.find(entity, found)) != std::string::npos; ++found) value.replace(found, std::string(entity).size(), plain);
+      }
+      need(element.emplace(name, value).second);
+      at = end + 1;
+    }
+    if (text[at] == '/') ++at;
+    else open.push_back(element.at(""));
+    need(text[at++] == '>');
+    elements.push_back(std::move(element));
+  }
+  need(open.empty());
+  return elements;
+}
+
+TEST_CASE("JUnit is well formed, escaped, and counts what it holds") {
+  const RunResult run = full_run();
+  const auto elements = parse_xml(to_junit(run));
+  REQUIRE(elements.at(0).at("") == "testsuites");
+  // good: field equal, ladder undecided. bad: field different, field undecided, one nonfinite row. Measured rows are left out.
+  CHECK(elements[0].at("tests") == "5");
+  CHECK(elements[0].at("failures") == "2");
+  CHECK(elements[0].at("skipped") == "2");
+  std::map<std::string, int> count;
+  std::vector<std::string> messages;
+  for (const auto& element : elements) {
+    ++count[element.at("")];
+    if (element.at("") == "failure") messages.push_back(element.at("message"));
+  }
+  CHECK(count["testsuite"] == 2);
+  CHECK(count["testcase"] == 5);
+  CHECK(count["failure"] == 2);
+  CHECK(count["skipped"] == 2);
+  CHECK(elements.at(5).at("name") == run.cases[1].problem.name);
+  REQUIRE(messages.size() == 2);
+  CHECK(messages[0].rfind("different: ", 0) == 0);
+  CHECK(messages[0].find("alpha_k[3,131071,127]") != std::string::npos);
+  CHECK(messages[0].find(run.cases[1].reproduce) != std::string::npos);
+  CHECK(messages[1].rfind("nonfinite: ", 0) == 0);
+}
+
+/// Visible columns of the widest line; lines that hold a command to copy may be as long as the command.
+std::size_t widest_line(const std::string& text) {
+  std::size_t widest = 0;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("reproduce:") == std::string::npos) widest = std::max(widest, line.size());
+  }
+  return widest;
+}
+
+TEST_CASE("text stays within 120 columns, plain when it is not coloured") {
+  RunResult run = full_run();
+  run.cases[1].problem.name = "b";
+  run.cases[1].problem.start = problem::Start::x;
+  run.cases[1].problem.model_dim = 7168;
+  run.cases[1].problem.context = {131072, 131071, 131070, 131069, 131068, 131067, 131066, 131065};
+  run.cases[1].problem.norm.weight = problem::NormWeight::zero_centred;
+  run.cases[1].problem.mask = {problem::MaskKind::window, 4096};
+  for (const bool verbose : {false, true}) {
+    for (const std::string& text : {summary_text(run, {false, verbose}), full_text(run, {false, verbose})}) {
+      INFO(text);
+      CHECK(widest_line(text) <= 120);
+      CHECK(text.find('\033') == std::string::npos);
+    }
+  }
+  CHECK(summary_text(run, {true, false}).find("\033[31m") != std::string::npos);
+}
+
+TEST_CASE("text hides no failure, no exact value and no way to reproduce it") {
+  const RunResult run = full_run();
+  for (const std::string& text : {summary_text(run, {}), full_text(run, {})}) {
+    INFO(text);
+    CHECK(text.find(std::string(40, '7')) != std::string::npos);
+    CHECK(text.find(std::string(40, '8')) != std::string::npos);
+    CHECK(text.find("alpha_k[3,131071,127]") != std::string::npos);
+    CHECK(text.find("nonfinite") != std::string::npos);
+    CHECK(text.find("reproduce: " + run.cases[1].reproduce) != std::string::npos);
+    CHECK(text.find("exit code 1") != std::string::npos);
+    CHECK(text.find("1 hold, 2 fail, 2 undecided") != std::string::npos);
+  }
+}
+
+TEST_CASE("a ladder's difference that is not finite is never shown as none") {
+  RunResult run;
+  run.cases.resize(1);
+  ExactCheck check = ladder_check();
+  check.verdict = Verdict::different;
+  check.rungs = {{24, kInfinity}, {1024, kInfinity}};
+  run.cases[0].checks = {check};
+  CHECK(full_text(run, {}).find("not finite at 1024") != std::string::npos);
+  CHECK(full_text(run, {false, true}).find("none") == std::string::npos);
+  run.cases[0].checks[0].rungs = {{24, -kInfinity}, {1024, -kInfinity}};
+  CHECK(full_text(run, {}).find("difference 0 at 24 bits, 0 at 1024") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace equinorm::report
