@@ -32,7 +32,8 @@ void bm_case(benchmark::State& state, const char* name) {
   for (auto _ : state) {
     verdict::CaseResult result;
     const tensor::TensorMap inputs = inputs::generate_inputs(problem);
-    result.checks = {commands::prime_field_check(problem, ""), commands::rational_check(problem, ""), commands::ladder_check(problem, inputs, "")};
+    result.checks = {commands::prime_field_check(problem, ""), commands::rational_check(problem, ""),
+                     commands::ladder_check(problem, inputs, "")};
     const std::set<std::string> names{"logits", "lse", "o"};
     const commands::ReferenceResult reference = commands::measuring_reference(problem, inputs, names);
     for (const auto& [arithmetic, description] : commands::arithmetic_names()) {

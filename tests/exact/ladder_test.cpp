@@ -37,8 +37,8 @@ TEST_CASE("the right forms are equal on the ladder, with slope -1") {
   REQUIRE(sloped > 40);
 }
 
-/// Whether the mutant's absorbed outputs are, on these very inputs, those of the right absorbed form to the last of 300 bits: no check of values
-/// can tell them apart (no later tile brings a new maximum, a default scale of 1, ...).
+/// Whether the mutant's absorbed outputs are, on these very inputs, those of the right absorbed form to the last of 300 bits: no check of
+/// values can tell them apart (no later tile brings a new maximum, a default scale of 1, ...).
 bool coincides(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Mutant& mutant) {
   paths::Plan plan;
   plan.precision = problem.precision;
@@ -47,7 +47,8 @@ bool coincides(const problem::Problem& problem, const tensor::TensorMap& inputs,
   const paths::RealArithmetic ar(300, plan);
   const auto values = paths::load_inputs(ar, problem, inputs);
   const auto outputs = [&](std::string_view id) {
-    return paths::run_path(ar, problem::PathKind::absorbed_form, problem, plan, values, *paths::make_formula<paths::RealArithmetic>(id), {"logits", "y"});
+    return paths::run_path(ar, problem::PathKind::absorbed_form, problem, plan, values, *paths::make_formula<paths::RealArithmetic>(id),
+                           {"logits", "y"});
   };
   const auto right = outputs(""), faulty = outputs(mutant.id);
   for (const auto& [name, tensor] : right.tensors) {

@@ -120,10 +120,13 @@ TEST_CASE("real:53 and fp64 outputs differ by a few units of the rsqrt, exp and 
     const PathKind form = PathKind::explicit_form;
     const auto left = run(real, form, problem, plan, load_inputs(real, problem, inputs));
     const auto right = run(fp64, form, problem, plan, load_inputs(fp64, problem, inputs));
-    // Every product of the score is off by at most 16 units: two alphas of 2 units each and the roundings after them (rotation: twice the norm).
-    const double terms = static_cast<double>(problem.key_dim()) * 4 * largest_magnitude(right.at("q_hat")) * largest_magnitude(right.at("k_hat"));
+    // Every product of the score is off by at most 16 units: two alphas of 2 units each and the roundings after them (rotation: twice the
+    // norm).
+    const double terms =
+        static_cast<double>(problem.key_dim()) * 4 * largest_magnitude(right.at("q_hat")) * largest_magnitude(right.at("k_hat"));
     const double scale = scalar::to_double(scale_value(problem::softmax_scale(problem), 60));
-    const double logits = kUnit * (16 + 2 * static_cast<double>(problem.key_dim())) * scale * terms + 4 * kUnit * largest_magnitude(right.at("logits"));
+    const double logits =
+        kUnit * (16 + 2 * static_cast<double>(problem.key_dim())) * scale * terms + 4 * kUnit * largest_magnitude(right.at("logits"));
     CHECK(largest_difference(left.at("logits"), right.at("logits")) <= logits);
     // p moves by at most 2 |dl| and a few units; an average of T values by that times the largest.
     const double tokens = static_cast<double>(problem.max_context());

@@ -1,9 +1,10 @@
 // Elementwise operations of the rounded arithmetics against MPFR.
+#include "paths/rounded_arithmetic.hpp"
+
 #include <mpfr.h>
 
 #include <catch2/catch.hpp>
 
-#include "paths/rounded_arithmetic.hpp"
 #include "scalar/rounding_oracle.hpp"
 
 namespace equinorm::paths {

@@ -8,6 +8,7 @@
 #include "report/json.hpp"
 #include "report/junit.hpp"
 #include "report/terminal.hpp"
+#include "report/xml.hpp"
 
 namespace equinorm::report {
 namespace {
@@ -109,7 +110,8 @@ TEST_CASE("JSON has the fields of the schema") {
   CHECK(good.at("reference") == "certified enclosures");
   CHECK(bad.at("notes") == json::array({"weights: random"}));
   CHECK(bad.at("problem").at("name") == run.cases[1].problem.name);
-  for (const char* key : {"name", "attention", "norm", "batch", "queries", "context", "heads", "groups", "key_dim", "value_dim", "inputs"}) {
+  for (const char* key :
+       {"name", "attention", "norm", "batch", "queries", "context", "heads", "groups", "key_dim", "value_dim", "inputs"}) {
     CHECK(good.at("problem").contains(key));
   }
 
@@ -171,58 +173,6 @@ TEST_CASE("a check that was not run says so in JSON") {
   const json root = json::parse(to_json(run));
   CHECK(root.at("cases")[0].at("exact_checks")[0].at("verdict") == "not run");
   CHECK(root.at("exit_code") == 3);
-}
-
-/// Walks XML of elements, attributes and no text; returns the element names with their attributes, throws on anything malformed.
-std::vector<std::map<std::string, std::string>> parse_xml(const std::string& text) {
-  std::vector<std::map<std::string, std::string>> elements;
-  std::vector<std::string> open;
-  std::size_t at = 0;
-  const auto need = [&](bool right) {
-    if (!right) throw std::runtime_error("malformed at " + std::to_string(at) + ": " + text.substr(at, 60));
-  };
-  const auto word = [&] {
-    const std::size_t begin = at;
-    while (at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) != 0)) ++at;
-    need(at > begin);
-    return text.substr(begin, at - begin);
-  };
-  const auto spaces = [&] {
-    while (at < text.size() && std::isspace(static_cast<unsigned char>(text[at])) != 0) ++at;
-  };
-  need(text.rfind("<?xml", 0) == 0);
-  at = text.find("?>") + 2;
-  for (spaces(); at < text.size(); spaces()) {
-    need(text[at++] == '<');
-    if (text[at] == '/') {
-      ++at;
-      need(!open.empty() && word() == open.back());
-      open.pop_back();
-      need(text[at++] == '>');
-      continue;
-    }
-    std::map<std::string, std::string> element{{"", word()}};
-    for (spaces(); text.at(at) != '>' && text.at(at) != '/'; spaces()) {
-      const std::string name = word();
-      need(text.substr(at, 2) == "=\"");
-      at += 2;
-      const std::size_t end = text.find('"', at);
-      need(end != std::string::npos);
-      std::string value = text.substr(at, end - at);
-      need(value.find_first_of("<>\n") == std::string::npos);
-      for (const auto& [entity, plain] : {std::pair{"&lt;", "<"}, std::pair{"&gt;", ">"}, std::pair{"&quot;", "\""}, std::pair{"&#10;", "\n"}, std::pair{"&amp;", "&"}}) {
-        for (std::size_t found = 0; (found = value.find(entity, found)) != std::string::npos; ++found) value.replace(found, std::string(entity).size(), plain);
-      }
-      need(element.emplace(name, value).second);
-      at = end + 1;
-    }
-    if (text[at] == '/') ++at;
-    else open.push_back(element.at(""));
-    need(text[at++] == '>');
-    elements.push_back(std::move(element));
-  }
-  need(open.empty());
-  return elements;
 }
 
 TEST_CASE("JUnit is well formed, escaped, and counts what it holds") {

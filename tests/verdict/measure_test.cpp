@@ -57,7 +57,8 @@ TEST_CASE("equal infinities compare equal") {
 
 TEST_CASE("errors: absolute, relative, normwise, and where") {
   const tensor::Shape shape{2, 1, 3};
-  const ErrorStatistics result = measure(tensor_of(shape, {1, 2, 3, 4.5, 0.125, -8}), exact_of(shape, {1, 2, 3, 4, 0, -8.25}), scalar::kBf16);
+  const ErrorStatistics result =
+      measure(tensor_of(shape, {1, 2, 3, 4.5, 0.125, -8}), exact_of(shape, {1, 2, 3, 4, 0, -8.25}), scalar::kBf16);
   CHECK(result.elements == 6);
   CHECK(result.max_abs == 0.5);
   CHECK(result.worst == std::vector<Index>{1, 0, 0});

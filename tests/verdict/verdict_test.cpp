@@ -9,8 +9,9 @@
 namespace equinorm::verdict {
 namespace {
 
-const std::vector<Verdict> kAll{Verdict::undecided, Verdict::equal,     Verdict::different,   Verdict::within,  Verdict::suspect, Verdict::violates,
-                                Verdict::nonfinite, Verdict::wrong_shape, Verdict::missing, Verdict::measured, Verdict::skipped};
+const std::vector<Verdict> kAll{Verdict::undecided, Verdict::equal,    Verdict::different, Verdict::within,
+                                Verdict::suspect,   Verdict::violates, Verdict::nonfinite, Verdict::wrong_shape,
+                                Verdict::missing,   Verdict::measured, Verdict::skipped};
 
 TEST_CASE("a value-initialised verdict is undecided, and neither holds nor fails") {
   CHECK(Verdict{} == Verdict::undecided);
