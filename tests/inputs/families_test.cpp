@@ -35,7 +35,7 @@ std::vector<Problem> plantable(const std::string& kind) {
   problems[5].rope.layout = problem::RopeLayout::interleaved;
   problems[5].rope.part = problem::RopePart::last;
   problems[7].query_latent = 48;
-  for (std::size_t i = 0; i < problems.size(); ++i) problems[i].name += " " + std::to_string(i);
+  for (std::size_t i = 0; i < problems.size(); ++i) problems[i].name.append(" ").append(std::to_string(i));
   return problems;
 }
 
