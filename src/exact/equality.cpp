@@ -101,22 +101,23 @@ PlanPair legal_plans(const Problem& problem, int round) {
 // uninterpreted functions, one variable for each (function, argument). Take the first such element in data-flow order; everything before it is
 // equal as an expression. Its value is a rational function over variables drawn uniformly from F_p, and the uninterpreted functions are functions
 // chosen at random (a keyed hash stands for them), so their values are further uniform variables as long as different arguments have different
-// values. Numerators and denominators of all arguments have degree at most d = 64 in inputs and earlier function values (longest chain: x, latent
-// norm, up-projection, QK-norm, logit, cap). By Schwartz-Zippel two different arguments meet with probability at most 2d/p.
+// values. Numerators and denominators of all arguments have degree at most d = 64 + 4 (rotated pairs) in inputs and earlier function values (longest
+// chain: x, latent norm, up-projection, QK-norm, logit, cap; a table point (1 - a^2)/(1 + a^2) of the query's and one of the key's position per
+// pair, brought to a common denominator). By Schwartz-Zippel two different arguments meet with probability at most 2d/p.
 // - Up to the logits at most 8 arguments enter an element: at most 28 pairs, and then a non-zero difference of degree 2d: (28 + 1) 2d / p.
 // - After them the difference of two averages over the weights X_t = h(l_t) is a polynomial of degree at most D = 2(R + 1) in the X_t, R the
 //   number of reference changes. If one pair of logits meets, the difference can only vanish for that reason if X_t - X_t' divides it: at most D
 //   pairs, D 2d/p. Two pairs or more meet with probability at most N^2/2 (2d/p)^2, N = T^2/2: each involves a latent of its own. Otherwise
 //   Schwartz-Zippel again: (D + 2d) / p. Gate and output projection add a factor that is linear in fresh variables, counted in the last 2d.
 double field_round_log2(const Problem& problem, const PlanPair& plans) {
-  constexpr double kDegree = 2 * 64;
+  const double degree = 2 * (64 + 4 * static_cast<double>(problem.rotated_dim() / 2));
   const double p = static_cast<double>(scalar::kFieldPrime) / 2;  // 0 is drawn as 1, so one value has probability 2/p
   const double references = std::max(reference_count(problem, plans.explicit_plan), reference_count(problem, plans.absorbed_plan));
   const double weight_degree = 2 * (references + 1);
   const double context = static_cast<double>(problem.max_context());
   const double pairs = 0.5 * context * context;
-  const double meeting = pairs * kDegree / p;
-  const double probability = 29 * kDegree / p + weight_degree * kDegree / p + 0.5 * meeting * meeting + (weight_degree + kDegree) / p;
+  const double meeting = pairs * degree / p;
+  const double probability = 29 * degree / p + weight_degree * degree / p + 0.5 * meeting * meeting + (weight_degree + degree) / p;
   return std::min(0.0, std::log2(probability));
 }
 

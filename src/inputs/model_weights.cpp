@@ -1,7 +1,6 @@
 #include "inputs/model_weights.hpp"
 
 #include <fmt/format.h>
-#include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
 
 #include <cstring>
@@ -9,6 +8,7 @@
 
 #include "inputs/generate.hpp"
 #include "inputs/load.hpp"
+#include "inputs/transpose.hpp"
 #include "inputs/weight_store.hpp"
 #include "problem/tensors.hpp"
 
@@ -18,39 +18,7 @@ namespace {
 using problem::Index;
 using problem::NormScheme;
 using problem::Problem;
-using tensor::AnyTensor;
 using tensor::Shape;
-
-/// A rectangle of a matrix in a file.
-struct Block {
-  Index row, rows, column, columns;
-};
-
-template <std::size_t kSize>
-void transpose_elements(const AnyTensor& source, const Block& block, std::byte* target, Index stride) {
-  const Index source_stride = source.shape()[1];
-  constexpr Index kTile = 64;  // keeps both sides of the transposition in cache
-  tbb::parallel_for(tbb::blocked_range<Index>(0, block.columns, kTile), [&](const tbb::blocked_range<Index>& columns) {
-    for (Index first = 0; first < block.rows; first += kTile) {
-      const Index last = std::min(block.rows, first + kTile);
-      for (Index c = columns.begin(); c < columns.end(); ++c) {
-        for (Index r = first; r < last; ++r) {
-          std::memcpy(target + (c * stride + r) * kSize, source.bytes() + ((block.row + r) * source_stride + block.column + c) * kSize,
-                      kSize);
-        }
-      }
-    }
-  });
-}
-
-/// target[c * stride + r] = source[block.row + r][block.column + c] from element `offset` of the target on.
-void transpose_block(const AnyTensor& source, const Block& block, AnyTensor& target, Index offset, Index stride) {
-  const std::size_t size = tensor::size_of(source.dtype());
-  std::byte* start = target.mutable_bytes() + offset * static_cast<Index>(size);
-  if (size == 2) return transpose_elements<2>(source, block, start, stride);
-  if (size == 4) return transpose_elements<4>(source, block, start, stride);
-  transpose_elements<8>(source, block, start, stride);
-}
 
 /// Elements [begin, begin + count) as a vector of its own.
 AnyTensor slice(const AnyTensor& source, Index begin, Index count) {
@@ -65,8 +33,8 @@ std::string find_prefix(const WeightStore& store, Index layer) {
     const std::string prefix = fmt::format("{}.layers.{}.self_attn.", root, layer);
     if (store.contains(prefix + "o_proj.weight")) return prefix;
   }
-  throw Error(fmt::format("{}: has no tensor \"model.layers.{}.self_attn.o_proj.weight\"; layer {} is missing or has no attention", store.path(),
-                          layer, layer));
+  throw Error(fmt::format("{}: has no tensor \"model.layers.{}.self_attn.o_proj.weight\"; layer {} is missing or has no attention",
+                          store.path(), layer, layer));
 }
 
 /// Maps the attention weights of one layer. Every method moves one projection or norm of the file into inputs.
