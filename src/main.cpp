@@ -16,32 +16,37 @@ void add_common(CLI::App& command, Options& options) {
   command.add_option("--junit", options.junit_path, "Write the verdicts as JUnit XML to FILE")->type_name("FILE");
   command.add_flag("-q,--quiet", options.quiet, "Print nothing but errors");
   command.add_flag("-v,--verbose", options.verbose, "Print every tensor and every check");
-  command.add_option("--threads", options.threads, "Number of threads (default: all cores); results do not depend on it")->check(CLI::Range(1, 4096));
+  command.add_option("--threads", options.threads, "Number of threads (default: all cores); results do not depend on it")
+      ->check(CLI::Range(1, 4096));
 }
 
 /// --seed N, --context T and the other fields of a problem that can be changed from the command line.
 void add_overrides(CLI::App& command, Options& options) {
-  static constexpr const char* kFields[] = {"seed",      "context",   "batch",    "queries",   "heads", "groups",  "latent",     "content_dim", "rope_dim",
-                                            "value_dim", "head_dim",  "model_dim", "inputs",   "eps",   "softcap", "storage",    "accumulate",  "tile",
-                                            "splits"};
+  static constexpr const char* kFields[] = {"seed",        "context",  "batch",      "queries",  "heads",     "groups", "latent",
+                                            "content_dim", "rope_dim", "value_dim",  "head_dim", "model_dim", "inputs", "eps",
+                                            "softcap",     "storage",  "accumulate", "tile",     "splits"};
   for (const std::string field : kFields) {
     std::string flag = "--" + field;
     if (command.get_option_no_throw(flag) != nullptr) continue;  // compare's --inputs is a file
     for (char& c : flag) c = c == '_' ? '-' : c;
-    command.add_option_function<std::string>(
-        flag, [&options, field](const std::string& value) { options.overrides.emplace_back(field, value); }, "Change the problem's " + field)
+    command
+        .add_option_function<std::string>(
+            flag, [&options, field](const std::string& value) { options.overrides.emplace_back(field, value); },
+            "Change the problem's " + field)
         ->group("Change the problem");
   }
-  command.add_option_function<std::vector<std::string>>(
-      "--set",
-      [&options](const std::vector<std::string>& settings) {
-        for (const std::string& setting : settings) {
-          const std::size_t equals = setting.find('=');
-          if (equals == std::string::npos) throw CLI::ValidationError("--set", "'" + setting + "' is not KEY=VALUE, e.g. norm.scheme=unified");
-          options.overrides.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
-        }
-      },
-      "Change any key of the problem file, e.g. norm.scheme=unified")
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--set",
+          [&options](const std::vector<std::string>& settings) {
+            for (const std::string& setting : settings) {
+              const std::size_t equals = setting.find('=');
+              if (equals == std::string::npos)
+                throw CLI::ValidationError("--set", "'" + setting + "' is not KEY=VALUE, e.g. norm.scheme=unified");
+              options.overrides.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
+            }
+          },
+          "Change any key of the problem file, e.g. norm.scheme=unified")
       ->type_name("KEY=VALUE")
       ->expected(1)
       ->take_all()
@@ -52,7 +57,8 @@ void add_overrides(CLI::App& command, Options& options) {
 std::string message_of(const CLI::ParseError& error, const CLI::App& app, int argc, char** argv) {
   if (error.get_name() != "RequiredError" || !app.get_subcommands().empty()) return error.what();
   std::string names;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) names += (names.empty() ? "" : ", ") + command->get_name();
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    names += (names.empty() ? "" : ", ") + command->get_name();
   return (argc > 1 ? "'" + std::string(argv[1]) + "' is no command" : "a command is missing") + "; allowed: " + names;
 }
 
@@ -60,7 +66,8 @@ std::string message_of(const CLI::ParseError& error, const CLI::App& app, int ar
 
 int main(int argc, char** argv) {
   using namespace equinorm::commands;
-  CLI::App app("Numerical verification of QK-normed attention: is it the same function, and is every wrong digit explained by rounding?", "equinorm");
+  CLI::App app("Numerical verification of QK-normed attention: is it the same function, and is every wrong digit explained by rounding?",
+               "equinorm");
   app.require_subcommand(1);
   Options options;
   int status = 0;
@@ -70,9 +77,12 @@ int main(int argc, char** argv) {
   CLI::App* verify_command = app.add_subcommand("verify", "Run the equivalence suite (no CASE: the default suite)");
   verify_command->add_option("CASE", verify_options.cases, "Built-in case, model preset, config.json or problem file");
   verify_command->add_flag("--exact-only", verify_options.exact_only, "Exact checks only, no measured errors");
-  verify_command->add_option("--formats", verify_options.formats, "Arithmetics to measure, e.g. bf16,bf16/fp32,fp32,real:100")->delimiter(',');
-  verify_command->add_option("--mutant", verify_options.mutant, "Put a catalogued faulty form in place of the absorbed one: it must come out different");
-  verify_command->add_option("--weights", verify_options.weights, "Checkpoint (safetensors file, index or folder) whose layer supplies the weights");
+  verify_command->add_option("--formats", verify_options.formats, "Arithmetics to measure, e.g. bf16,bf16/fp32,fp32,real:100")
+      ->delimiter(',');
+  verify_command->add_option("--mutant", verify_options.mutant,
+                             "Put a catalogued faulty form in place of the absorbed one: it must come out different");
+  verify_command->add_option("--weights", verify_options.weights,
+                             "Checkpoint (safetensors file, index or folder) whose layer supplies the weights");
   verify_command->add_option("--layer", verify_options.layer, "Layer of --weights")->check(CLI::NonNegativeNumber)->needs("--weights");
   verify_command->add_option("--first-head", verify_options.first_head, "First head of a tensor-parallel slice of --weights")
       ->check(CLI::NonNegativeNumber)

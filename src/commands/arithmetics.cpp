@@ -18,7 +18,8 @@ bool has_fma(Format format) { return format.precision >= scalar::kFp32.precision
 /// Throws Error for a declared precision that no arithmetic here carries out.
 void check_runnable(const Precision& p) {
   if (p.order.kind == scalar::SumOrder::Kind::tensor_core) {
-    throw Error(fmt::format("precision.order is {}; allowed for a declared arithmetic: any, sequential, pairwise, blocked:N", scalar::to_string(p.order)));
+    throw Error(fmt::format("precision.order is {}; allowed for a declared arithmetic: any, sequential, pairwise, blocked:N",
+                            scalar::to_string(p.order)));
   }
   const auto real = [](Format f) { return f.kind == scalar::FormatKind::real; };
   const bool some = real(p.storage) || real(p.accumulate) || real(p.statistics);
@@ -30,7 +31,8 @@ void check_runnable(const Precision& p) {
     }
   }
   if (some && !(p.storage == p.accumulate && p.accumulate == p.statistics)) {
-    throw Error(fmt::format("precision.accumulate is {}; allowed: one real:BITS for storage, accumulate and statistics alike", scalar::to_string(p.accumulate)));
+    throw Error(fmt::format("precision.accumulate is {}; allowed: one real:BITS for storage, accumulate and statistics alike",
+                            scalar::to_string(p.accumulate)));
   }
 }
 
@@ -50,12 +52,9 @@ paths::Plan plan_of(Format storage, Format compute, const Precision& from) {
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> arithmetic_names() {
-  return {{"fp16", "every operation rounded to fp16 (11 bits)"},
-          {"bf16", "every operation rounded to bf16 (8 bits)"},
-          {"fp16/fp32", "inputs and o in fp16, everything else in fp32"},
-          {"bf16/fp32", "inputs and o in bf16, everything else in fp32"},
-          {"fp32", "every operation rounded to fp32 (24 bits)"},
-          {"fp64", "every operation rounded to fp64 (53 bits)"}};
+  return {{"fp16", "every operation rounded to fp16 (11 bits)"},          {"bf16", "every operation rounded to bf16 (8 bits)"},
+          {"fp16/fp32", "inputs and o in fp16, everything else in fp32"}, {"bf16/fp32", "inputs and o in bf16, everything else in fp32"},
+          {"fp32", "every operation rounded to fp32 (24 bits)"},          {"fp64", "every operation rounded to fp64 (53 bits)"}};
 }
 
 std::vector<std::pair<std::string, std::string>> further_arithmetics() {
@@ -82,18 +81,26 @@ NamedArithmetic find_arithmetic(const std::string& name, const problem::Problem&
     if (compute.precision < storage.precision) throw Error("the accumulator is narrower than the storage format");
     return {name, plan_of(storage, compute, problem.precision)};
   } catch (const Error& error) {
-    throw Error(fmt::format("--formats: '{}' is not an arithmetic ({}); allowed: FORMAT, STORAGE/ACCUMULATE of fp16, bf16, fp32, fp64, "
-                            "real:BITS, or declared",
-                            name, error.what()));
+    throw Error(
+        fmt::format("--formats: '{}' is not an arithmetic ({}); allowed: FORMAT, STORAGE/ACCUMULATE of fp16, bf16, fp32, fp64, "
+                    "real:BITS, or declared",
+                    name, error.what()));
   }
 }
 
 Format format_of_output(const paths::Plan& plan, const std::string& tensor) {
   using problem::Stored;
-  static const std::map<std::string, Stored> stored{{"alpha_k", Stored::alpha}, {"q_tilde", Stored::q_tilde}, {"k_hat", Stored::k_hat},
-                                                    {"k_rope_cached", Stored::k_hat}, {"k_deferred", Stored::k_hat}, {"q_hat", Stored::q_hat},
-                                                    {"q_rope_hat", Stored::q_hat}, {"logits", Stored::logits}, {"p", Stored::p},
-                                                    {"u", Stored::u}, {"o", Stored::o}};
+  static const std::map<std::string, Stored> stored{{"alpha_k", Stored::alpha},
+                                                    {"q_tilde", Stored::q_tilde},
+                                                    {"k_hat", Stored::k_hat},
+                                                    {"k_rope_cached", Stored::k_hat},
+                                                    {"k_deferred", Stored::k_hat},
+                                                    {"q_hat", Stored::q_hat},
+                                                    {"q_rope_hat", Stored::q_hat},
+                                                    {"logits", Stored::logits},
+                                                    {"p", Stored::p},
+                                                    {"u", Stored::u},
+                                                    {"o", Stored::o}};
   const Format computed = tensor == "y" || tensor == "u" ? plan.precision.accumulate : plan.precision.statistics;
   const auto found = stored.find(tensor);
   if (found == stored.end()) return computed;

@@ -9,8 +9,8 @@
 
 namespace equinorm::commands {
 
-/// "bf16": storage, products, sums and functions all in bf16, each product rounded. "bf16/fp32": inputs and o in bf16, everything else in fp32 with
-/// fused products. "declared": the problem's own `precision`. "real:BITS" is "real:BITS" throughout.
+/// "bf16": storage, products, sums and functions all in bf16, each product rounded. "bf16/fp32": inputs and o in bf16, everything else in
+/// fp32 with fused products. "declared": the problem's own `precision`. "real:BITS" is "real:BITS" throughout.
 struct NamedArithmetic {
   std::string name;
   paths::Plan plan;

@@ -21,8 +21,8 @@
 namespace equinorm::commands {
 namespace {
 
-using verdict::CaseResult;
 using tensor::Index;
+using verdict::CaseResult;
 using verdict::Verdict;
 
 /// A line of JSON without indentation and final comma.
@@ -40,7 +40,8 @@ std::string without_suffix(const std::string& name) {
   return name;
 }
 
-/// The outputs of the problem that the file holds. Its other tensors must be inputs or parts of a reference: a misspelt output is not passed over.
+/// The outputs of the problem that the file holds. Its other tensors must be inputs or parts of a reference: a misspelt output is not
+/// passed over.
 std::set<std::string> outputs_in(const tensor::SafetensorsFile& file, const problem::Problem& problem, const std::string& path) {
   std::vector<std::string> outputs;
   for (const problem::TensorSpec& spec : problem::output_tensors(problem)) outputs.push_back(spec.name);
@@ -78,17 +79,22 @@ void check_same_problem(const problem::Problem& problem, const std::string& inpu
   std::istringstream here(mathematics_of(problem)), there(mathematics_of(problem::parse_problem(stored->second, inputs_path)));
   for (std::string mine, theirs; std::getline(here, mine) && std::getline(there, theirs);) {
     if (mine != theirs) {
-      throw Error(fmt::format("{}: was generated for another problem: it says {}, CASE says {}", inputs_path, trimmed(theirs), trimmed(mine)));
+      throw Error(
+          fmt::format("{}: was generated for another problem: it says {}, CASE says {}", inputs_path, trimmed(theirs), trimmed(mine)));
     }
   }
 }
 
 scalar::Format format_of(tensor::DType dtype) {
   switch (dtype) {
-    case tensor::DType::f16: return scalar::kFp16;
-    case tensor::DType::bf16: return scalar::kBf16;
-    case tensor::DType::f32: return scalar::kFp32;
-    default: return scalar::kFp64;
+    case tensor::DType::f16:
+      return scalar::kFp16;
+    case tensor::DType::bf16:
+      return scalar::kBf16;
+    case tensor::DType::f32:
+      return scalar::kFp32;
+    default:
+      return scalar::kFp64;
   }
 }
 
@@ -100,7 +106,8 @@ verdict::ErrorRow judge(const std::string& name, const tensor::AnyTensor& got, c
   row.format = format_of(got.dtype());
   if (!tensor::is_floating(got.dtype()) || got.shape() != exact.value.shape()) {
     row.verdict = Verdict::wrong_shape;
-    row.detail = fmt::format("{} {}, wanted floating {}", tensor::to_string(got.dtype()), tensor::to_string(got.shape()), tensor::to_string(exact.value.shape()));
+    row.detail = fmt::format("{} {}, wanted floating {}", tensor::to_string(got.dtype()), tensor::to_string(got.shape()),
+                             tensor::to_string(exact.value.shape()));
     return row;
   }
   tensor::Tensor<double> values(got.shape());
@@ -134,7 +141,8 @@ int compare(const CompareOptions& compare, const Options& options) {
   run.command = "compare";
   CaseResult result;
   result.problem = problem;
-  result.reproduce = reproduction_line("compare", compare.case_text, options, {"--inputs", compare.inputs_path, "--outputs", compare.outputs_path});
+  result.reproduce =
+      reproduction_line("compare", compare.case_text, options, {"--inputs", compare.inputs_path, "--outputs", compare.outputs_path});
   {
     Progress progress(1, !options.quiet);
     progress.begin(problem.name + ": reference");

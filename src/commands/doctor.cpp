@@ -36,9 +36,12 @@ std::string processor_name() {
 
 std::string simd_name() {
   switch (scalar::simd_level()) {
-    case scalar::SimdLevel::avx512: return __builtin_cpu_supports("avx512ifma") ? "AVX-512 with IFMA" : "AVX-512";
-    case scalar::SimdLevel::avx2: return "AVX2";
-    case scalar::SimdLevel::portable: return "portable (no AVX2)";
+    case scalar::SimdLevel::avx512:
+      return __builtin_cpu_supports("avx512ifma") ? "AVX-512 with IFMA" : "AVX-512";
+    case scalar::SimdLevel::avx2:
+      return "AVX2";
+    case scalar::SimdLevel::portable:
+      return "portable (no AVX2)";
   }
   return "unknown";
 }

@@ -19,7 +19,9 @@ using verdict::Verdict;
 /// Operations of one precision of the ladder that take about a quarter of a second over all seven.
 constexpr double kLadderWork = 6e5;
 
-Verdict verdict_of(Truth equal) { return equal == Truth::yes ? Verdict::equal : equal == Truth::no ? Verdict::different : Verdict::undecided; }
+Verdict verdict_of(Truth equal) {
+  return equal == Truth::yes ? Verdict::equal : equal == Truth::no ? Verdict::different : Verdict::undecided;
+}
 
 /// Runs `body` and stores how long it took.
 template <class Body>
@@ -61,8 +63,8 @@ ExactCheck rational_check(const problem::Problem& problem, const std::string& mu
       return;
     }
     const exact::Equality result = exact::check_in_rationals(problem, problem.inputs.seed, mutant);
-    check.scope = fmt::format("dims shrunk to T {} H {} G {}, {} random point{}", small.max_context(), small.heads, small.groups, result.rounds,
-                              result.rounds == 1 ? "" : "s");
+    check.scope = fmt::format("dims shrunk to T {} H {} G {}, {} random point{}", small.max_context(), small.heads, small.groups,
+                              result.rounds, result.rounds == 1 ? "" : "s");
     fill(check, result);
   });
 }
@@ -70,7 +72,8 @@ ExactCheck rational_check(const problem::Problem& problem, const std::string& mu
 ExactCheck ladder_check(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::string& mutant) {
   return timed("precision ladder", [&](ExactCheck& check) {
     const double work = work_of(problem);
-    const auto tokens = static_cast<problem::Index>(kLadderWork / std::max(1.0, work) * static_cast<double>(problem.max_context() * problem.heads));
+    const auto tokens =
+        static_cast<problem::Index>(kLadderWork / std::max(1.0, work) * static_cast<double>(problem.max_context() * problem.heads));
     std::optional<inputs::Sample> sample;
     if (work <= kLadderWork) {
       sample = inputs::Sample{problem, inputs, "the whole problem"};

@@ -48,7 +48,8 @@ int list(const std::string& what, const Options&) {
       {"formats", [] { list_pairs(arithmetic_names()), list_pairs(further_arithmetics()); }},
       {"norms", list_norms},
       {"inputs", [] { list_pairs(inputs::input_families()); }},
-      {"kernels", [] { fmt::print("none bundled; any kernel's outputs can be compared through files: equinorm generate, equinorm compare\n"); }},
+      {"kernels",
+       [] { fmt::print("none bundled; any kernel's outputs can be compared through files: equinorm generate, equinorm compare\n"); }},
       {"mutants", list_mutants}};
   std::string allowed;
   for (const auto& [name, show] : tables) {

@@ -58,7 +58,8 @@ std::string meaning(const std::string& name, const problem::Problem& p) {
 int list_tensors(const std::string& case_text, const Options& options) {
   const problem::Problem p = problem_of(case_text, options);
   const auto show = [&](const char* direction, const std::vector<problem::TensorSpec>& specs) {
-    for (const problem::TensorSpec& spec : specs) fmt::print("{:<4}{:<16} {:<22} {}\n", direction, spec.name, tensor::to_string(spec.shape), meaning(spec.name, p));
+    for (const problem::TensorSpec& spec : specs)
+      fmt::print("{:<4}{:<16} {:<22} {}\n", direction, spec.name, tensor::to_string(spec.shape), meaning(spec.name, p));
   };
   show("in", problem::input_tensors(p, problem::default_table_rows(p)));
   show("out", problem::output_tensors(p));

@@ -57,7 +57,9 @@ std::pair<Doubles, Doubles> run_both(const A& ar, const Plan& plan, const Proble
                                      const std::set<std::string>& names) {
   const auto values = paths::load_inputs(ar, problem, inputs);
   const auto formula = paths::make_formula<A>("");
-  const auto run = [&](PathKind form) { return to_doubles(problem, paths::run_path(ar, form, problem, plan, values, *formula, names), names); };
+  const auto run = [&](PathKind form) {
+    return to_doubles(problem, paths::run_path(ar, form, problem, plan, values, *formula, names), names);
+  };
   Doubles explicit_out = run(PathKind::explicit_form);
   return {std::move(explicit_out), run(PathKind::absorbed_form)};
 }
@@ -67,7 +69,8 @@ bool fits_float(const Plan& plan) {
   return narrow(plan.precision.storage) && narrow(plan.precision.accumulate) && narrow(plan.precision.statistics);
 }
 
-std::pair<Doubles, Doubles> run_arithmetic(const Plan& plan, const Problem& problem, const tensor::TensorMap& inputs, const std::set<std::string>& names) {
+std::pair<Doubles, Doubles> run_arithmetic(const Plan& plan, const Problem& problem, const tensor::TensorMap& inputs,
+                                           const std::set<std::string>& names) {
   if (plan.precision.accumulate.kind == scalar::FormatKind::real || plan.precision.storage.kind == scalar::FormatKind::real) {
     return run_both(paths::RealArithmetic(plan.precision.accumulate.precision, plan), plan, problem, inputs, names);
   }
@@ -82,10 +85,11 @@ struct StageMember {
   const char* name;
   Wide paths::StageArithmetics<Wide>::*arithmetic;
 };
-constexpr StageMember kStages[] = {{"project", &paths::StageArithmetics<Wide>::project}, {"cache_write", &paths::StageArithmetics<Wide>::cache_write},
-                                   {"query", &paths::StageArithmetics<Wide>::query},     {"score", &paths::StageArithmetics<Wide>::score},
-                                   {"softmax", &paths::StageArithmetics<Wide>::softmax}, {"value", &paths::StageArithmetics<Wide>::value},
-                                   {"output", &paths::StageArithmetics<Wide>::output}};
+constexpr StageMember kStages[] = {
+    {"project", &paths::StageArithmetics<Wide>::project}, {"cache_write", &paths::StageArithmetics<Wide>::cache_write},
+    {"query", &paths::StageArithmetics<Wide>::query},     {"score", &paths::StageArithmetics<Wide>::score},
+    {"softmax", &paths::StageArithmetics<Wide>::softmax}, {"value", &paths::StageArithmetics<Wide>::value},
+    {"output", &paths::StageArithmetics<Wide>::output}};
 
 Plan widest(const Plan& plan) {
   Plan wide = plan;
@@ -106,7 +110,8 @@ double largest_deviation(const Tensor<double>& a, const Tensor<double>& b) {
 }
 
 /// Per tensor the stage whose rounding alone moves it most.
-std::map<std::string, std::string> main_stages(const Plan& plan, PathKind form, const inputs::Sample& sample, const std::set<std::string>& names) {
+std::map<std::string, std::string> main_stages(const Plan& plan, PathKind form, const inputs::Sample& sample,
+                                               const std::set<std::string>& names) {
   const Wide narrow(plan), wide(widest(plan));
   const auto exact_inputs = paths::load_inputs(wide, sample.problem, sample.inputs);
   const auto rounded_inputs = paths::load_inputs(narrow, sample.problem, sample.inputs);
@@ -133,8 +138,8 @@ std::map<std::string, std::string> main_stages(const Plan& plan, PathKind form, 
 
 }  // namespace
 
-void measure_paths(const NamedArithmetic& arithmetic, const Problem& problem, const tensor::TensorMap& inputs, const verdict::Reference& reference,
-                   const std::set<std::string>& names, verdict::CaseResult& result) {
+void measure_paths(const NamedArithmetic& arithmetic, const Problem& problem, const tensor::TensorMap& inputs,
+                   const verdict::Reference& reference, const std::set<std::string>& names, verdict::CaseResult& result) {
   const auto [explicit_out, absorbed_out] = run_arithmetic(arithmetic.plan, problem, inputs, names);
   for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {
     const std::string& name = spec.name;

@@ -16,8 +16,9 @@ namespace equinorm::commands {
 void measure_paths(const NamedArithmetic& arithmetic, const problem::Problem& problem, const tensor::TensorMap& inputs,
                    const verdict::Reference& reference, const std::set<std::string>& names, verdict::CaseResult& result);
 
-/// Fills main_stage of this arithmetic's rows: each stage alone is rounded, the others run in fp64, on the sample; the stage that moves the sample's
-/// output most is named ("inputs" where the storage format cannot hold them). fp64 and real:BITS rows stay without one: nothing wider to compare.
+/// Fills main_stage of this arithmetic's rows: each stage alone is rounded, the others run in fp64, on the sample; the stage that moves the
+/// sample's output most is named ("inputs" where the storage format cannot hold them). fp64 and real:BITS rows stay without one: nothing
+/// wider to compare.
 void find_main_stages(const NamedArithmetic& arithmetic, const inputs::Sample& sample, verdict::CaseResult& result);
 
 }  // namespace equinorm::commands

@@ -26,9 +26,10 @@ void check_memory(const problem::Problem& problem, Keeping keeping) {
   const double needed = scores * per_score + inputs * per_input, allowed = 0.8 * memory;
   if (needed <= allowed) return;
   constexpr double kGiB = 1 << 30;
-  throw Error(fmt::format("{}: {:.3g} scores (batch x heads x queries x context) and {:.3g} input numbers take about {:.0f} GiB; allowed: {:.0f} GiB on this "
-                          "machine (fewer --queries or --heads)",
-                          problem.name, scores, inputs, needed / kGiB, allowed / kGiB));
+  throw Error(fmt::format(
+      "{}: {:.3g} scores (batch x heads x queries x context) and {:.3g} input numbers take about {:.0f} GiB; allowed: {:.0f} GiB on this "
+      "machine (fewer --queries or --heads)",
+      problem.name, scores, inputs, needed / kGiB, allowed / kGiB));
 }
 
 }  // namespace equinorm::commands

@@ -11,7 +11,8 @@ enum class Keeping {
   certified,  ///< generate --reference: balls of logits and p, and three doubles of each
 };
 
-/// Throws Error when scores and inputs would take more than four fifths of this machine's memory; everything else is smaller by a dimension.
+/// Throws Error when scores and inputs would take more than four fifths of this machine's memory; everything else is smaller by a
+/// dimension.
 void check_memory(const problem::Problem& problem, Keeping keeping = Keeping::measured);
 
 }  // namespace equinorm::commands

@@ -29,7 +29,8 @@ problem::Problem problem_of(const std::string& case_text, const Options& options
   return problem;
 }
 
-std::string reproduction_line(const std::string& command, const std::string& case_text, const Options& options, const std::vector<std::string>& extra) {
+std::string reproduction_line(const std::string& command, const std::string& case_text, const Options& options,
+                              const std::vector<std::string>& extra) {
   std::string line = fmt::format("equinorm {} {}", command, quoted(case_text));
   for (const auto& [field, value] : options.overrides) line += " --set " + quoted(field + "=" + value);
   for (const std::string& word : extra) line += " " + quoted(word);

@@ -41,7 +41,8 @@ problem::Problem problem_of(const std::string& case_text, const Options& options
 
 /// "equinorm COMMAND CASE --seed 7 ...": what to type to run this case again.
 /// Words that a shell would change are quoted; `extra` holds the words after the overrides.
-std::string reproduction_line(const std::string& command, const std::string& case_text, const Options& options, const std::vector<std::string>& extra);
+std::string reproduction_line(const std::string& command, const std::string& case_text, const Options& options,
+                              const std::vector<std::string>& extra);
 
 /// Each command returns the process's exit code; bad input throws Error (exit code 2).
 int verify(const VerifyOptions& verify, const Options& options);

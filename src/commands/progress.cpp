@@ -57,7 +57,8 @@ void Progress::show() {
   const double share = static_cast<double>(done_) / static_cast<double>(total_);
   const int filled = static_cast<int>(share * width);
   const std::string left = done_ > 0 ? fmt::format(", about {:.0f} s left", seconds * (1 - share) / share) : "";
-  const std::string line = fmt::format("[{:#<{}}{:-<{}}] {:3.0f} %  {}  ({:.0f} s{})", "", filled, "", width - filled, 100 * share, label_, seconds, left);
+  const std::string line =
+      fmt::format("[{:#<{}}{:-<{}}] {:3.0f} %  {}  ({:.0f} s{})", "", filled, "", width - filled, 100 * share, label_, seconds, left);
   fmt::print(stderr, "\r\033[K{:.{}}", line, columns - 1);  // the last column would wrap on some terminals
   std::fflush(stderr);
   shown_ = true;

@@ -10,8 +10,8 @@
 
 namespace equinorm::commands {
 
-/// Shows "[####------]  42 %  case: step  (9 s, about 12 s left)" when stderr is a terminal and the work takes longer than two seconds, no wider than
-/// the terminal, renewed several times a second however long a step takes. Cleared at the end.
+/// Shows "[####------]  42 %  case: step  (9 s, about 12 s left)" when stderr is a terminal and the work takes longer than two seconds, no
+/// wider than the terminal, renewed several times a second however long a step takes. Cleared at the end.
 class Progress {
  public:
   Progress(std::int64_t total_steps, bool enabled);

@@ -6,8 +6,8 @@
 
 namespace equinorm::commands {
 
-/// Prints the run (summary table, or every case in full), writes --json and --junit files (to a temporary name, then renamed), and returns the
-/// exit code of the run's verdicts.
+/// Prints the run (summary table, or every case in full), writes --json and --junit files (to a temporary name, then renamed), and returns
+/// the exit code of the run's verdicts.
 int publish(const verdict::RunResult& run, bool in_full, const Options& options);
 
 /// Throws Error where `path` cannot become a file: so that a long run does not end in a surprise. An empty path is fine.

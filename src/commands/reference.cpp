@@ -39,7 +39,8 @@ bool is_number(const Problem& problem, const paths::PathOutput<V>& out, const st
 }
 
 template <class V, class Fill>
-ReferenceTensor convert(const Problem& problem, const paths::PathOutput<V>& out, const std::string& name, bool with_radius, const Fill& fill) {
+ReferenceTensor convert(const Problem& problem, const paths::PathOutput<V>& out, const std::string& name, bool with_radius,
+                        const Fill& fill) {
   const Tensor<V>& source = out.at(name);
   ReferenceTensor result{Tensor<double>(source.shape()), Tensor<double>(source.shape()), {}};
   if (with_radius) result.radius = Tensor<double>(source.shape());
@@ -87,11 +88,13 @@ void collect_outputs(const A& ar, const Problem& problem, const tensor::TensorMa
 }
 
 /// One attempt at `bits` bits; false where a radius is too wide.
-bool enclose(const Problem& problem, const tensor::TensorMap& inputs, int bits, const paths::Wanted& wanted, verdict::Reference& reference) {
+bool enclose(const Problem& problem, const tensor::TensorMap& inputs, int bits, const paths::Wanted& wanted,
+             verdict::Reference& reference) {
   bool narrow = true;
-  collect_outputs(paths::BallArithmetic(bits), problem, inputs, wanted, [&](const paths::PathOutput<scalar::Ball>& out, const std::string& name) {
-    reference.emplace(name, convert_balls(problem, out, name, narrow));
-  });
+  collect_outputs(paths::BallArithmetic(bits), problem, inputs, wanted,
+                  [&](const paths::PathOutput<scalar::Ball>& out, const std::string& name) {
+                    reference.emplace(name, convert_balls(problem, out, name, narrow));
+                  });
   return narrow;
 }
 
@@ -113,7 +116,8 @@ double work_of(const Problem& problem) {
   double total = 0;
   for (Index b = 0; b < problem.batch; ++b) {
     const double tokens = static_cast<double>(problem.context_of(b)), rows = static_cast<double>(problem.queries * problem.heads);
-    const double g = static_cast<double>(problem.groups), r = static_cast<double>(problem.latent), d = static_cast<double>(problem.key_dim());
+    const double g = static_cast<double>(problem.groups), r = static_cast<double>(problem.latent),
+                 d = static_cast<double>(problem.key_dim());
     const double d_v = static_cast<double>(problem.value_dim), hidden = static_cast<double>(problem.model_dim);
     if (problem.is_mla()) total += tokens * g * r * (2 * static_cast<double>(problem.content_dim) + d_v);
     total += rows * tokens * (d + d_v) + (problem.is_mla() ? 2 * rows * tokens * r : 0);
@@ -123,18 +127,21 @@ double work_of(const Problem& problem) {
   return total;
 }
 
-ReferenceResult certified_reference(const Problem& problem, const tensor::TensorMap& inputs) { return enclose_until_narrow(problem, inputs, {}); }
+ReferenceResult certified_reference(const Problem& problem, const tensor::TensorMap& inputs) {
+  return enclose_until_narrow(problem, inputs, {});
+}
 
 ReferenceResult measuring_reference(const Problem& problem, const tensor::TensorMap& inputs, const std::set<std::string>& names) {
   if (work_of(problem) <= kCertifiedWork) return enclose_until_narrow(problem, inputs, names);
   ReferenceResult result;
   result.description = "explicit form in binary128, products in pairs of binary64 (about 2^-95, not certified)";
-  collect_outputs(paths::QuadArithmetic(), problem, inputs, names, [&](const paths::PathOutput<scalar::Quad>& out, const std::string& name) {
-    result.tensors.emplace(name, convert(problem, out, name, false, [](const scalar::Quad& x, Index i, ReferenceTensor& target) {
-                             target.value[i] = static_cast<double>(x);
-                             target.low[i] = static_cast<double>(x - target.value[i]);
-                           }));
-  });
+  collect_outputs(
+      paths::QuadArithmetic(), problem, inputs, names, [&](const paths::PathOutput<scalar::Quad>& out, const std::string& name) {
+        result.tensors.emplace(name, convert(problem, out, name, false, [](const scalar::Quad& x, Index i, ReferenceTensor& target) {
+                                 target.value[i] = static_cast<double>(x);
+                                 target.low[i] = static_cast<double>(x - target.value[i]);
+                               }));
+      });
   return result;
 }
 

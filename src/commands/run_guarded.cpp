@@ -14,12 +14,14 @@
 namespace equinorm::commands {
 
 std::string one_line(std::string text) {
-  std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
   return text;
 }
 
 int run_guarded(const Options& options, const std::function<int()>& body) {
-  const auto threads = static_cast<std::size_t>(options.threads > 0 ? options.threads : static_cast<int>(std::thread::hardware_concurrency()));
+  const auto threads =
+      static_cast<std::size_t>(options.threads > 0 ? options.threads : static_cast<int>(std::thread::hardware_concurrency()));
   const tbb::global_control control(tbb::global_control::max_allowed_parallelism, std::max<std::size_t>(1, threads));
   try {
     return body();

@@ -11,7 +11,8 @@ namespace equinorm::commands {
 /// The text with control characters (a path may hold some) as '?', so that a message stays one line.
 std::string one_line(std::string text);
 
-/// Runs `body` with the number of threads that the options ask for. An Error becomes one line on stderr and exit code 2; running out of memory too.
+/// Runs `body` with the number of threads that the options ask for. An Error becomes one line on stderr and exit code 2; running out of
+/// memory too.
 int run_guarded(const Options& options, const std::function<int()>& body);
 
 }  // namespace equinorm::commands

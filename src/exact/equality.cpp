@@ -26,7 +26,8 @@ const paths::Wanted& compared_tensors() {
 
 /// One random point through both forms.
 template <class A, class ToString>
-void run_round(const A& ar, const Problem& problem, const PlanPair& plans, std::string_view mutant, const ToString& to_string, Equality& result) {
+void run_round(const A& ar, const Problem& problem, const PlanPair& plans, std::string_view mutant, const ToString& to_string,
+               Equality& result) {
   const auto point = random_point(ar, problem);
   const auto right = paths::make_formula<A>("");
   const auto other = paths::make_formula<A>(mutant);
@@ -98,17 +99,20 @@ PlanPair legal_plans(const Problem& problem, int round) {
 }
 
 // Why the bound holds. Call two functions different if some output element differs as an expression in the inputs and in the values of the
-// uninterpreted functions, one variable for each (function, argument). Take the first such element in data-flow order; everything before it is
-// equal as an expression. Its value is a rational function over variables drawn uniformly from F_p, and the uninterpreted functions are functions
-// chosen at random (a keyed hash stands for them), so their values are further uniform variables as long as different arguments have different
-// values. Numerators and denominators of all arguments have degree at most d = 64 + 4 (rotated pairs) in inputs and earlier function values (longest
-// chain: x, latent norm, up-projection, QK-norm, logit, cap; a table point (1 - a^2)/(1 + a^2) of the query's and one of the key's position per
-// pair, brought to a common denominator). By Schwartz-Zippel two different arguments meet with probability at most 2d/p.
+// uninterpreted functions, one variable for each (function, argument). Take the first such element in data-flow order; everything before it
+// is equal as an expression. Its value is a rational function over variables drawn uniformly from F_p, and the uninterpreted functions are
+// functions chosen at random (a keyed hash stands for them), so their values are further uniform variables as long as different arguments
+// have different values. Numerators and denominators of all arguments have degree at most d = 64 + 4 (rotated pairs) in inputs and earlier
+// function values (longest chain: x, latent norm, up-projection, QK-norm, logit, cap; a table point (1 - a^2)/(1 + a^2) of the query's and
+// one of the key's position per pair, brought to a common denominator). By Schwartz-Zippel two different arguments meet with probability at
+// most 2d/p.
 // - Up to the logits at most 8 arguments enter an element: at most 28 pairs, and then a non-zero difference of degree 2d: (28 + 1) 2d / p.
-// - After them the difference of two averages over the weights X_t = h(l_t) is a polynomial of degree at most D = 2(R + 1) in the X_t, R the
-//   number of reference changes. If one pair of logits meets, the difference can only vanish for that reason if X_t - X_t' divides it: at most D
-//   pairs, D 2d/p. Two pairs or more meet with probability at most N^2/2 (2d/p)^2, N = T^2/2: each involves a latent of its own. Otherwise
-//   Schwartz-Zippel again: (D + 2d) / p. Gate and output projection add a factor that is linear in fresh variables, counted in the last 2d.
+// - After them the difference of two averages over the weights X_t = h(l_t) is a polynomial of degree at most D = 2(R + 1) in the X_t, R
+// the
+//   number of reference changes. If one pair of logits meets, the difference can only vanish for that reason if X_t - X_t' divides it: at
+//   most D pairs, D 2d/p. Two pairs or more meet with probability at most N^2/2 (2d/p)^2, N = T^2/2: each involves a latent of its own.
+//   Otherwise Schwartz-Zippel again: (D + 2d) / p. Gate and output projection add a factor that is linear in fresh variables, counted in
+//   the last 2d.
 double field_round_log2(const Problem& problem, const PlanPair& plans) {
   const double degree = 2 * (64 + 4 * static_cast<double>(problem.rotated_dim() / 2));
   const double p = static_cast<double>(scalar::kFieldPrime) / 2;  // 0 is drawn as 1, so one value has probability 2/p
@@ -127,7 +131,8 @@ Equality check_in_field(const Problem& problem, std::uint64_t seed, std::string_
   for (int round = 0; result.equal != Truth::no && (round < min_rounds || result.false_equal_log2 > kRequiredLog2); ++round) {
     const PlanPair plans = mutated_plans(problem, round, mutant);
     const double round_log2 = field_round_log2(problem, plans);
-    if (!(round_log2 < -1)) throw Error("context: too long for an exact check over the prime field (probability bound above 1/2 per round)");
+    if (!(round_log2 < -1))
+      throw Error("context: too long for an exact check over the prime field (probability bound above 1/2 per round)");
     run_round(FieldArithmetic(mix(seed, static_cast<std::uint64_t>(round))), problem, plans, mutant, show, result);
     result.false_equal_log2 += round_log2;
   }

@@ -25,15 +25,15 @@ struct Departure {
 /// Outcome of an exact check.
 struct Equality {
   Truth equal = Truth::unknown;
-  std::optional<Departure> departure;   ///< when not equal
-  std::vector<std::string> tensors;     ///< what was compared, element by element
-  Index elements = 0;                   ///< how many numbers, all rounds together
-  int rounds = 0;                       ///< independent random points
-  double false_equal_log2 = 0;          ///< log2 of the probability bound of a false 'equal'; 0 where none is claimed
+  std::optional<Departure> departure;  ///< when not equal
+  std::vector<std::string> tensors;    ///< what was compared, element by element
+  Index elements = 0;                  ///< how many numbers, all rounds together
+  int rounds = 0;                      ///< independent random points
+  double false_equal_log2 = 0;         ///< log2 of the probability bound of a false 'equal'; 0 where none is claimed
 };
 
-/// The plans of one round: legal ways to carry out either form, different from round to round (tiles, splits, ways to combine, alpha_q folded or
-/// in the score tile, reduction order), since none of them may change the value.
+/// The plans of one round: legal ways to carry out either form, different from round to round (tiles, splits, ways to combine, alpha_q
+/// folded or in the score tile, reduction order), since none of them may change the value.
 struct PlanPair {
   Plan explicit_plan;
   Plan absorbed_plan;
@@ -42,9 +42,9 @@ PlanPair legal_plans(const problem::Problem& problem, int round);
 
 /// Equality over the prime field, at the problem's own dims, functions uninterpreted (product of 'verify': exact check (a)).
 ///
-/// Each round draws a random point and runs both path templates over F_p. As many rounds as field_rounds() says, at least `min_rounds`. With a
-/// mutant, its formula stands in place of the absorbed one. Time: three products of T G r d_c-like size per round; memory: one group's keys and
-/// values per thread, plus the inputs.
+/// Each round draws a random point and runs both path templates over F_p. As many rounds as field_rounds() says, at least `min_rounds`.
+/// With a mutant, its formula stands in place of the absorbed one. Time: three products of T G r d_c-like size per round; memory: one
+/// group's keys and values per thread, plus the inputs.
 Equality check_in_field(const problem::Problem& problem, std::uint64_t seed, std::string_view mutant = {}, int min_rounds = 2);
 
 /// log2 of the bound on the probability that one round calls two different functions equal; derivation in equality.cpp.
@@ -53,7 +53,8 @@ double field_round_log2(const problem::Problem& problem, const PlanPair& plans);
 /// Equality over the rationals, on dims shrunk by shrink(), one random point per round.
 Equality check_in_rationals(const problem::Problem& problem, std::uint64_t seed, std::string_view mutant = {}, int rounds = 4);
 
-/// The same problem with dims small enough for rationals: every feature kept, sizes cut (latent 5, d_c 4, d_r 4, d_v 3, T 9, H at most 4, ...).
+/// The same problem with dims small enough for rationals: every feature kept, sizes cut (latent 5, d_c 4, d_r 4, d_v 3, T 9, H at most 4,
+/// ...).
 problem::Problem shrink(const problem::Problem& problem);
 
 /// The stage that computes a tensor.

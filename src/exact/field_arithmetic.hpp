@@ -47,7 +47,8 @@ class FieldArithmetic : public UninterpretedSoftmax<FieldArithmetic, scalar::Fie
     return total;
   }
   Value sum_of_squares(const Value* x, Index n) const { return scalar::dot(n, x, 1, x, 1); }
-  void matmul(Index m, Index n, Index depth, const Value* a, Index lda, const Value* b, Index ldb, Value* out, Index ldo, bool add_to) const {
+  void matmul(Index m, Index n, Index depth, const Value* a, Index lda, const Value* b, Index ldb, Value* out, Index ldo,
+              bool add_to) const {
     scalar::matmul(m, n, depth, a, lda, b, ldb, out, ldo, add_to);
   }
 

@@ -16,15 +16,15 @@ namespace {
 using problem::PathKind;
 using scalar::Real;
 
-/// A difference of 2^kSlack units in the last place is put down to rounding: at these sizes the longest sums have 2^18 terms, and rounding errors
-/// of a path add up to far fewer units than terms times stages.
+/// A difference of 2^kSlack units in the last place is put down to rounding: at these sizes the longest sums have 2^18 terms, and rounding
+/// errors of a path add up to far fewer units than terms times stages.
 constexpr double kSlack = 28;
 
 /// Fewer bits at the top decide nothing: rounding could explain a difference of half of them (kSlack - bits > -bits / 2).
 constexpr int kDecisiveBits = static_cast<int>(2 * kSlack);
 
-/// max |a - b| / max(1, max |a|) as a power of two. Where exact values cancel to 0 both forms hold rounding errors alone, which fall with the
-/// precision but not relative to each other; no output of interest is as small as the differences asked for at high precision.
+/// max |a - b| / max(1, max |a|) as a power of two. Where exact values cancel to 0 both forms hold rounding errors alone, which fall with
+/// the precision but not relative to each other; no output of interest is as small as the differences asked for at high precision.
 double log2_relative_difference(const tensor::Tensor<Real>& a, const tensor::Tensor<Real>& b, int bits) {
   Real difference, magnitude = Real::from_integer(1, bits);
   for (tensor::Index i = 0; i < a.size(); ++i) {
@@ -73,7 +73,8 @@ const std::vector<int>& ladder_precisions() {
   return bits;
 }
 
-Ladder climb(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::vector<int>& precisions, std::string_view mutant) {
+Ladder climb(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::vector<int>& precisions,
+             std::string_view mutant) {
   static const paths::Wanted compared{"logits", "lse", "o", "o_gated", "y"};
   Ladder ladder;
   bool all_small = true, last_is_small = true;
@@ -85,18 +86,21 @@ Ladder climb(const problem::Problem& problem, const tensor::TensorMap& inputs, c
     if (!mutant.empty() && paths::find_mutant(mutant).adjust != nullptr) paths::find_mutant(mutant).adjust(problem, other);
     const paths::RealArithmetic ar(bits, plan);
     const auto values = paths::load_inputs(ar, problem, inputs);
-    const auto left = paths::run_path(ar, PathKind::explicit_form, problem, plan, values, *paths::make_formula<paths::RealArithmetic>(""), compared);
+    const auto left =
+        paths::run_path(ar, PathKind::explicit_form, problem, plan, values, *paths::make_formula<paths::RealArithmetic>(""), compared);
     check_defined(problem, left);
     const auto right =
         paths::run_path(ar, PathKind::absorbed_form, problem, other, values, *paths::make_formula<paths::RealArithmetic>(mutant), compared);
     const bool same_keys = same_flags(left.live, right.live) && same_flags(left.lse_live, right.lse_live);
     double difference = same_keys ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
-    for (const auto& [name, tensor] : left.tensors) difference = std::max(difference, log2_relative_difference(tensor, right.at(name), bits));
+    for (const auto& [name, tensor] : left.tensors)
+      difference = std::max(difference, log2_relative_difference(tensor, right.at(name), bits));
     ladder.rungs.push_back({bits, difference});
     all_small = all_small && difference <= kSlack - bits;
     last_is_small = difference <= -bits / 2.0;
   }
-  if (!precisions.empty() && precisions.back() >= kDecisiveBits) ladder.equal = !last_is_small ? Truth::no : all_small ? Truth::yes : Truth::unknown;
+  if (!precisions.empty() && precisions.back() >= kDecisiveBits)
+    ladder.equal = !last_is_small ? Truth::no : all_small ? Truth::yes : Truth::unknown;
   ladder.slope = fitted_slope(ladder.rungs);
   return ladder;
 }

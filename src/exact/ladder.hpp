@@ -11,8 +11,8 @@ namespace equinorm::exact {
 
 struct Rung {
   int bits;
-  /// log2 of the largest over logits, lse and outputs of max |explicit - absorbed| / max(1, max |explicit|); -inf when all are equal, +inf when the
-  /// forms see different keys or a value is not finite.
+  /// log2 of the largest over logits, lse and outputs of max |explicit - absorbed| / max(1, max |explicit|); -inf when all are equal, +inf
+  /// when the forms see different keys or a value is not finite.
   double log2_difference;
 };
 
@@ -25,9 +25,10 @@ struct Ladder {
 };
 
 /// Both forms at each precision (real:BITS for BITS in `precisions`, ascending) on the given inputs.
-/// Time: about T r (2 d_c + d_v) correctly rounded operations per head and precision. Throws Error where the explicit form has no finite value
-/// (eps 0 with a zero row).
-Ladder climb(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::vector<int>& precisions, std::string_view mutant = {});
+/// Time: about T r (2 d_c + d_v) correctly rounded operations per head and precision. Throws Error where the explicit form has no finite
+/// value (eps 0 with a zero row).
+Ladder climb(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::vector<int>& precisions,
+             std::string_view mutant = {});
 
 /// 24, 53, 64, 113, 256, 512, 1024.
 const std::vector<int>& ladder_precisions();

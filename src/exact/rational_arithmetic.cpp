@@ -30,7 +30,8 @@ void RationalArithmetic::matmul(Index m, Index n, Index depth, const Value* a, I
   for (Index i = 0; i < m; ++i) {
     for (Index j = 0; j < n; ++j) {
       const Value total = paths::ordered_sum<Value>(
-          order_, depth, [&](Index k) { return Value(a[i * lda + k] * b[k * ldb + j]); }, [](const Value& x, const Value& y) { return Value(x + y); });
+          order_, depth, [&](Index k) { return Value(a[i * lda + k] * b[k * ldb + j]); },
+          [](const Value& x, const Value& y) { return Value(x + y); });
       out[i * ldo + j] = add_to ? Value(out[i * ldo + j] + total) : total;
     }
   }

@@ -10,8 +10,8 @@ namespace equinorm::exact {
 
 using paths::Stored;
 
-/// Functions are uninterpreted: a hash of the exact argument, returned as a small positive rational so that numbers stay short. Reductions follow
-/// the plan's order, since here, too, it must not matter.
+/// Functions are uninterpreted: a hash of the exact argument, returned as a small positive rational so that numbers stay short. Reductions
+/// follow the plan's order, since here, too, it must not matter.
 class RationalArithmetic : public UninterpretedSoftmax<RationalArithmetic, scalar::Rational> {
  public:
   using Value = scalar::Rational;
@@ -49,7 +49,8 @@ class RationalArithmetic : public UninterpretedSoftmax<RationalArithmetic, scala
     return paths::ordered_sum<Value>(
         order_, n, [x](Index i) { return Value(x[i] * x[i]); }, [](const Value& a, const Value& b) { return Value(a + b); });
   }
-  void matmul(Index m, Index n, Index depth, const Value* a, Index lda, const Value* b, Index ldb, Value* out, Index ldo, bool add_to) const;
+  void matmul(Index m, Index n, Index depth, const Value* a, Index lda, const Value* b, Index ldb, Value* out, Index ldo,
+              bool add_to) const;
 
   /// A random rational j / 8 with 1 <= |j| <= 32.
   Value random(std::uint64_t stream, Index index) const;

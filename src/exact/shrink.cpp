@@ -12,7 +12,8 @@ problem::Problem shrink(const problem::Problem& problem) {
   // The longest row must be among those kept, or features that need keys would vanish; and the shortest, shorter still.
   const Index longest = problem.max_context(), shortest = *std::min_element(problem.context.begin(), problem.context.end());
   small.context = {std::min<Index>(longest, 9)};
-  if (problem.context.size() > 1) small.context.resize(static_cast<std::size_t>(small.batch), std::min<Index>(shortest, shortest < longest ? 8 : 9));
+  if (problem.context.size() > 1)
+    small.context.resize(static_cast<std::size_t>(small.batch), std::min<Index>(shortest, shortest < longest ? 8 : 9));
   small.queries = std::min<Index>(problem.queries, 3);
   if (small.start == problem::Start::x) small.queries = std::min(small.queries, std::max<Index>(1, small.max_context()));
   // Keep the character of the grouping: one group, one head per group, or something in between.

@@ -14,8 +14,9 @@ struct ModelLayer {
   std::vector<std::string> notes;  ///< what did not come from the checkpoint, one line each
 };
 
-/// `problem` as that layer's weights need it: start x; where the problem began at the latent, model_dim as in the file unless it is given, and the
-/// latents normalised iff the file has norms for them. Throws Error for a layer without attention, or if the result is not a valid problem.
+/// `problem` as that layer's weights need it: start x; where the problem began at the latent, model_dim as in the file unless it is given,
+/// and the latents normalised iff the file has norms for them. Throws Error for a layer without attention, or if the result is not a valid
+/// problem.
 problem::Problem problem_from_x(problem::Problem problem, const std::string& path, problem::Index layer);
 
 /// Layer `layer` of the checkpoint at `path` (see WeightStore) as inputs of `problem`, whose start must be x and model_dim the model's

@@ -43,7 +43,8 @@ AnyTensor select(const AnyTensor& source, const Selection& selection) {
       const auto kept = selection.find(axis);
       from = from * source.shape()[axis] + (kept == selection.end() ? at[axis] : kept->second[static_cast<std::size_t>(at[axis])]);
     }
-    std::memcpy(result.mutable_bytes() + static_cast<std::size_t>(flat) * width, source.bytes() + static_cast<std::size_t>(from) * width, width);
+    std::memcpy(result.mutable_bytes() + static_cast<std::size_t>(flat) * width, source.bytes() + static_cast<std::size_t>(from) * width,
+                width);
   }
   return result;
 }

@@ -7,8 +7,8 @@
 
 namespace equinorm::paths {
 
-/// The plan's formats and order are ignored: they don't change the exact value. Any reference logit is as good as the maximum, so the one with the
-/// largest midpoint serves, and no interval comparison can be undecided.
+/// The plan's formats and order are ignored: they don't change the exact value. Any reference logit is as good as the maximum, so the one
+/// with the largest midpoint serves, and no interval comparison can be undecided.
 class BallArithmetic : public OrderedSoftmax<BallArithmetic, scalar::Ball> {
  public:
   using Value = scalar::Ball;
@@ -51,7 +51,8 @@ class BallArithmetic : public OrderedSoftmax<BallArithmetic, scalar::Ball> {
     matmul(1, 1, n, x, n, x, 1, &out, 1, false);
     return out;
   }
-  void matmul(Index m, Index n, Index depth, const Value* a, Index lda, const Value* b, Index ldb, Value* out, Index ldo, bool add_to) const {
+  void matmul(Index m, Index n, Index depth, const Value* a, Index lda, const Value* b, Index ldb, Value* out, Index ldo,
+              bool add_to) const {
     scalar::matmul(bits_, m, n, depth, a, lda, b, ldb, out, ldo, add_to);
   }
 

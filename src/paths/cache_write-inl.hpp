@@ -1,5 +1,5 @@
-// Stage `cache_write`: what is kept of each token. Explicit: k_hat. Absorbed: the latent itself, alpha_k and the rotated RoPE key; for gqa the
-// deferred form keeps the weighted, rotated key without its normalisation, and alpha_k.
+// Stage `cache_write`: what is kept of each token. Explicit: k_hat. Absorbed: the latent itself, alpha_k and the rotated RoPE key; for gqa
+// the deferred form keeps the weighted, rotated key without its normalisation, and alpha_k.
 #pragma once
 
 #include "paths/formula.hpp"
@@ -51,8 +51,8 @@ void fill_full_width_keys(Row<A>& row, const Formula<A>& formula) {
 
 /// The RoPE key of one token: scaled by alpha (null: not), weighted, rotated, stored.
 template <Arithmetic A>
-void finish_rope_key(const Row<A>& row, const Formula<A>& formula, const std::vector<typename A::Value>& weight, const typename A::Value* alpha,
-                     Index t, typename A::Value* out) {
+void finish_rope_key(const Row<A>& row, const Formula<A>& formula, const std::vector<typename A::Value>& weight,
+                     const typename A::Value* alpha, Index t, typename A::Value* out) {
   const Index d_r = row.problem.rope_dim;
   for (Index j = 0; j < d_r; ++j) {
     const auto& raw = row.k_rope[t * d_r + j];
@@ -96,7 +96,8 @@ void write_gqa_keys(const Row<A>& row, const Formula<A>& formula, PathKind form,
     const V* raw = row.k + (t * pb.groups + g) * pb.head_dim;
     const bool normalise = form == PathKind::explicit_form && !keys.alpha_k.empty();
     for (Index j = 0; j < pb.head_dim; ++j) key[j] = normalise ? row.ar.mul(raw[j], keys.alpha_k[t]) : raw[j];
-    formula.weigh_and_rotate(row, Side::key, Block::whole, key.data(), weight.empty() ? nullptr : weight.data(), formula.key_position(row, t));
+    formula.weigh_and_rotate(row, Side::key, Block::whole, key.data(), weight.empty() ? nullptr : weight.data(),
+                             formula.key_position(row, t));
     for (Index j = 0; j < pb.head_dim; ++j) *keys.content_t.row(j, t) = key[j] = row.ar.store(Stored::k_hat, key[j]);
     if (kept != nullptr) std::copy(key.begin(), key.end(), kept->row(row.b, t, g));
   }
@@ -119,7 +120,8 @@ void write_explicit_mla_keys(const Row<A>& row, const Formula<A>& formula, Index
   for (Index t = 0; t < row.tokens; ++t) {
     const V* alpha = keys.alpha_k.empty() ? nullptr : &keys.alpha_k[t];
     for (Index j = 0; j < pb.content_dim; ++j) key[j] = alpha != nullptr ? row.ar.mul(*k0.row(t, j), *alpha) : *k0.row(t, j);
-    formula.weigh_and_rotate(row, Side::key, Block::content, key.data(), weight.empty() ? nullptr : weight.data(), formula.key_position(row, t));
+    formula.weigh_and_rotate(row, Side::key, Block::content, key.data(), weight.empty() ? nullptr : weight.data(),
+                             formula.key_position(row, t));
     for (Index j = 0; j < pb.content_dim; ++j) *keys.content_t.row(j, t) = key[j] = row.ar.store(Stored::k_hat, key[j]);
     V* rope = key.data() + pb.content_dim;
     if (unified) {

@@ -15,8 +15,8 @@ enum class Side : std::uint8_t { query, key };
 /// content and rope are the two blocks of an mla head; whole is a gqa head.
 enum class Block : std::uint8_t { content, rope, whole };
 
-/// One batch row of a running path. Pointers are row-major with the shapes of product tensors; content and rope belong to mla, key and value to
-/// gqa; they point into the inputs, or into buffers that stage `project` filled.
+/// One batch row of a running path. Pointers are row-major with the shapes of product tensors; content and rope belong to mla, key and
+/// value to gqa; they point into the inputs, or into buffers that stage `project` filled.
 template <class A>
 struct Row {
   using V = typename A::Value;
@@ -24,15 +24,15 @@ struct Row {
   const problem::Problem& problem;
   const Plan& plan;
   const PathInputs<V>& in;
-  Index b = 0;                   ///< batch row
-  Index tokens = 0;              ///< T_b
-  const V* c = nullptr;          ///< [T,r]
-  const V* k_rope = nullptr;     ///< [T,d_r]
-  const V* q_content = nullptr;  ///< [S,H,d_c]
-  const V* q_rope = nullptr;     ///< [S,H,d_r]
-  const V* q = nullptr;          ///< [S,H,d]
-  const V* k = nullptr;          ///< [T,G,d]
-  const V* v = nullptr;          ///< [T,G,d_v]
+  Index b = 0;                                        ///< batch row
+  Index tokens = 0;                                   ///< T_b
+  const V* c = nullptr;                               ///< [T,r]
+  const V* k_rope = nullptr;                          ///< [T,d_r]
+  const V* q_content = nullptr;                       ///< [S,H,d_c]
+  const V* q_rope = nullptr;                          ///< [S,H,d_r]
+  const V* q = nullptr;                               ///< [S,H,d]
+  const V* k = nullptr;                               ///< [T,G,d]
+  const V* v = nullptr;                               ///< [T,G,d_v]
   std::shared_ptr<const Tensor<V>> k0_all{};          ///< [G,T,d_c]: every group's k0, full_width mla only
   std::shared_ptr<const std::vector<V>> alpha_all{};  ///< [T]: the statistic that all groups share, full_width only
 

@@ -34,7 +34,8 @@ PathInputs<typename A::Value> load_inputs(const A& ar, const problem::Problem& p
     for (Index begin = 0; begin < source.size(); begin += kBlock) {
       const Index count = std::min(kBlock, source.size() - begin);
       source.read(begin, count, block.data());
-      for (Index i = 0; i < count; ++i) values[begin + i] = spec.role == problem::Role::rope_table ? ar.table(block[i]) : ar.input(block[i]);
+      for (Index i = 0; i < count; ++i)
+        values[begin + i] = spec.role == problem::Role::rope_table ? ar.table(block[i]) : ar.input(block[i]);
     }
     result.tensors.emplace(spec.name, std::move(values));
   }

@@ -73,12 +73,12 @@ std::unique_ptr<Formula<A>> make_formula(std::string_view mutant_id) {
 }
 
 /// Everything that another room may call, for one arithmetic.
-#define EQUINORM_INSTANTIATE_PATHS(A)                                                                                             \
-  template class Formula<A>;                                                                                                      \
+#define EQUINORM_INSTANTIATE_PATHS(A)                                                                                              \
+  template class Formula<A>;                                                                                                       \
   template PathOutput<A::Value> run_path<A>(const A&, PathKind, const problem::Problem&, const Plan&, const PathInputs<A::Value>&, \
-                                            const Formula<A>&, const Wanted&);                                                    \
-  template PathOutput<A::Value> run_staged_path<A>(const StageArithmetics<A>&, PathKind, const problem::Problem&, const Plan&,       \
-                                                   const PathInputs<A::Value>&, const Wanted&);                                   \
+                                            const Formula<A>&, const Wanted&);                                                     \
+  template PathOutput<A::Value> run_staged_path<A>(const StageArithmetics<A>&, PathKind, const problem::Problem&, const Plan&,     \
+                                                   const PathInputs<A::Value>&, const Wanted&);                                    \
   template std::unique_ptr<Formula<A>> make_formula<A>(std::string_view);
 
 }  // namespace equinorm::paths

@@ -51,16 +51,20 @@ std::vector<Mutant> build() {
        [](const Problem& p) { return longest(p) > fault_tile(p) && p.mask.kind != MaskKind::window; }, use_tiles},
       {"split-average-unweighted", "splits averaged without their LSE", "two tokens, no window",
        [](const Problem& p) { return longest(p) > 1 && p.mask.kind != MaskKind::window; }, use_splits},
-      {"rope-ignored", "nothing rotated", "RoPE, more than one key seen", [](const Problem& p) { return rotated(p) && sees_more_than(p, 1); }},
+      {"rope-ignored", "nothing rotated", "RoPE, more than one key seen",
+       [](const Problem& p) { return rotated(p) && sees_more_than(p, 1); }},
       {"rope-layout-swapped", "half for interleaved pairs, or the reverse", "more than two rotated dims",
        [](const Problem& p) { return rotated(p) && p.rotated_dim() > 2 && sees_more_than(p, 1); }},
       {"rope-before-norm", "norm weight applied after the rotation", "RoPE and norm weights",
        [](const Problem& p) { return rotated(p) && weighted(p) && longest(p) > 1; }},
-      {"position-off-by-one", "key positions one too small", "RoPE, two tokens", [](const Problem& p) { return rotated(p) && longest(p) > 1; }},
-      {"scale-128", "scale d_c^-1/2", "mla with RoPE block and default scale", [](const Problem& p) { return has_rope_block(p) && !p.scale; }},
+      {"position-off-by-one", "key positions one too small", "RoPE, two tokens",
+       [](const Problem& p) { return rotated(p) && longest(p) > 1; }},
+      {"scale-128", "scale d_c^-1/2", "mla with RoPE block and default scale",
+       [](const Problem& p) { return has_rope_block(p) && !p.scale; }},
       {"scale-576", "scale (r + d_r)^-1/2", "mla with default scale and r != d_c",
        [](const Problem& p) { return p.is_mla() && !p.scale && p.latent != p.content_dim; }},
-      {"scale-twice", "scale applied twice", "a scale other than 1", [](const Problem& p) { return !p.scale || !(*p.scale == scalar::Decimal("1")); }},
+      {"scale-twice", "scale applied twice", "a scale other than 1",
+       [](const Problem& p) { return !p.scale || !(*p.scale == scalar::Decimal("1")); }},
       {"mscale-missing", "YaRN's mscale^2 left out of the scale", "YaRN and default scale",
        [](const Problem& p) { return problem::softmax_scale(p).yarn.has_value(); }},
       {"causal-off-by-one", "a query does not see its own position", "causal or window mask",
@@ -96,8 +100,10 @@ std::vector<Mutant> build() {
       {"rms-from-latent", "key statistic taken of the latent", "mla with a norm", [](const Problem& p) { return p.is_mla() && normed(p); }},
       {"rms-wrong-head", "key statistic of the next group", "a norm per group, G > 1",
        [](const Problem& p) { return normed(p) && p.groups > 1 && !whole_statistic(p); }},
-      {"rms-shifted-token", "key statistic of the next token", "a norm, two tokens", [](const Problem& p) { return normed(p) && longest(p) > 1; }},
-      {"rms-constant", "key statistic of token 0 for all", "a norm, two tokens", [](const Problem& p) { return normed(p) && longest(p) > 1; }},
+      {"rms-shifted-token", "key statistic of the next token", "a norm, two tokens",
+       [](const Problem& p) { return normed(p) && longest(p) > 1; }},
+      {"rms-constant", "key statistic of token 0 for all", "a norm, two tokens",
+       [](const Problem& p) { return normed(p) && longest(p) > 1; }},
       {"rms-over-192", "content mean divided by d_c + d_r", "blockwise RMS with a RoPE block",
        [](const Problem& p) { return blockwise(p) && p.norm.kind == NormKind::rms; }},
       {"alpha-on-rope", "alpha_k applied to the RoPE score too", "blockwise with a RoPE block", blockwise},
@@ -130,7 +136,8 @@ const Mutant& find_mutant(std::string_view id) {
   if (found != mutants().end()) return *found;
   std::vector<std::string> ids;
   for (const Mutant& mutant : mutants()) ids.emplace_back(mutant.id);
-  throw Error("mutant '" + std::string(id) + "' is not in the catalogue; allowed: what 'equinorm list mutants' shows" + problem::did_you_mean(id, ids));
+  throw Error("mutant '" + std::string(id) + "' is not in the catalogue; allowed: what 'equinorm list mutants' shows" +
+              problem::did_you_mean(id, ids));
 }
 
 }  // namespace equinorm::paths

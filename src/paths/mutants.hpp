@@ -15,9 +15,9 @@ namespace equinorm::paths {
 /// One entry of the catalogue.
 struct Mutant {
   std::string_view id;
-  std::string_view fault;                                ///< what the wrong kernel does
-  std::string_view needs;                                ///< where it is a different function, in words
-  bool (*applies)(const problem::Problem&);              ///< the same, as a predicate
+  std::string_view fault;                                    ///< what the wrong kernel does
+  std::string_view needs;                                    ///< where it is a different function, in words
+  bool (*applies)(const problem::Problem&);                  ///< the same, as a predicate
   void (*adjust)(const problem::Problem&, Plan&) = nullptr;  ///< makes the plan one in which the fault can act
 };
 

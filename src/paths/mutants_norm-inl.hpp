@@ -14,7 +14,8 @@ struct Base : Formula<A> {
 
 /// 1 / sqrt(mean + eps) with another eps, width or kind.
 template <Arithmetic A>
-typename A::Value plain_inverse_norm(const Row<A>& row, const typename A::Value& sum, Index width, const scalar::Decimal& eps, bool divide) {
+typename A::Value plain_inverse_norm(const Row<A>& row, const typename A::Value& sum, Index width, const scalar::Decimal& eps,
+                                     bool divide) {
   const A& ar = row.ar;
   return ar.rsqrt(ar.add(divide ? ar.div(sum, ar.integer(width)) : sum, ar.constant(eps)));
 }

@@ -77,7 +77,9 @@ struct SinkScaled : Base<A> {
 template <Arithmetic A>
 struct AlphaOnValue : Base<A> {
   using typename Base<A>::V;
-  V value_weight(const Row<A>& row, const V& p, const V* alpha_k) const override { return alpha_k != nullptr ? row.ar.mul(p, *alpha_k) : p; }
+  V value_weight(const Row<A>& row, const V& p, const V* alpha_k) const override {
+    return alpha_k != nullptr ? row.ar.mul(p, *alpha_k) : p;
+  }
 };
 
 }  // namespace equinorm::paths::faulty

@@ -106,11 +106,16 @@ struct WrongKeys : Base<A> {
     const Index tile = fault_tile(row.problem), last = row.problem.query_position(row.b, query);
     const bool right = Formula<A>::sees(row, query, t);
     switch (fault_) {
-      case Fault::last_key: return right && t != row.tokens - 1;
-      case Fault::last_tile: return right && t / tile != (row.tokens - 1) / tile;
-      case Fault::page: return right && t / tile != ((row.tokens - 1) / tile) / 2;
-      case Fault::causal_edge: return right && t != last;
-      case Fault::window_edge: return right || (last >= 0 && t == last - row.problem.mask.window);
+      case Fault::last_key:
+        return right && t != row.tokens - 1;
+      case Fault::last_tile:
+        return right && t / tile != (row.tokens - 1) / tile;
+      case Fault::page:
+        return right && t / tile != ((row.tokens - 1) / tile) / 2;
+      case Fault::causal_edge:
+        return right && t != last;
+      case Fault::window_edge:
+        return right || (last >= 0 && t == last - row.problem.mask.window);
     }
     return right;
   }

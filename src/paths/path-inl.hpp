@@ -18,8 +18,8 @@ class PathRun {
  public:
   using V = typename A::Value;
 
-  PathRun(const StageArithmetics<A>& at, PathKind form, const problem::Problem& problem, const Plan& plan, const PathInputs<V>& inputs, const Formula<A>& formula,
-          const Wanted& wanted)
+  PathRun(const StageArithmetics<A>& at, PathKind form, const problem::Problem& problem, const Plan& plan, const PathInputs<V>& inputs,
+          const Formula<A>& formula, const Wanted& wanted)
       : at_(at), form_(form), problem_(problem), plan_(plan), inputs_(inputs), formula_(formula) {
     for (const problem::TensorSpec& spec : outputs_of(form, problem, plan)) {
       if (wanted.empty() || wanted.contains(spec.name) || spec.name == "o") out_.tensors.emplace(spec.name, Tensor<V>(spec.shape));
@@ -86,10 +86,11 @@ class PathRun {
     return values;
   }
 
-  void attend(const Row<A>& row, Index g, const GroupKeys<V>& keys, const Tensor<V>& rope_t, const Tensor<V>& latents_t, const Tensor<V>& values,
-              const std::vector<QueryIndex>& rows) {
+  void attend(const Row<A>& row, Index g, const GroupKeys<V>& keys, const Tensor<V>& rope_t, const Tensor<V>& latents_t,
+              const Tensor<V>& values, const std::vector<QueryIndex>& rows) {
     const Index n = static_cast<Index>(rows.size()), d_v = problem_.value_dim;
-    const Row<A> query_row = row.with(at_.query), score_row = row.with(at_.score), softmax_row = row.with(at_.softmax), output_row = row.with(at_.output);
+    const Row<A> query_row = row.with(at_.query), score_row = row.with(at_.score), softmax_row = row.with(at_.softmax),
+                 output_row = row.with(at_.output);
     const Queries<V> queries = QueryStage<A>(query_row, formula_, form_, g, out_).run(rows);
     const Scores<V> scores = score(score_row, formula_, form_, keys, rope_t, latents_t, queries, rows);
     const bool latent_values = problem_.is_mla() && form_ == PathKind::absorbed_form;
@@ -157,8 +158,8 @@ class PathRun {
     }
     if (Tensor<V>* y = out_.find("y")) {
       const V* source = problem_.output_gate ? gated.data() : o;
-      row.ar.matmul(rows, problem_.model_dim, width, source, width, inputs_.at("w_o").data(), problem_.model_dim, y->row(row.b), problem_.model_dim,
-                 false);
+      row.ar.matmul(rows, problem_.model_dim, width, source, width, inputs_.at("w_o").data(), problem_.model_dim, y->row(row.b),
+                    problem_.model_dim, false);
     }
   }
 
@@ -178,8 +179,8 @@ PathOutput<typename A::Value> run_path(const A& ar, PathKind form, const problem
 }
 
 template <Arithmetic A>
-PathOutput<typename A::Value> run_staged_path(const StageArithmetics<A>& arithmetics, PathKind form, const problem::Problem& problem, const Plan& plan,
-                                              const PathInputs<typename A::Value>& inputs, const Wanted& wanted) {
+PathOutput<typename A::Value> run_staged_path(const StageArithmetics<A>& arithmetics, PathKind form, const problem::Problem& problem,
+                                              const Plan& plan, const PathInputs<typename A::Value>& inputs, const Wanted& wanted) {
   return PathRun<A>(arithmetics, form, problem, plan, inputs, Formula<A>(), wanted).run();
 }
 

@@ -9,10 +9,11 @@ namespace equinorm::paths {
 
 using problem::PathKind;
 
-/// Runs the explicit form (eqs. 3, 5, 9), or the absorbed one (eqs. 10-13; for gqa its deferred form), from the problem's start up to o and y.
+/// Runs the explicit form (eqs. 3, 5, 9), or the absorbed one (eqs. 10-13; for gqa its deferred form), from the problem's start up to o and
+/// y.
 ///
-/// Throws Error when an input tensor is missing. Results do not depend on the number of threads: every element is computed by one of them, in the
-/// plan's order. Error of the result: bounds/ (none in exact arithmetics).
+/// Throws Error when an input tensor is missing. Results do not depend on the number of threads: every element is computed by one of them,
+/// in the plan's order. Error of the result: bounds/ (none in exact arithmetics).
 template <Arithmetic A>
 PathOutput<typename A::Value> run_path(const A& ar, PathKind form, const problem::Problem& problem, const Plan& plan,
                                        const PathInputs<typename A::Value>& inputs, const Formula<A>& formula, const Wanted& wanted = {});
@@ -26,8 +27,8 @@ struct StageArithmetics {
 
 /// run_path of the right formula, each stage in its own arithmetic.
 template <Arithmetic A>
-PathOutput<typename A::Value> run_staged_path(const StageArithmetics<A>& arithmetics, PathKind form, const problem::Problem& problem, const Plan& plan,
-                                              const PathInputs<typename A::Value>& inputs, const Wanted& wanted = {});
+PathOutput<typename A::Value> run_staged_path(const StageArithmetics<A>& arithmetics, PathKind form, const problem::Problem& problem,
+                                              const Plan& plan, const PathInputs<typename A::Value>& inputs, const Wanted& wanted = {});
 
 /// The outputs that `form` defines for this problem.
 std::vector<problem::TensorSpec> outputs_of(PathKind form, const problem::Problem& problem, const Plan& plan);

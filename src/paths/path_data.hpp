@@ -31,8 +31,8 @@ struct PathInputs {
 
 /// The outputs of a path, by the names and shapes of problem::output_tensors; only those asked for are kept.
 ///
-/// Where a token is not seen, `logits` and `p` hold Value{} and `live` holds 0; where a row has nothing to attend to and no sink, `lse` holds
-/// Value{} and `lse_live` holds 0 (the exact value is -inf).
+/// Where a token is not seen, `logits` and `p` hold Value{} and `live` holds 0; where a row has nothing to attend to and no sink, `lse`
+/// holds Value{} and `lse_live` holds 0 (the exact value is -inf).
 template <class V>
 struct PathOutput {
   std::map<std::string, Tensor<V>> tensors;

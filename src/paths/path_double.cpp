@@ -1,6 +1,6 @@
-#include "paths/rounded_arithmetic.hpp"
 #include "paths/mutants-inl.hpp"
 #include "paths/path-inl.hpp"
+#include "paths/rounded_arithmetic.hpp"
 
 namespace equinorm::paths {
 

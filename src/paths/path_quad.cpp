@@ -1,6 +1,6 @@
-#include "paths/quad_arithmetic.hpp"
 #include "paths/mutants-inl.hpp"
 #include "paths/path-inl.hpp"
+#include "paths/quad_arithmetic.hpp"
 
 namespace equinorm::paths {
 

@@ -7,7 +7,8 @@
 
 namespace equinorm::paths {
 
-/// Relative errors near 2^-100: a reference to measure narrower formats against, not an enclosure. The plan's formats and order are ignored.
+/// Relative errors near 2^-100: a reference to measure narrower formats against, not an enclosure. The plan's formats and order are
+/// ignored.
 class QuadArithmetic : public OrderedSoftmax<QuadArithmetic, scalar::Quad> {
  public:
   using Value = scalar::Quad;
@@ -41,7 +42,8 @@ class QuadArithmetic : public OrderedSoftmax<QuadArithmetic, scalar::Quad> {
     for (Index i = 0; i < n; ++i) total += x[i] * x[i];
     return total;
   }
-  void matmul(Index m, Index n, Index depth, const Value* a, Index lda, const Value* b, Index ldb, Value* out, Index ldo, bool add_to) const;
+  void matmul(Index m, Index n, Index depth, const Value* a, Index lda, const Value* b, Index ldb, Value* out, Index ldo,
+              bool add_to) const;
 };
 
 }  // namespace equinorm::paths

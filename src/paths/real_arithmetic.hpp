@@ -43,7 +43,8 @@ class RealArithmetic : public OrderedSoftmax<RealArithmetic, scalar::Real> {
     matmul(1, 1, n, x, n, x, 1, &out, 1, false);
     return out;
   }
-  void matmul(Index m, Index n, Index depth, const Value* a, Index lda, const Value* b, Index ldb, Value* out, Index ldo, bool add_to) const {
+  void matmul(Index m, Index n, Index depth, const Value* a, Index lda, const Value* b, Index ldb, Value* out, Index ldo,
+              bool add_to) const {
     scalar::matmul(bits_, order_, fused_, m, n, depth, a, lda, b, ldb, out, ldo, add_to);
   }
 

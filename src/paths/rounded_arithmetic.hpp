@@ -1,4 +1,5 @@
-// fp16, bf16, fp32 and fp64: emulated operation by operation, with the plan's roundings. Carrier float holds formats up to fp32, double all.
+// fp16, bf16, fp32 and fp64: emulated operation by operation, with the plan's roundings. Carrier float holds formats up to fp32, double
+// all.
 #pragma once
 
 #include <cmath>
@@ -11,8 +12,8 @@
 
 namespace equinorm::paths {
 
-/// Inputs are rounded to `storage` when read; tables are read as they are. Elementwise operations are correctly rounded to `statistics` (f_x);
-/// rsqrt, exp, log, tanh and sigmoid are computed in binary64 and rounded to f_x: within 0.501 ulp up to fp32, within 2 ulp in fp64.
+/// Inputs are rounded to `storage` when read; tables are read as they are. Elementwise operations are correctly rounded to `statistics`
+/// (f_x); rsqrt, exp, log, tanh and sigmoid are computed in binary64 and rounded to f_x: within 0.501 ulp up to fp32, within 2 ulp in fp64.
 /// Contractions run in `accumulate` (f_a).
 template <class Carrier>
 class RoundedArithmetic : public OrderedSoftmax<RoundedArithmetic<Carrier>, Carrier> {
@@ -62,7 +63,8 @@ class RoundedArithmetic : public OrderedSoftmax<RoundedArithmetic<Carrier>, Carr
 
   Value sum(const Value* x, Index n) const { return scalar::sum(sums_, n, x, 1); }
   Value sum_of_squares(const Value* x, Index n) const { return scalar::dot(sums_, n, x, 1, x, 1); }
-  void matmul(Index m, Index n, Index depth, const Value* a, Index lda, const Value* b, Index ldb, Value* out, Index ldo, bool add_out) const {
+  void matmul(Index m, Index n, Index depth, const Value* a, Index lda, const Value* b, Index ldb, Value* out, Index ldo,
+              bool add_out) const {
     scalar::matmul(products_, m, n, depth, a, lda, b, ldb, out, ldo, add_out);
   }
 

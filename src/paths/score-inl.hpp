@@ -39,7 +39,8 @@ Scores<typename A::Value> score(const Row<A>& row, const Formula<A>& formula, Pa
       const bool live = formula.sees(row, rows[static_cast<std::size_t>(i)].s, t);
       V& logit = *scores.logits.row(i, t);
       logit = formula.finish_logit(
-          row, formula.join_scores(row, logit, has_rope ? rope.row(i, t) : nullptr, alpha_q, deferred ? &keys.alpha_k[t] : nullptr), scale, live);
+          row, formula.join_scores(row, logit, has_rope ? rope.row(i, t) : nullptr, alpha_q, deferred ? &keys.alpha_k[t] : nullptr), scale,
+          live);
       *scores.live.row(i, t) = formula.enters_softmax(row, live) ? 1 : 0;
       if (!formula.enters_softmax(row, live)) logit = V{};
     }

@@ -1,5 +1,5 @@
-// Stages `softmax` and `value`, which online tiling interleaves: a weighted average of the rows of `values` by exp(logit), over any tiles and any
-// number of splits, with either way of joining the splits.
+// Stages `softmax` and `value`, which online tiling interleaves: a weighted average of the rows of `values` by exp(logit), over any tiles
+// and any number of splits, with either way of joining the splits.
 #pragma once
 
 #include <algorithm>
@@ -33,8 +33,8 @@ class SoftmaxStage {
  public:
   using V = typename A::Value;
 
-  /// values: [T, value_stride] row-major, the first `width` of each row are averaged. alpha_k may be empty. `row` carries the arithmetic of the
-  /// weights, `value_ar` that of the accumulators.
+  /// values: [T, value_stride] row-major, the first `width` of each row are averaged. alpha_k may be empty. `row` carries the arithmetic of
+  /// the weights, `value_ar` that of the accumulators.
   SoftmaxStage(const Row<A>& row, const A& value_ar, const Formula<A>& formula, const V* values, Index value_stride, Index width,
                const std::vector<V>& alpha_k)
       : row_(row), value_ar_(value_ar), formula_(formula), values_(values), stride_(value_stride), width_(width), alpha_k_(alpha_k) {}
@@ -56,7 +56,8 @@ class SoftmaxStage {
       for (auto& split : partials) row_partials.push_back(split[static_cast<std::size_t>(i)]);
       const Index head = rows[static_cast<std::size_t>(i)].h;
       const bool by_lse = splits > 1 && row_.plan.combine == Combine::lse;
-      results[static_cast<std::size_t>(i)] = by_lse ? combine_by_lse(row_partials, head, average.row(i)) : combine(row_partials, head, average.row(i));
+      results[static_cast<std::size_t>(i)] =
+          by_lse ? combine_by_lse(row_partials, head, average.row(i)) : combine(row_partials, head, average.row(i));
       results[static_cast<std::size_t>(i)].lse = formula_.finish_lse(row_, results[static_cast<std::size_t>(i)].lse);
     }
     return results;
@@ -122,7 +123,8 @@ class SoftmaxStage {
     const V weight = formula_.split_weight(row_, ar.exp_difference(other.reference, reference));
     rescale(other, weight);
     into.sum = into.live ? ar.add(into.sum, other.sum) : other.sum;
-    for (Index j = 0; j < width_; ++j) into.accumulator[j] = into.live ? value_ar_.add(into.accumulator[j], other.accumulator[j]) : other.accumulator[j];
+    for (Index j = 0; j < width_; ++j)
+      into.accumulator[j] = into.live ? value_ar_.add(into.accumulator[j], other.accumulator[j]) : other.accumulator[j];
     into.reference = reference;
     into.live = true;
   }

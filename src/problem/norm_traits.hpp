@@ -15,15 +15,20 @@ struct NormTraits {
   std::string_view description;
 };
 
-/// A new scheme does not compile without its row here. (The exact checks compare two forms of the same scheme; that a scheme is what was meant
-/// is for the independent reference in tests/ to say.)
+/// A new scheme does not compile without its row here. (The exact checks compare two forms of the same scheme; that a scheme is what was
+/// meant is for the independent reference in tests/ to say.)
 constexpr NormTraits traits(NormScheme scheme) {
   switch (scheme) {
-    case NormScheme::blockwise: return {true, false, false, true, "mla: one statistic for the content block, one for the RoPE block, per head"};
-    case NormScheme::unified: return {true, false, true, false, "mla: one statistic over the concatenated block, per head"};
-    case NormScheme::full_width: return {true, true, false, true, "one statistic per token over all heads (mla: content; the RoPE block has its own)"};
-    case NormScheme::per_head: return {true, false, false, false, "gqa: one statistic per head"};
-    case NormScheme::none: return {false, false, false, false, "no QK-norm"};
+    case NormScheme::blockwise:
+      return {true, false, false, true, "mla: one statistic for the content block, one for the RoPE block, per head"};
+    case NormScheme::unified:
+      return {true, false, true, false, "mla: one statistic over the concatenated block, per head"};
+    case NormScheme::full_width:
+      return {true, true, false, true, "one statistic per token over all heads (mla: content; the RoPE block has its own)"};
+    case NormScheme::per_head:
+      return {true, false, false, false, "gqa: one statistic per head"};
+    case NormScheme::none:
+      return {false, false, false, false, "no QK-norm"};
   }
   return {};
 }

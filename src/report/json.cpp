@@ -13,7 +13,11 @@ Json finite(double x) { return std::isfinite(x) ? Json(x) : Json(nullptr); }
 Json json_of(const problem::Problem& p) {
   return {{"name", p.name},
           {"attention", problem::to_string(p.attention)},
-          {"norm", {{"scheme", problem::to_string(p.norm.scheme)}, {"kind", problem::to_string(p.norm.kind)}, {"weight", problem::to_string(p.norm.weight)}, {"eps", p.norm.eps.text()}}},
+          {"norm",
+           {{"scheme", problem::to_string(p.norm.scheme)},
+            {"kind", problem::to_string(p.norm.kind)},
+            {"weight", problem::to_string(p.norm.weight)},
+            {"eps", p.norm.eps.text()}}},
           {"batch", p.batch},
           {"queries", p.queries},
           {"context", p.context},
@@ -33,7 +37,8 @@ Json json_of(const verdict::ExactCheck& check) {
   if (check.false_equal_log2 < 0) json["false_equal_log2"] = check.false_equal_log2;
   if (check.difference) {
     const verdict::FirstDifference& d = *check.difference;
-    json["first_difference"] = {{"stage", d.stage}, {"tensor", d.tensor}, {"index", d.index}, {"explicit", d.explicit_value}, {"absorbed", d.absorbed_value}};
+    json["first_difference"] = {
+        {"stage", d.stage}, {"tensor", d.tensor}, {"index", d.index}, {"explicit", d.explicit_value}, {"absorbed", d.absorbed_value}};
   }
   if (!check.rungs.empty()) {
     json["slope"] = check.slope;
@@ -98,7 +103,7 @@ Json json_of(const verdict::CaseResult& result) {
 }  // namespace
 
 std::string to_json(const verdict::RunResult& run) {
-  const Json json{{"schema", "equinorm-run"},       {"schema_version", kSchemaVersion}, {"command", run.command},
+  const Json json{{"schema", "equinorm-run"},    {"schema_version", kSchemaVersion}, {"command", run.command},
                   {"exit_code", exit_code(run)}, {"seconds", run.seconds},           {"cases", list_of(run.cases)}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

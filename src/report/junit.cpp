@@ -13,12 +13,23 @@ std::string escaped(const std::string& text) {
   std::string result;
   for (const char c : text) {
     switch (c) {
-      case '&': result += "&amp;"; break;
-      case '<': result += "&lt;"; break;
-      case '>': result += "&gt;"; break;
-      case '"': result += "&quot;"; break;
-      case '\n': result += "&#10;"; break;
-      default: result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+      case '&':
+        result += "&amp;";
+        break;
+      case '<':
+        result += "&lt;";
+        break;
+      case '>':
+        result += "&gt;";
+        break;
+      case '"':
+        result += "&quot;";
+        break;
+      case '\n':
+        result += "&#10;";
+        break;
+      default:
+        result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
     }
   }
   return result;
@@ -28,7 +39,8 @@ struct Tally {
   int tests = 0, failures = 0, skipped = 0;
 };
 
-std::string test_case(const std::string& suite, const std::string& name, Verdict verdict, double seconds, const std::string& message, Tally& tally) {
+std::string test_case(const std::string& suite, const std::string& name, Verdict verdict, double seconds, const std::string& message,
+                      Tally& tally) {
   ++tally.tests;
   std::string text = fmt::format("    <testcase classname=\"{}\" name=\"{}\" time=\"{:.3f}\"", escaped(suite), escaped(name), seconds);
   if (holds(verdict)) return text + "/>\n";
@@ -49,21 +61,26 @@ std::string to_junit(const verdict::RunResult& run) {
     for (const verdict::ExactCheck& check : result.checks) {
       if (check.verdict == Verdict::measured) continue;
       std::string message = check_details(check);
-      if (check.difference) message += fmt::format("; stage {}, tensor {}{}", check.difference->stage, check.difference->tensor, index_text(check.difference->index));
+      if (check.difference)
+        message +=
+            fmt::format("; stage {}, tensor {}{}", check.difference->stage, check.difference->tensor, index_text(check.difference->index));
       tests += test_case(suite, check.method, check.verdict, check.seconds, message + "; reproduce: " + result.reproduce, tally);
     }
     for (const verdict::ErrorRow& row : result.errors) {
       if (row.verdict == Verdict::measured) continue;
-      tests += test_case(suite, fmt::format("{} {} {}", row.arithmetic, row.path, row.tensor), row.verdict, 0,
-                         fmt::format("max abs {} at {}; reproduce: {}", number(row.error.max_abs), index_text(row.error.worst), result.reproduce), tally);
+      tests += test_case(
+          suite, fmt::format("{} {} {}", row.arithmetic, row.path, row.tensor), row.verdict, 0,
+          fmt::format("max abs {} at {}; reproduce: {}", number(row.error.max_abs), index_text(row.error.worst), result.reproduce), tally);
     }
-    suites += fmt::format("  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\" time=\"{:.3f}\">\n{}  </testsuite>\n", escaped(suite),
-                          tally.tests, tally.failures, tally.skipped, result.seconds, tests);
+    suites += fmt::format("  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\" time=\"{:.3f}\">\n{}  </testsuite>\n",
+                          escaped(suite), tally.tests, tally.failures, tally.skipped, result.seconds, tests);
     total.tests += tally.tests, total.failures += tally.failures, total.skipped += tally.skipped;
   }
-  return fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"equinorm {}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\" time=\"{:.3f}\">\n{}"
-                     "</testsuites>\n",
-                     escaped(run.command), total.tests, total.failures, total.skipped, run.seconds, suites);
+  return fmt::format(
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"equinorm {}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\" "
+      "time=\"{:.3f}\">\n{}"
+      "</testsuites>\n",
+      escaped(run.command), total.tests, total.failures, total.skipped, run.seconds, suites);
 }
 
 }  // namespace equinorm::report

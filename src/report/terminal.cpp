@@ -56,12 +56,13 @@ std::string checks_table(const CaseResult& result, const Style& style) {
   if (result.checks.empty()) return {};
   std::string text = "\n  explicit = absorbed, without rounding\n";
   for (const ExactCheck& check : result.checks) {
-    text += fmt::format("    {:<17} {} {}\n", check.method, check.verdict == Verdict::measured ? "not run  " : coloured(check.verdict, 9, style),
+    text += fmt::format("    {:<17} {} {}\n", check.method,
+                        check.verdict == Verdict::measured ? "not run  " : coloured(check.verdict, 9, style),
                         wrapped(check_details(check), "; ", 32));
     if (check.difference) {
       const verdict::FirstDifference& d = *check.difference;
-      text += fmt::format("{:32}first departs in stage {}, tensor {}{}\n{:32}explicit {}\n{:32}absorbed {}\n", "", d.stage, d.tensor, index_text(d.index), "",
-                          d.explicit_value, "", d.absorbed_value);
+      text += fmt::format("{:32}first departs in stage {}, tensor {}{}\n{:32}explicit {}\n{:32}absorbed {}\n", "", d.stage, d.tensor,
+                          index_text(d.index), "", d.explicit_value, "", d.absorbed_value);
     }
     text += ladder_table(check);
   }
@@ -82,9 +83,10 @@ std::string error_line(const ErrorRow& row, bool with_stage, const Style& style)
   if (!row.detail.empty()) bad = ": " + row.detail;
   const bool nothing = row.error.nonfinite == row.error.elements && (row.error.elements > 0 || fails(row.verdict));
   const auto show = [&](double x) { return nothing ? std::string("-") : number(x); };
-  std::string text = fmt::format("    {:<11}{:<9}{:<14}{:>9}{:>9}{:>10}{:>9}{:>8}  {:<15} ", row.arithmetic, row.path, row.tensor,
-                                 show(row.error.max_abs), show(row.error.max_relative), nothing ? "-" : fmt::format("{:.3g}", row.error.max_ulp),
-                                 show(row.error.normwise), row.bound ? number(*row.bound) : "-", index_text(row.error.worst));
+  std::string text =
+      fmt::format("    {:<11}{:<9}{:<14}{:>9}{:>9}{:>10}{:>9}{:>8}  {:<15} ", row.arithmetic, row.path, row.tensor, show(row.error.max_abs),
+                  show(row.error.max_relative), nothing ? "-" : fmt::format("{:.3g}", row.error.max_ulp), show(row.error.normwise),
+                  row.bound ? number(*row.bound) : "-", index_text(row.error.worst));
   if (with_stage) text += fmt::format("{}", row.main_stage.empty() ? "-" : row.main_stage);
   if (row.verdict != Verdict::measured) text += "\n      " + coloured(row.verdict, 0, style);
   return text + bad + "\n";
@@ -92,10 +94,11 @@ std::string error_line(const ErrorRow& row, bool with_stage, const Style& style)
 
 std::string errors_table(const CaseResult& result, const Style& style) {
   if (result.errors.empty()) return {};
-  const bool with_stage = std::any_of(result.errors.begin(), result.errors.end(), [](const ErrorRow& row) { return !row.main_stage.empty(); });
+  const bool with_stage =
+      std::any_of(result.errors.begin(), result.errors.end(), [](const ErrorRow& row) { return !row.main_stage.empty(); });
   std::string text = fmt::format("\n  measured error, against {}\n", result.reference);
-  text += fmt::format("    {:<11}{:<9}{:<14}{:>9}{:>9}{:>10}{:>9}{:>8}  {:<15} {}\n", "arithmetic", "form", "tensor", "max abs", "max rel", "max ulp",
-                      "normwise", "bound", "worst at", with_stage ? "main stage" : "");
+  text += fmt::format("    {:<11}{:<9}{:<14}{:>9}{:>9}{:>10}{:>9}{:>8}  {:<15} {}\n", "arithmetic", "form", "tensor", "max abs", "max rel",
+                      "max ulp", "normwise", "bound", "worst at", with_stage ? "main stage" : "");
   const std::string last = last_tensor(result);
   const bool compared = result.checks.empty();
   for (const ErrorRow& row : result.errors) {
@@ -104,7 +107,8 @@ std::string errors_table(const CaseResult& result, const Style& style) {
     }
   }
   if (result.differences.empty()) return text;
-  text += fmt::format("\n  explicit minus absorbed\n    {:<20} {:<8}{:>9}{:>10}{:>9}\n", "arithmetic", "tensor", "max abs", "normwise", "bound");
+  text += fmt::format("\n  explicit minus absorbed\n    {:<20} {:<8}{:>9}{:>10}{:>9}\n", "arithmetic", "tensor", "max abs", "normwise",
+                      "bound");
   for (const verdict::DifferenceRow& row : result.differences) {
     if (!style.verbose && row.tensor != last) continue;
     const std::string bad = row.difference.nonfinite > 0 ? fmt::format("  {} not finite", row.difference.nonfinite) : "";
@@ -125,15 +129,16 @@ Verdict joint_verdict(const CaseResult& result) {
   return joint;
 }
 
-std::string summary_row(const CaseResult& result, const std::vector<std::string>& arithmetics, const std::string& path, bool first, const Style& style) {
-  std::string text = first ? fmt::format("{:<28}{}", result.problem.name, coloured(joint_verdict(result), 11, style)) : fmt::format("{:<39}", "");
+std::string summary_row(const CaseResult& result, const std::vector<std::string>& arithmetics, const std::string& path, bool first,
+                        const Style& style) {
+  std::string text =
+      first ? fmt::format("{:<28}{}", result.problem.name, coloured(joint_verdict(result), 11, style)) : fmt::format("{:<39}", "");
   if (arithmetics.empty()) return text + "\n";
   const std::string last = last_tensor(result);
   text += fmt::format("{:<9} {:<8}", path, last);
   for (const std::string& name : arithmetics) {
-    const auto row = std::find_if(result.errors.begin(), result.errors.end(), [&](const ErrorRow& r) {
-      return r.arithmetic == name && r.path == path && r.tensor == last;
-    });
+    const auto row = std::find_if(result.errors.begin(), result.errors.end(),
+                                  [&](const ErrorRow& r) { return r.arithmetic == name && r.path == path && r.tensor == last; });
     std::string cell = "-";
     if (row != result.errors.end()) cell = row->error.nonfinite > 0 ? "overflow" : number(row->error.normwise);
     text += fmt::format("{:>10}", cell);
@@ -153,8 +158,10 @@ std::string describe(const problem::Problem& p) {
   const bool many = p.context.size() > kLengthsShown;
   const std::vector<problem::Index> shown(p.context.begin(), many ? p.context.begin() + kLengthsShown : p.context.end());
   text += fmt::format(", B {} S {} T {}{}, H {} G {}", p.batch, p.queries, fmt::join(shown, ","), many ? ",..." : "", p.heads, p.groups);
-  if (p.is_mla()) text += fmt::format(", r {} d_c {} d_r {}", p.latent, p.content_dim, p.rope_dim);
-  else text += fmt::format(", d {}", p.head_dim);
+  if (p.is_mla())
+    text += fmt::format(", r {} d_c {} d_r {}", p.latent, p.content_dim, p.rope_dim);
+  else
+    text += fmt::format(", d {}", p.head_dim);
   text += fmt::format(" d_v {}", p.value_dim);
   if (p.model_dim > 0) text += fmt::format(" d_model {}", p.model_dim);
   if (p.start == problem::Start::x) text += ", from x";
@@ -170,7 +177,8 @@ std::string summary_text(const verdict::RunResult& run, const Style& style) {
     }
   }
   std::string text;
-  if (!arithmetics.empty()) text += "Are the two forms the same function, and how far is each number format from it? (max error / max exact value)\n\n";
+  if (!arithmetics.empty())
+    text += "Are the two forms the same function, and how far is each number format from it? (max error / max exact value)\n\n";
   std::string heading = fmt::format("{:<28}{:<11}", "case", "exact");
   if (!arithmetics.empty()) heading += fmt::format("{:<9} {:<8}", "form", "tensor");
   for (const std::string& name : arithmetics) heading += fmt::format("{:>10}", name);
@@ -181,8 +189,9 @@ std::string summary_text(const verdict::RunResult& run, const Style& style) {
   }
   text += "\n";
   if (!arithmetics.empty()) {
-    text += "exact: is explicit = absorbed? Asked of prime field (full size), rationals (small dims), true functions (to 1024 bits)\n"
-            "errors are measured; their bounds are not computed yet. All of one case: equinorm verify CASE\n";
+    text +=
+        "exact: is explicit = absorbed? Asked of prime field (full size), rationals (small dims), true functions (to 1024 bits)\n"
+        "errors are measured; their bounds are not computed yet. All of one case: equinorm verify CASE\n";
   }
   for (const CaseResult& result : run.cases) text += failures_text(result, style);
   return text + closing_text(run, style);

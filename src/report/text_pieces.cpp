@@ -41,10 +41,12 @@ std::string coloured(Verdict verdict, std::size_t width, const Style& style) {
 std::string check_details(const verdict::ExactCheck& check) {
   std::string text = check.scope;
   if (check.elements > 0) text += fmt::format("; {} numbers compared", grouped(check.elements));
-  if (check.verdict == Verdict::equal && check.false_equal_log2 < 0) text += fmt::format("; P(false 'equal') < 2^{:.0f}", std::ceil(check.false_equal_log2));
+  if (check.verdict == Verdict::equal && check.false_equal_log2 < 0)
+    text += fmt::format("; P(false 'equal') < 2^{:.0f}", std::ceil(check.false_equal_log2));
   if (!check.rungs.empty()) {
     const verdict::LadderRung &first = check.rungs.front(), &last = check.rungs.back();
-    text += fmt::format("; difference {} at {} bits, {} at {}", power(first.log2_difference), first.bits, power(last.log2_difference), last.bits);
+    text += fmt::format("; difference {} at {} bits, {} at {}", power(first.log2_difference), first.bits, power(last.log2_difference),
+                        last.bits);
     if (std::isfinite(first.log2_difference) && std::isfinite(last.log2_difference)) text += fmt::format("; slope {:.3f}", check.slope);
   }
   return text + "; " + seconds_text(check.seconds);
@@ -57,8 +59,8 @@ std::string failures_text(const verdict::CaseResult& result, const Style& style)
     text += fmt::format("  {}: {} {}\n", result.problem.name, check.method, coloured(check.verdict, 0, style));
     if (check.difference) {
       const verdict::FirstDifference& d = *check.difference;
-      text += fmt::format("    first departs in stage {}, tensor {}{}\n      explicit {}\n      absorbed {}\n", d.stage, d.tensor, index_text(d.index),
-                          d.explicit_value, d.absorbed_value);
+      text += fmt::format("    first departs in stage {}, tensor {}{}\n      explicit {}\n      absorbed {}\n", d.stage, d.tensor,
+                          index_text(d.index), d.explicit_value, d.absorbed_value);
     }
   }
   for (const verdict::ErrorRow& row : result.errors) {
@@ -76,13 +78,17 @@ std::string closing_text(const verdict::RunResult& run, const Style& style) {
   int held = 0, failed = 0, open = 0;
   for (const verdict::CaseResult& result : run.cases) {
     for (const Verdict verdict : verdicts(result)) {
-      if (holds(verdict)) ++held;
-      else if (fails(verdict)) ++failed;
-      else ++open;
+      if (holds(verdict))
+        ++held;
+      else if (fails(verdict))
+        ++failed;
+      else
+        ++open;
     }
   }
-  std::string text = fmt::format("{} case{}, {} check{}: {} hold, {} fail, {} undecided or skipped", run.cases.size(), run.cases.size() == 1 ? "" : "s",
-                                 held + failed + open, held + failed + open == 1 ? "" : "s", held, failed, open);
+  std::string text =
+      fmt::format("{} case{}, {} check{}: {} hold, {} fail, {} undecided or skipped", run.cases.size(), run.cases.size() == 1 ? "" : "s",
+                  held + failed + open, held + failed + open == 1 ? "" : "s", held, failed, open);
   if (held + failed + open == 0) text = "nothing was decided: errors are measured, and there is no bound to judge them by";
   const int code = exit_code(run);
   return fmt::format("{} ({}; exit code {})\n", bold(text, style), seconds_text(run.seconds), code);

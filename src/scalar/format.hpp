@@ -28,8 +28,8 @@ inline constexpr int kMaxRealBits = 65536;
 
 /// Exponent range of an IEEE-style format; all values are exact in binary64 except for fp64's own subnormals.
 struct FormatLimits {
-  int min_exponent;   ///< smallest normal number is 2^min_exponent
-  int max_exponent;   ///< largest number is (2 - 2^(1-precision)) 2^max_exponent
+  int min_exponent;  ///< smallest normal number is 2^min_exponent
+  int max_exponent;  ///< largest number is (2 - 2^(1-precision)) 2^max_exponent
   double smallest_normal;
   double smallest_subnormal;
   double largest;

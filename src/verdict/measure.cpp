@@ -49,7 +49,8 @@ ErrorStatistics measure(const Tensor<double>& values, const ReferenceTensor& exa
 
 DifferenceStatistics measure_difference(const Tensor<double>& a, const Tensor<double>& b, const ReferenceTensor& exact) {
   for (const Tensor<double>* other : {&b, &exact.value}) {
-    if (a.shape() != other->shape()) throw Error("shape " + tensor::to_string(a.shape()) + " compared with " + tensor::to_string(other->shape()));
+    if (a.shape() != other->shape())
+      throw Error("shape " + tensor::to_string(a.shape()) + " compared with " + tensor::to_string(other->shape()));
   }
   DifferenceStatistics result;
   double largest = 0;

@@ -22,23 +22,23 @@ struct ReferenceTensor {
 
 using Reference = std::map<std::string, ReferenceTensor>;
 
-/// Largest errors over the elements whose exact value is finite. An element that is not finite there, or not -inf where the exact value is, counts
-/// as nonfinite and takes no part in the rest.
+/// Largest errors over the elements whose exact value is finite. An element that is not finite there, or not -inf where the exact value is,
+/// counts as nonfinite and takes no part in the rest.
 struct ErrorStatistics {
   Index elements = 0;
   Index nonfinite = 0;
   double max_abs = 0;
-  double max_relative = 0;  ///< max |error| / |exact| where the exact value is not 0
-  double max_ulp = 0;       ///< in units in the last place of `format` at the exact value
-  double normwise = 0;      ///< max |error| / max |exact|
-  std::vector<Index> worst; ///< index of max_abs (of the first nonfinite element, if any)
+  double max_relative = 0;   ///< max |error| / |exact| where the exact value is not 0
+  double max_ulp = 0;        ///< in units in the last place of `format` at the exact value
+  double normwise = 0;       ///< max |error| / max |exact|
+  std::vector<Index> worst;  ///< index of max_abs (of the first nonfinite element, if any)
 };
 
 /// Error of `values` (doubles hold every format up to fp64 exactly). Throws Error when the shapes differ.
 ErrorStatistics measure(const Tensor<double>& values, const ReferenceTensor& exact, scalar::Format format);
 
-/// max |a - b| over elements where both are finite, relative to max |exact|; where one is not, and not both the same infinity, an element counts as
-/// nonfinite. measure_difference throws Error when the shapes differ.
+/// max |a - b| over elements where both are finite, relative to max |exact|; where one is not, and not both the same infinity, an element
+/// counts as nonfinite. measure_difference throws Error when the shapes differ.
 struct DifferenceStatistics {
   Index nonfinite = 0;
   double max_abs = 0;

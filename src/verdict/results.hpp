@@ -29,7 +29,7 @@ struct LadderRung {
 struct ExactCheck {
   std::string method;  ///< "prime field", "rationals", "precision ladder"
   Verdict verdict = Verdict::undecided;
-  std::string scope;   ///< what it ran on: "full size, 2 random points", "head 5, 8 of 4096 tokens"
+  std::string scope;  ///< what it ran on: "full size, 2 random points", "head 5, 8 of 4096 tokens"
   Index elements = 0;
   double false_equal_log2 = 0;  ///< prime field only
   std::optional<FirstDifference> difference;
@@ -43,7 +43,7 @@ struct ErrorRow {
   std::string arithmetic;  ///< "bf16", "bf16/fp32" (storage/accumulate)
   std::string path;        ///< "explicit", "absorbed", or the name of a file
   std::string tensor;
-  scalar::Format format{}; ///< whose ulp is meant
+  scalar::Format format{};  ///< whose ulp is meant
   ErrorStatistics error;
   std::optional<double> bound;
   Verdict verdict = Verdict::measured;
@@ -61,7 +61,7 @@ struct DifferenceRow {
 
 struct CaseResult {
   problem::Problem problem;
-  std::string mutant;     ///< faulty form that stood in place of the absorbed one; empty: none
+  std::string mutant;  ///< faulty form that stood in place of the absorbed one; empty: none
   std::vector<ExactCheck> checks;
   std::vector<ErrorRow> errors;
   std::vector<DifferenceRow> differences;

@@ -6,17 +6,28 @@ namespace equinorm::verdict {
 
 std::string to_string(Verdict verdict) {
   switch (verdict) {
-    case Verdict::equal: return "equal";
-    case Verdict::different: return "different";
-    case Verdict::within: return "within";
-    case Verdict::suspect: return "suspect";
-    case Verdict::violates: return "violates";
-    case Verdict::undecided: return "undecided";
-    case Verdict::nonfinite: return "nonfinite";
-    case Verdict::wrong_shape: return "wrong shape";
-    case Verdict::missing: return "missing";
-    case Verdict::measured: return "measured";
-    case Verdict::skipped: return "skipped";
+    case Verdict::equal:
+      return "equal";
+    case Verdict::different:
+      return "different";
+    case Verdict::within:
+      return "within";
+    case Verdict::suspect:
+      return "suspect";
+    case Verdict::violates:
+      return "violates";
+    case Verdict::undecided:
+      return "undecided";
+    case Verdict::nonfinite:
+      return "nonfinite";
+    case Verdict::wrong_shape:
+      return "wrong shape";
+    case Verdict::missing:
+      return "missing";
+    case Verdict::measured:
+      return "measured";
+    case Verdict::skipped:
+      return "skipped";
   }
   return "unknown";
 }
@@ -24,8 +35,8 @@ std::string to_string(Verdict verdict) {
 bool holds(Verdict verdict) { return verdict == Verdict::equal || verdict == Verdict::within || verdict == Verdict::suspect; }
 
 bool fails(Verdict verdict) {
-  return verdict == Verdict::different || verdict == Verdict::violates || verdict == Verdict::nonfinite || verdict == Verdict::wrong_shape ||
-         verdict == Verdict::missing;
+  return verdict == Verdict::different || verdict == Verdict::violates || verdict == Verdict::nonfinite ||
+         verdict == Verdict::wrong_shape || verdict == Verdict::missing;
 }
 
 int exit_code(const std::vector<Verdict>& verdicts) {

@@ -7,9 +7,22 @@
 
 namespace equinorm::verdict {
 
-/// product rules: `equal` and `different` are decided without rounding; within, suspect, violates and undecided speak of a bound; then structural
-/// failures of an output. `measured` carries no verdict: there is no bound yet. `skipped`: asked for, not done. A value-initialised one is undecided.
-enum class Verdict : std::uint8_t { undecided, equal, different, within, suspect, violates, nonfinite, wrong_shape, missing, measured, skipped };
+/// product rules: `equal` and `different` are decided without rounding; within, suspect, violates and undecided speak of a bound; then
+/// structural failures of an output. `measured` carries no verdict: there is no bound yet. `skipped`: asked for, not done. A
+/// value-initialised one is undecided.
+enum class Verdict : std::uint8_t {
+  undecided,
+  equal,
+  different,
+  within,
+  suspect,
+  violates,
+  nonfinite,
+  wrong_shape,
+  missing,
+  measured,
+  skipped
+};
 
 std::string to_string(Verdict verdict);
 

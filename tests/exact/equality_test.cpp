@@ -1,8 +1,9 @@
 // The exact checks: the right forms are equal under every legal plan, every mutant is told apart where it applies.
+#include "exact/equality.hpp"
+
 #include <catch2/catch.hpp>
 #include <map>
 
-#include "exact/equality.hpp"
 #include "paths/mutants.hpp"
 #include "reference/random_problem.hpp"
 

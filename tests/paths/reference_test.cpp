@@ -48,11 +48,12 @@ void check(const problem::Problem& problem, PathKind form, const PathOutput<scal
     Index compared = 0;
     for (Index i = 0; i < values.size(); ++i) {
       if (reference::is_undefined(exact[i])) continue;
-      INFO("at " << tensor::index_string(values.shape(), i) << ": exact " << exact[i].str(20) << ", got " << scalar::midpoint_double(values[i]));
+      INFO("at " << tensor::index_string(values.shape(), i) << ": exact " << exact[i].str(20) << ", got "
+                 << scalar::midpoint_double(values[i]));
       const bool live = name == "logits" ? out.live[(i / (problem.heads * problem.queries * problem.max_context()) * problem.queries +
-                                                      i / problem.max_context() % problem.queries) *
-                                                         problem.max_context() +
-                                                     i % problem.max_context()] != 0
+                                                     i / problem.max_context() % problem.queries) *
+                                                        problem.max_context() +
+                                                    i % problem.max_context()] != 0
                         : name == "lse"  ? out.lse_live[i] != 0
                                          : true;
       REQUIRE(live == !reference::is_minus_infinity(exact[i]));
