@@ -1,9 +1,10 @@
 // Pairs of binary64 numbers (double-double) that carry a rigorous radius. u = 2^-53 throughout; rounding is to nearest-even.
 //
-// The relative bounds of the pair operations are those of Joldes, Muller, Popescu, "Tight and rigorous error bounds for basic building blocks
-// of double-word arithmetic" (ACM TOMS 44, 2017): sum (AccurateDWPlusDW) 3u^2/(1 - 4u), product (DWTimesDW3) 5u^2, product by a number
-// (DWTimesFP3) 2u^2, each relative to the exact result. The radius adds 8u^2 |hi| = 2^-103 |hi|, which exceeds all of them, the step from the
-// exact to the computed result included. Error terms that underflow cost at most 4 * 2^-1074 an operation; the radius adds 2^-1060.
+// The relative bounds of the pair operations are those of Joldes, Muller, Popescu, "Tight and rigorous error bounds for basic building
+// blocks of double-word arithmetic" (ACM TOMS 44, 2017): sum (AccurateDWPlusDW) 3u^2/(1 - 4u), product (DWTimesDW3) 5u^2, product by a
+// number (DWTimesFP3) 2u^2, each relative to the exact result. The radius adds 8u^2 |hi| = 2^-103 |hi|, which exceeds all of them, the step
+// from the exact to the computed result included. Error terms that underflow cost at most 4 * 2^-1074 an operation; the radius adds
+// 2^-1060.
 //
 // Radii are computed in binary64, rounded to nearest: positive terms, at most 8 roundings and one |x| <= |hi| (1 + u), together below the
 // factor (1 + u)^9 < 1 + 2^-49; the last step multiplies by 1 + 2^-48. Overflow gives an infinite or NaN radius, never a small one.

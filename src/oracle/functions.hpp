@@ -1,6 +1,6 @@
-// exp, expm1, tanh, sigmoid, 1/sqrt and log of enclosed numbers. Everything is computed in Bounded arithmetic, which carries its own rounding
-// errors; what each function adds is its truncation error, derived beside it. Nothing trusts a library function: where one gives a starting
-// value, the remainder is measured afterwards.
+// exp, expm1, tanh, sigmoid, 1/sqrt and log of enclosed numbers. Everything is computed in Bounded arithmetic, which carries its own
+// rounding errors; what each function adds is its truncation error, derived beside it. Nothing trusts a library function: where one gives a
+// starting value, the remainder is measured afterwards.
 #pragma once
 
 #include "oracle/double_double.hpp"
@@ -25,9 +25,9 @@ EQUINORM_ORACLE_INLINE Bounded<L> multiple_of_ln2(typename L::V n) {
   return add<L>(exact<L>(n * L::set(kLn2A)), add<L>(exact<L>(n * L::set(kLn2B)), tail));
 }
 
-/// exp(t) - 1 for |t.hi| <= 0.36 / 512, t.radius ignored: t (1 + t/2 + ... + t^8/9!). What follows t^9/9! is at most 2 |t|^10/10! <= 2^-115 |t|;
-/// kept as 2^-114 |t|. Terms from t^6/6! on are computed in binary64 from t.hi: their relative error is below 2^-48 (at most 8 roundings
-/// of 2^-53 and |t - t.hi| <= 2^-53 |t| five times over).
+/// exp(t) - 1 for |t.hi| <= 0.36 / 512, t.radius ignored: t (1 + t/2 + ... + t^8/9!). What follows t^9/9! is at most 2 |t|^10/10! <= 2^-115
+/// |t|; kept as 2^-114 |t|. Terms from t^6/6! on are computed in binary64 from t.hi: their relative error is below 2^-48 (at most 8
+/// roundings of 2^-53 and |t - t.hi| <= 2^-53 |t| five times over).
 template <class L>
 EQUINORM_ORACLE_INLINE Bounded<L> expm1_small(const Bounded<L>& t) {
   using V = typename L::V;
@@ -129,9 +129,9 @@ EQUINORM_ORACLE_INLINE Bounded<L> inverse_sqrt(const Bounded<L>& s) {
 EQUINORM_ORACLE_INLINE Enclosed log1p_small(const Enclosed& z) {
   const double size = (__builtin_fabs(z.hi) + __builtin_fabs(z.lo) + z.radius) * kRoundUp;
   const Enclosed third{0x1.5555555555555p-2, 0x1.5555555555555p-56, 0x1p-109};
-  Enclosed sum = add<One>(neg<One>(third), scale<One>(z, 0.25));      // -(1/3 - z/4)
-  sum = add<One>({0.5, 0.0, 0.0}, mul<One>(sum, z));                  // 1/2 - z/3 + z^2/4
-  sum = sub<One>({1.0, 0.0, 0.0}, mul<One>(sum, z));                  // 1 - z/2 + z^2/3 - z^3/4
+  Enclosed sum = add<One>(neg<One>(third), scale<One>(z, 0.25));  // -(1/3 - z/4)
+  sum = add<One>({0.5, 0.0, 0.0}, mul<One>(sum, z));              // 1/2 - z/3 + z^2/4
+  sum = sub<One>({1.0, 0.0, 0.0}, mul<One>(sum, z));              // 1 - z/2 + z^2/3 - z^3/4
   Enclosed result = mul<One>(sum, z);
   result.radius = size <= 0x1p-10 ? (result.radius + size * size * size * size * size) * kRoundUp : kInfinity;
   return result;

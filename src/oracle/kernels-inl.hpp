@@ -9,7 +9,8 @@ namespace {
 
 /// One term of a pair dot, as kernels.hpp states.
 template <class L, bool kLowA, bool kLowB>
-EQUINORM_ORACLE_INLINE void term(typename L::V ah, typename L::V al, typename L::V bh, typename L::V bl, typename L::V& s, typename L::V& c) {
+EQUINORM_ORACLE_INLINE void term(typename L::V ah, typename L::V al, typename L::V bh, typename L::V bl, typename L::V& s,
+                                 typename L::V& c) {
   using V = typename L::V;
   const V p = ah * bh;
   const V e = L::fma(ah, bh, -p);
@@ -70,8 +71,8 @@ void squares(Index dim, const double* zh, const double* zl, double* hi, double* 
 
 /// kVectors registers of columns at once, so that their chains of additions overlap.
 template <class L, int kVectors, bool kLowE, bool kLowC>
-EQUINORM_ORACLE_INLINE void combine_columns(Index terms, const double* eh, const double* el, const double* ch, const double* cl, Index stride,
-                                            double* hi, double* lo) {
+EQUINORM_ORACLE_INLINE void combine_columns(Index terms, const double* eh, const double* el, const double* ch, const double* cl,
+                                            Index stride, double* hi, double* lo) {
   using V = typename L::V;
   V s[kVectors], c[kVectors];
   for (int v = 0; v < kVectors; ++v) s[v] = c[v] = L::set(0.0);
@@ -117,8 +118,7 @@ template <class L>
 void accumulate(Index count, const double* add_hi, const double* add_lo, double* hi, double* lo) {
   const typename L::V zero = L::set(0.0);
   for (Index j = 0; j < count; j += L::kCount) {
-    const Bounded<L> sum =
-        add<L>({L::load(hi + j), L::load(lo + j), zero}, {L::load(add_hi + j), L::load(add_lo + j), zero});
+    const Bounded<L> sum = add<L>({L::load(hi + j), L::load(lo + j), zero}, {L::load(add_hi + j), L::load(add_lo + j), zero});
     L::store(hi + j, sum.hi);
     L::store(lo + j, sum.lo);
   }
@@ -210,8 +210,8 @@ void tile(Index depth, const double* a, const double* b, double* out) {
 
 template <class L, int kRows, int kVectors>
 constexpr Kernels make_kernels() {
-  return {kRows,      kVectors * L::kCount, tile<L, kRows, kVectors>, dots<L>, squares<L>,     combine<L>,
-          accumulate<L>, statistic<L>,         turn<L>,                  logits<L>, exponentials<L>};
+  return {kRows,     kVectors * L::kCount, tile<L, kRows, kVectors>, dots<L>, squares<L>, combine<L>, accumulate<L>, statistic<L>, turn<L>,
+          logits<L>, exponentials<L>};
 }
 
 }  // namespace

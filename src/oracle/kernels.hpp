@@ -32,16 +32,16 @@ struct Kernels {
   /// As dots, of z with itself.
   void (*squares)(Index dim, const double* zh, const double* zl, double* hi, double* lo);
   /// out[j] = sum_t e[t] c[t * stride + j] for j < count, a multiple of 8; cl may be null, el may be null.
-  void (*combine)(Index terms, const double* eh, const double* el, const double* ch, const double* cl, Index stride, Index count, double* hi,
-                  double* lo);
+  void (*combine)(Index terms, const double* eh, const double* el, const double* ch, const double* cl, Index stride, Index count,
+                  double* hi, double* lo);
   /// (hi, lo) += (add_hi, add_lo) as pairs: error at most 2^-103 of the result each.
   void (*accumulate)(Index count, const double* add_hi, const double* add_lo, double* hi, double* lo);
   /// alpha = (sum factor + eps)^(-1/2).
   void (*statistic)(const BoundedBlock& sum, const Enclosed& factor, const Enclosed& eps, BoundedBlock& alpha);
   /// (x w1, y w2) turned by (cosine, sine), or without cosine only weighted. In place; the radius of each input number is `radius[t]`; the
   /// radii of the outputs are added, squared, to squared[t].
-  void (*turn)(const Enclosed& w1, const Enclosed& w2, const double* cosine, const double* sine, const double* radius, double* xh, double* xl,
-               double* yh, double* yl, double* squared);
+  void (*turn)(const Enclosed& w1, const Enclosed& w2, const double* cosine, const double* sine, const double* radius, double* xh,
+               double* xl, double* yh, double* yl, double* squared);
   /// logit = content alpha dot_c + rope beta dot_r, before any cap.
   void (*logits)(const LogitCoefficients& k, const BoundedBlock& content, const BoundedBlock& rope, const BoundedBlock& alpha,
                  const BoundedBlock& beta, BoundedBlock& logit);
@@ -49,13 +49,14 @@ struct Kernels {
   void (*exponentials)(const BoundedBlock& logit, BoundedBlock& mantissa, double* exponent);
 };
 
-/// Pair dot (dots, squares, combine): for every term p = fl(ah bh), e by fma, s and sigma by TwoSum, c += fl((sigma + e) + fma(ah, bl, al bh));
-/// the result is s + c, normalised exactly. For |al| <= u |ah|, |bl| <= u |bh|, n <= 2^24 terms and M >= sum |ah bh|:
+/// Pair dot (dots, squares, combine): for every term p = fl(ah bh), e by fma, s and sigma by TwoSum, c += fl((sigma + e) + fma(ah, bl, al
+/// bh)); the result is s + c, normalised exactly. For |al| <= u |ah|, |bl| <= u |bh|, n <= 2^24 terms and M >= sum |ah bh|:
 ///
 ///   |result - sum (ah + al)(bh + bl)| <= (n + 4)^2 u^2 M + 2^-1040.
 ///
-/// Why: sum |sigma_k| <= u sum |s_k| <= n u (1 + 2^-28) M, sum |e_k| <= u M, the cross terms together 2u (1 + u) M: at most (n + 3) u (1 + 2^-27)
-/// M enter c, each through at most n + 3 roundings, which lose gamma_(n+3) of it; the products al bl that are left out are u^2 M. The sum,
+/// Why: sum |sigma_k| <= u sum |s_k| <= n u (1 + 2^-28) M, sum |e_k| <= u M, the cross terms together 2u (1 + u) M: at most (n + 3) u (1 +
+/// 2^-27) M enter c, each through at most n + 3 roundings, which lose gamma_(n+3) of it; the products al bl that are left out are u^2 M.
+/// The sum,
 /// ((n+3)^2 (1 + 2^-26) + 1 + ...) u^2 M, is below (n + 4)^2 u^2 M. Underflow loses less than 4 n 2^-1074 <= 2^-1048.
 inline double pair_dot_error(Index n, double magnitude) {
   const double terms = static_cast<double>(n + 4);

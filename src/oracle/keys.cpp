@@ -65,7 +65,8 @@ struct Tables {
 
 Tables read_tables(const Model& model, const KeyBlock& block) {
   const Index pairs = model.problem.rotated_dim() / 2;
-  Tables tables{std::vector<double>(static_cast<std::size_t>(pairs * kBlock)), std::vector<double>(static_cast<std::size_t>(pairs * kBlock))};
+  Tables tables{std::vector<double>(static_cast<std::size_t>(pairs * kBlock)),
+                std::vector<double>(static_cast<std::size_t>(pairs * kBlock))};
   if (pairs == 0) return tables;
   const tensor::AnyTensor &cosines = model.input("rope_cos"), &sines = model.input("rope_sin");
   std::vector<double> row(static_cast<std::size_t>(pairs));
@@ -97,9 +98,8 @@ void turn(const Model& model, const Tables& tables, Index g, Rows& rope) {
     double *xh = rope.hi.data() + pair.first * kBlock, *xl = rope.lo.data() + pair.first * kBlock;
     double* yh = alone ? spare_hi : rope.hi.data() + pair.second * kBlock;
     double* yl = alone ? spare_lo : rope.lo.data() + pair.second * kBlock;
-    kernels().turn(weight(pair.first), alone ? Enclosed{0, 0, 0} : weight(pair.second),
-                   turns ? tables.cosine.data() + i * kBlock : nullptr, turns ? tables.sine.data() + i * kBlock : nullptr, rope.radius, xh, xl,
-                   yh, yl, squared);
+    kernels().turn(weight(pair.first), alone ? Enclosed{0, 0, 0} : weight(pair.second), turns ? tables.cosine.data() + i * kBlock : nullptr,
+                   turns ? tables.sine.data() + i * kBlock : nullptr, rope.radius, xh, xl, yh, yl, squared);
   }
   // Squares of radii below 2^-530 may underflow.
   for (Index t = 0; t < kBlock; ++t) rope.radius[t] = norm_from_squares(squared[t]);
@@ -130,12 +130,16 @@ void load_gqa(const Model& model, const Tables& tables, KeyBlock& block) {
   const Problem& p = model.problem;
   const Index token = block.b * p.max_context() + block.first;
   Rows x;
-  if (model.from_x()) x = read_rows(model.input("x"), token * p.model_dim, block.count, p.model_dim, p.model_dim);
+  SlicedRows sliced;
+  if (model.from_x()) {
+    x = read_rows(model.input("x"), token * p.model_dim, block.count, p.model_dim, p.model_dim);
+    sliced = slice(x);
+  }
   for (Index g = 0; g < p.groups; ++g) {
     Rows key, value;
     if (model.from_x()) {
-      model.key_matrices[static_cast<std::size_t>(g)].multiply(x, key);
-      model.value_matrices[static_cast<std::size_t>(g)].multiply(x, value);
+      model.key_matrices[static_cast<std::size_t>(g)].multiply(x, sliced, key);
+      model.value_matrices[static_cast<std::size_t>(g)].multiply(x, sliced, value);
     } else {
       key = read_rows(model.input("k"), (token * p.groups + g) * p.head_dim, block.count, p.head_dim, p.groups * p.head_dim);
       value = read_rows(model.input("v"), (token * p.groups + g) * p.value_dim, block.count, p.value_dim, p.groups * p.value_dim);
@@ -151,7 +155,7 @@ void load_gqa(const Model& model, const Tables& tables, KeyBlock& block) {
 
 KeyBlock load_keys(const Model& model, Index b, Index first, Index count) {
   const Problem& p = model.problem;
-  KeyBlock block{b, first, count, {}, {}, {}, {}, {}};
+  KeyBlock block{b, first, count, {}, {}, {}, {}, {}, {}};
   const Tables tables = read_tables(model, block);
   const Index token = b * p.max_context() + first;
   if (!p.is_mla()) {
@@ -161,16 +165,18 @@ KeyBlock load_keys(const Model& model, Index b, Index first, Index count) {
   Rows rope;
   if (model.from_x()) {
     const Rows x = read_rows(model.input("x"), token * p.model_dim, count, p.model_dim, p.model_dim);
-    model.latent_matrix.multiply(x, block.latent);
+    const SlicedRows sliced = slice(x);
+    model.latent_matrix.multiply(x, sliced, block.latent);
     if (!model.latent_gamma.empty()) normalise(model, count, block.latent);
     BoundedBlock unused;
     measure(block.latent, unused);
-    if (p.rope_dim > 0) model.rope_matrix.multiply(x, rope);
+    if (p.rope_dim > 0) model.rope_matrix.multiply(x, sliced, rope);
   } else {
     block.latent = read_rows(model.input("c"), token * p.latent, count, p.latent, p.latent);
     if (p.rope_dim > 0) rope = read_rows(model.input("k_rope"), token * p.rope_dim, count, p.rope_dim, p.rope_dim);
   }
   if (p.rope_dim > 0) add_rope(model, tables, 0, std::move(rope), block);
+  block.latent_slices = slice(block.latent);
   block.values.push_back(to_values(block.latent, count));
   return block;
 }
@@ -178,7 +184,7 @@ KeyBlock load_keys(const Model& model, Index b, Index first, Index count) {
 Rows content_keys(const Model& model, const KeyBlock& block, Index g, BoundedBlock& squares) {
   Rows keys;
   if (model.problem.is_mla()) {
-    model.key_matrices[static_cast<std::size_t>(g)].multiply(block.latent, keys);
+    model.key_matrices[static_cast<std::size_t>(g)].multiply(block.latent, block.latent_slices, keys);
   } else {
     keys = block.content[static_cast<std::size_t>(g)];
   }

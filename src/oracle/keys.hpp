@@ -11,18 +11,19 @@ namespace equinorm::oracle {
 struct Values {
   Index stride = 0;
   std::vector<double> hi, low;
-  double largest = 0;      ///< upper bound of |hi|
-  double radius = 0;       ///< upper bound of the error of any element
+  double largest = 0;  ///< upper bound of |hi|
+  double radius = 0;   ///< upper bound of the error of any element
 };
 
 /// Tokens [first, first + count) of row `b`, count <= kBlock. Arrays run over the tokens; past `count` they hold zeros.
 struct KeyBlock {
   Index b, first, count;
-  Rows latent;                 ///< mla: c
-  std::vector<Rows> rope;      ///< weighted and turned RoPE blocks: one (mla) or one per group; empty without a RoPE block
+  Rows latent;  ///< mla: c
+  SlicedRows latent_slices;
+  std::vector<Rows> rope;                  ///< weighted and turned RoPE blocks: one (mla) or one per group; empty without a RoPE block
   std::vector<BoundedBlock> rope_squares;  ///< of the raw RoPE blocks
-  std::vector<Rows> content;   ///< gqa: raw content dims per group
-  std::vector<Values> values;  ///< mla: c, one; gqa: v per group
+  std::vector<Rows> content;               ///< gqa: raw content dims per group
+  std::vector<Values> values;              ///< mla: c, one; gqa: v per group
 };
 
 KeyBlock load_keys(const Model& model, Index b, Index first, Index count);

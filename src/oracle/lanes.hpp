@@ -1,7 +1,7 @@
 // One binary64 number, or a SIMD register of them, with the few operations that the oracle's kernels need.
 //
-// Compiled for several instruction sets into one program: everything is forced inline and a lane type exists only where its instructions do,
-// so that no out-of-line copy can be merged with one that the processor cannot run.
+// Compiled for several instruction sets into one program: everything is forced inline and a lane type exists only where its instructions
+// do, so that no out-of-line copy can be merged with one that the processor cannot run.
 #pragma once
 
 #if defined(__AVX2__) || defined(__AVX512F__)

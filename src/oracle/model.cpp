@@ -1,5 +1,7 @@
 #include "oracle/model.hpp"
 
+#include <tbb/parallel_for.h>
+
 #include <algorithm>
 
 #include "problem/tensors.hpp"
@@ -57,9 +59,11 @@ Model::Model(const Problem& p, const TensorMap& tensors)
     if (has(name) && normed && p.norm.weight != NormWeight::none) small_[name] = read_all(input(name));
   }
   if (p.is_mla()) {
-    for (Index g = 0; g < p.groups; ++g) {
-      key_matrices.emplace_back(read_matrix(input("w_k"), g * p.latent * p.content_dim, p.latent, p.content_dim, p.content_dim));
-    }
+    key_matrices.resize(static_cast<std::size_t>(p.groups));
+    tbb::parallel_for(Index{0}, p.groups, [&](Index g) {
+      key_matrices[static_cast<std::size_t>(g)] =
+          Matrix(read_matrix(input("w_k"), g * p.latent * p.content_dim, p.latent, p.content_dim, p.content_dim));
+    });
     if (from_x()) {
       latent_matrix = Matrix(read_matrix(input("w_dkv"), 0, p.model_dim, p.latent, p.latent));
       if (p.rope_dim > 0) rope_matrix = Matrix(read_matrix(input("w_kr"), 0, p.model_dim, p.rope_dim, p.rope_dim));
@@ -115,8 +119,7 @@ Model::Range Model::visible(Index b, Index i) const {
 std::vector<Enclosed> normalise_latent(const Model& model, const std::vector<Enclosed>& z, const std::vector<double>& gamma) {
   Enclosed squares{0, 0, 0};
   for (const Enclosed& value : z) squares = add<One>(squares, mul<One>(value, value));
-  const Enclosed inverse =
-      inverse_sqrt<One>(add<One>(mul<One>(squares, model.mean_factor(static_cast<Index>(z.size()), true)), model.eps));
+  const Enclosed inverse = inverse_sqrt<One>(add<One>(mul<One>(squares, model.mean_factor(static_cast<Index>(z.size()), true)), model.eps));
   std::vector<Enclosed> result;
   for (std::size_t m = 0; m < z.size(); ++m) result.push_back(mul<One>(mul<One>(z[m], inverse), gamma[m]));
   return result;

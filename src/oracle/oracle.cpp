@@ -23,6 +23,7 @@ constexpr Index kChunk = 4 * kBlock;
 /// Doubles that the sums of one task may take; more queries than fit see the keys in several passes.
 constexpr Index kStateElements = Index{1} << 21;
 
+/// Rounding mode and flushing are per thread, and a worker of the pool may differ from the caller: every task asks.
 void check_arithmetic() {
   volatile double smallest = std::numeric_limits<double>::min();
   if (std::fegetround() != FE_TONEAREST || smallest / 2 == 0) {
@@ -30,7 +31,7 @@ void check_arithmetic() {
   }
 }
 
-/// Rounding mode and flushing are per thread; a worker of the pool may differ from the caller.
+/// One call of enclose.
 class Run {
  public:
   Run(const Problem& problem, const TensorMap& inputs, const std::set<std::string>& wanted);
@@ -108,7 +109,8 @@ void Run::run_batch(Index b, Index first, Index count, bool first_pass) {
   if (needs_keys_) states = sum_keys(batch, {first_pass ? find("alpha_k") : nullptr, find("logits")});
   tbb::parallel_for(Index{0}, count, [&](Index i) {
     check_arithmetic();
-    finish_query(b, first + i, &batch.heads[static_cast<std::size_t>(i * problem_.heads)], &states[static_cast<std::size_t>(i * problem_.heads)]);
+    finish_query(b, first + i, &batch.heads[static_cast<std::size_t>(i * problem_.heads)],
+                 &states[static_cast<std::size_t>(i * problem_.heads)]);
   });
 }
 
@@ -160,7 +162,8 @@ void Run::record_weights(Index b, Index i, Index h, const SoftmaxState& state) {
     const Exponential<One> e = exponential<One>({logits.value[at], logits.low[at], logits.low_radius[at]});
     const Enclosed mantissa = add<One>(e.fraction, {1, 0, 0});
     const double shift = e.exponent - state.exponent;
-    const Enclosed weight = shift >= -1000 ? scale<One>(mantissa, power_of_two(shift)) : Enclosed{0, 0, mantissa.radius * 0x1p-999 + 0x1p-998};
+    const Enclosed weight =
+        shift >= -1000 ? scale<One>(mantissa, power_of_two(shift)) : Enclosed{0, 0, mantissa.radius * 0x1p-999 + 0x1p-998};
     record(results_.at("p"), at, div<One>(weight, state.total));
   }
 }

@@ -10,16 +10,16 @@
 
 namespace equinorm::oracle {
 
-/// Per element: |exact - value| <= radius and |exact - (value + low)| <= low_radius. -inf (masked logits, lse of nothing) is exact: radii 0.
-/// A radius is +inf where no enclosure was found: the exact value does not exist (eps 0 with a zero row), something overflows
-/// binary64, or logits are so large (about 1e20 and more) that pairs of doubles cannot tell their exponentials.
+/// Per element: |exact - value| <= radius and |exact - (value + low)| <= low_radius. -inf (masked logits, lse of nothing) is exact: radii
+/// 0. A radius is +inf where no enclosure was found: the exact value does not exist (eps 0 with a zero row), something overflows binary64,
+/// or logits are so large (about 1e20 and more) that pairs of doubles cannot tell their exponentials.
 struct EnclosedTensor {
   tensor::Tensor<double> value, low, radius, low_radius;
 };
 using Enclosures = std::map<std::string, EnclosedTensor>;
 
-/// The outputs that the oracle knows: alpha_k, alpha_q, q_tilde, logits, lse, p, u, o, o_gated, y, as far as the problem has them. Shapes as
-/// problem::output_tensors; elements that the problem does not define (padding) are 0 with radius 0.
+/// The outputs that the oracle knows: alpha_k, alpha_q, q_tilde, logits, lse, p, u, o, o_gated, y, as far as the problem has them. Shapes
+/// as problem::output_tensors; elements that the problem does not define (padding) are 0 with radius 0.
 std::set<std::string> enclosed_names(const problem::Problem& problem);
 
 /// Encloses the outputs in `wanted` (empty: all of enclosed_names). The explicit formula (3), (5), (9): keys are materialised in blocks of

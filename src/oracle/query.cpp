@@ -75,8 +75,7 @@ Heads QueryProjection::raw(const Model& model, Index b, Index i) const {
   const Problem& p = model.problem;
   Heads heads(static_cast<std::size_t>(p.heads));
   if (model.from_x()) {
-    std::vector<Enclosed> row =
-        exact_row(model.input("x"), (b * p.max_context() + p.query_position(b, i)) * p.model_dim, p.model_dim);
+    std::vector<Enclosed> row = exact_row(model.input("x"), (b * p.max_context() + p.query_position(b, i)) * p.model_dim, p.model_dim);
     if (down_.rows > 0) row = times(make_row(row), down_);
     if (!gamma_.empty()) row = normalise_latent(model, row, gamma_);
     const std::vector<Enclosed> all = times(make_row(row), up_);

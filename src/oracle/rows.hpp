@@ -35,7 +35,8 @@ double norm_from_squares(double sum_of_squares);
 /// Fills rows.norm; returns ||exact||^2 of every token.
 void measure(Rows& rows, BoundedBlock& squares);
 
-/// Error of a pair dot of two vectors of `n` elements: pair_dot_error with M <= ||a|| ||b|| (Cauchy-Schwarz), and what their own errors add.
+/// Error of a pair dot of two vectors of `n` elements: pair_dot_error with M <= ||a|| ||b|| (Cauchy-Schwarz), and what their own errors
+/// add.
 double dot_error(Index n, double norm_a, double radius_a, double norm_b, double radius_b);
 
 /// sum_j rows[j][t] vector[j] for every token.

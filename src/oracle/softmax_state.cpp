@@ -44,8 +44,8 @@ void SoftmaxState::add_tokens(const BoundedBlock& mantissa, const double* expone
     lo.resize(hi.size());
   }
   std::vector<double> sum_hi(hi.size()), sum_lo(hi.size());
-  kernels().combine(terms, eh, el, values.hi.data() + begin * stride, values.low.empty() ? nullptr : values.low.data() + begin * stride, stride,
-                    stride, sum_hi.data(), sum_lo.data());
+  kernels().combine(terms, eh, el, values.hi.data() + begin * stride, values.low.empty() ? nullptr : values.low.data() + begin * stride,
+                    stride, stride, sum_hi.data(), sum_lo.data());
   kernels().accumulate(stride, sum_hi.data(), sum_lo.data(), hi.data(), lo.data());
   // Mantissas are positive, so sum e |v| <= largest sum e; 96 roundings each lose less than 2^-40.
   weights *= 1 + 0x1p-40;
