@@ -1,0 +1,218 @@
+// Bodies of the kernels for one lane type L. Included by kernels_*.cpp, each inside its own anonymous namespace's instantiation.
+#pragma once
+
+#include "oracle/functions.hpp"
+#include "oracle/kernels.hpp"
+
+namespace equinorm::oracle {
+namespace {
+
+/// One term of a pair dot, as kernels.hpp states.
+template <class L, bool kLowA, bool kLowB>
+EQUINORM_ORACLE_INLINE void term(typename L::V ah, typename L::V al, typename L::V bh, typename L::V bl, typename L::V& s,
+                                 typename L::V& c) {
+  using V = typename L::V;
+  const V p = ah * bh;
+  const V e = L::fma(ah, bh, -p);
+  V next, sigma;
+  two_sum<L>(s, p, next, sigma);
+  V small = sigma + e;
+  if constexpr (kLowA && kLowB) {
+    small = small + L::fma(ah, bl, al * bh);
+  } else if constexpr (kLowA) {
+    small = small + al * bh;
+  } else if constexpr (kLowB) {
+    small = small + ah * bl;
+  }
+  s = next;
+  c = c + small;
+}
+
+template <class L, bool kLowA, bool kLowZ>
+void dots_of(Index dim, const double* zh, const double* zl, const double* ah, const double* al, double* hi, double* lo) {
+  using V = typename L::V;
+  const V zero = L::set(0.0);
+  for (Index t = 0; t < kBlock; t += L::kCount) {
+    V s = zero, c = zero;
+    for (Index j = 0; j < dim; ++j) {
+      const V a = L::set(ah[j]), a_low = kLowA ? L::set(al[j]) : zero;
+      const V z = L::load(zh + j * kBlock + t), z_low = kLowZ ? L::load(zl + j * kBlock + t) : zero;
+      term<L, kLowA, kLowZ>(a, a_low, z, z_low, s, c);
+    }
+    two_sum<L>(s, c, s, c);
+    L::store(hi + t, s);
+    L::store(lo + t, c);
+  }
+}
+
+template <class L>
+void dots(Index dim, const double* zh, const double* zl, const double* ah, const double* al, double* hi, double* lo) {
+  if (al != nullptr) {
+    zl != nullptr ? dots_of<L, true, true>(dim, zh, zl, ah, al, hi, lo) : dots_of<L, true, false>(dim, zh, zl, ah, al, hi, lo);
+  } else {
+    zl != nullptr ? dots_of<L, false, true>(dim, zh, zl, ah, al, hi, lo) : dots_of<L, false, false>(dim, zh, zl, ah, al, hi, lo);
+  }
+}
+
+template <class L>
+void squares(Index dim, const double* zh, const double* zl, double* hi, double* lo) {
+  using V = typename L::V;
+  for (Index t = 0; t < kBlock; t += L::kCount) {
+    V s = L::set(0.0), c = L::set(0.0);
+    for (Index j = 0; j < dim; ++j) {
+      const V z = L::load(zh + j * kBlock + t), z_low = zl != nullptr ? L::load(zl + j * kBlock + t) : L::set(0.0);
+      term<L, true, true>(z, z_low, z, z_low, s, c);
+    }
+    two_sum<L>(s, c, s, c);
+    L::store(hi + t, s);
+    L::store(lo + t, c);
+  }
+}
+
+/// kVectors registers of columns at once, so that their chains of additions overlap.
+template <class L, int kVectors, bool kLowE, bool kLowC>
+EQUINORM_ORACLE_INLINE void combine_columns(Index terms, const double* eh, const double* el, const double* ch, const double* cl,
+                                            Index stride, double* hi, double* lo) {
+  using V = typename L::V;
+  V s[kVectors], c[kVectors];
+  for (int v = 0; v < kVectors; ++v) s[v] = c[v] = L::set(0.0);
+  for (Index t = 0; t < terms; ++t) {
+    const V e = L::set(eh[t]), e_low = kLowE ? L::set(el[t]) : L::set(0.0);
+    for (int v = 0; v < kVectors; ++v) {
+      const Index at = t * stride + v * L::kCount;
+      term<L, kLowE, kLowC>(e, e_low, L::load(ch + at), kLowC ? L::load(cl + at) : L::set(0.0), s[v], c[v]);
+    }
+  }
+  for (int v = 0; v < kVectors; ++v) {
+    two_sum<L>(s[v], c[v], s[v], c[v]);
+    L::store(hi + v * L::kCount, s[v]);
+    L::store(lo + v * L::kCount, c[v]);
+  }
+}
+
+template <class L, bool kLowE, bool kLowC>
+void combine_of(Index terms, const double* eh, const double* el, const double* ch, const double* cl, Index stride, Index count, double* hi,
+                double* lo) {
+  constexpr int kVectors = 4;
+  Index j = 0;
+  const auto low = [&](Index at) { return kLowC ? cl + at : nullptr; };
+  for (; j + kVectors * L::kCount <= count; j += kVectors * L::kCount) {
+    combine_columns<L, kVectors, kLowE, kLowC>(terms, eh, el, ch + j, low(j), stride, hi + j, lo + j);
+  }
+  for (; j < count; j += L::kCount) combine_columns<L, 1, kLowE, kLowC>(terms, eh, el, ch + j, low(j), stride, hi + j, lo + j);
+}
+
+template <class L>
+void combine(Index terms, const double* eh, const double* el, const double* ch, const double* cl, Index stride, Index count, double* hi,
+             double* lo) {
+  if (el != nullptr) {
+    cl != nullptr ? combine_of<L, true, true>(terms, eh, el, ch, cl, stride, count, hi, lo)
+                  : combine_of<L, true, false>(terms, eh, el, ch, cl, stride, count, hi, lo);
+  } else {
+    cl != nullptr ? combine_of<L, false, true>(terms, eh, el, ch, cl, stride, count, hi, lo)
+                  : combine_of<L, false, false>(terms, eh, el, ch, cl, stride, count, hi, lo);
+  }
+}
+
+template <class L>
+void accumulate(Index count, const double* add_hi, const double* add_lo, double* hi, double* lo) {
+  const typename L::V zero = L::set(0.0);
+  for (Index j = 0; j < count; j += L::kCount) {
+    const Bounded<L> sum = add<L>({L::load(hi + j), L::load(lo + j), zero}, {L::load(add_hi + j), L::load(add_lo + j), zero});
+    L::store(hi + j, sum.hi);
+    L::store(lo + j, sum.lo);
+  }
+}
+
+template <class L>
+EQUINORM_ORACLE_INLINE Bounded<L> load_block(const BoundedBlock& block, Index t) {
+  return load<L>(block.hi + t, block.lo + t, block.radius + t);
+}
+
+template <class L>
+EQUINORM_ORACLE_INLINE void store_block(BoundedBlock& block, Index t, const Bounded<L>& x) {
+  L::store(block.hi + t, x.hi);
+  L::store(block.lo + t, x.lo);
+  L::store(block.radius + t, x.radius);
+}
+
+template <class L>
+void statistic(const BoundedBlock& sum, const Enclosed& factor, const Enclosed& eps, BoundedBlock& alpha) {
+  for (Index t = 0; t < kBlock; t += L::kCount) {
+    const Bounded<L> s = add<L>(mul<L>(load_block<L>(sum, t), spread<L>(factor)), spread<L>(eps));
+    store_block<L>(alpha, t, inverse_sqrt<L>(s));
+  }
+}
+
+template <class L>
+void turn(const Enclosed& w1, const Enclosed& w2, const double* cosine, const double* sine, const double* radius, double* xh, double* xl,
+          double* yh, double* yl, double* squared) {
+  using V = typename L::V;
+  for (Index t = 0; t < kBlock; t += L::kCount) {
+    const V r = L::load(radius + t);
+    Bounded<L> x = mul<L>({L::load(xh + t), L::load(xl + t), r}, spread<L>(w1));
+    Bounded<L> y = mul<L>({L::load(yh + t), L::load(yl + t), r}, spread<L>(w2));
+    if (cosine != nullptr) {
+      const V c = L::load(cosine + t), s = L::load(sine + t);
+      const Bounded<L> turned = sub<L>(mul<L>(x, c), mul<L>(y, s));
+      y = add<L>(mul<L>(x, s), mul<L>(y, c));
+      x = turned;
+    }
+    L::store(xh + t, x.hi);
+    L::store(xl + t, x.lo);
+    L::store(yh + t, y.hi);
+    L::store(yl + t, y.lo);
+    L::store(squared + t, (L::load(squared + t) + x.radius * x.radius + y.radius * y.radius) * kRoundUp);
+  }
+}
+
+template <class L>
+void logits(const LogitCoefficients& k, const BoundedBlock& content, const BoundedBlock& rope, const BoundedBlock& alpha,
+            const BoundedBlock& beta, BoundedBlock& logit) {
+  for (Index t = 0; t < kBlock; t += L::kCount) {
+    Bounded<L> sum = load_block<L>(content, t);
+    if (k.joint) sum = add<L>(sum, load_block<L>(rope, t));
+    sum = mul<L>(mul<L>(sum, load_block<L>(alpha, t)), spread<L>(k.content));
+    if (!k.joint) sum = add<L>(sum, mul<L>(mul<L>(load_block<L>(rope, t), load_block<L>(beta, t)), spread<L>(k.rope)));
+    store_block<L>(logit, t, sum);
+  }
+}
+
+template <class L>
+void exponentials(const BoundedBlock& logit, BoundedBlock& mantissa, double* exponent) {
+  for (Index t = 0; t < kBlock; t += L::kCount) {
+    const Exponential<L> e = exponential<L>(load_block<L>(logit, t));
+    store_block<L>(mantissa, t, add<L>(e.fraction, exact<L>(L::set(1.0))));
+    L::store(exponent + t, e.exponent);
+  }
+}
+
+/// kRows x kVectors registers of sums.
+template <class L, int kRows, int kVectors>
+void tile(Index depth, const double* a, const double* b, double* out) {
+  using V = typename L::V;
+  V sum[kRows][kVectors];
+  for (int i = 0; i < kRows; ++i) {
+    for (int v = 0; v < kVectors; ++v) sum[i][v] = L::set(0.0);
+  }
+  for (Index k = 0; k < depth; ++k) {
+    V right[kVectors];
+    for (int v = 0; v < kVectors; ++v) right[v] = L::load(b + (k * kVectors + v) * L::kCount);
+    for (int i = 0; i < kRows; ++i) {
+      const V left = L::set(a[k * kRows + i]);
+      for (int v = 0; v < kVectors; ++v) sum[i][v] = L::fma(left, right[v], sum[i][v]);
+    }
+  }
+  for (int i = 0; i < kRows; ++i) {
+    for (int v = 0; v < kVectors; ++v) L::store(out + i * kBlock + v * L::kCount, sum[i][v]);
+  }
+}
+
+template <class L, int kRows, int kVectors>
+constexpr Kernels make_kernels() {
+  return {kRows,     kVectors * L::kCount, tile<L, kRows, kVectors>, dots<L>, squares<L>, combine<L>, accumulate<L>, statistic<L>, turn<L>,
+          logits<L>, exponentials<L>};
+}
+
+}  // namespace
+}  // namespace equinorm::oracle

@@ -1,0 +1,55 @@
+// tokens x matrix for a block of tokens: the product that costs nearly everything.
+//
+// Exact form. A token's vector c and a column W_j are cut into slices on grids of powers of two, c = c_1 + c_2 + ... + c_rest, every c_s a
+// multiple of U with ||c_s||_1 <= 2^30 U, every W_s a multiple of V with max |W_s| <= 2^23 V. Each partial sum of c_s . W_s', in any order,
+// is then an integer of at most 2^53 units U V: plain binary64 fused multiply-adds are exact. 16-bit data need one slice each, fp32 two.
+// The few bits that slices leave (`Leftover`) are added one by one with error-free transformations; whatever those lose is counted, usually
+// nothing:
+//
+//   c . W_j = sum_(s,s') c_s . W_s' + c_rest . W_j + (c - c_rest) . W_rest.
+//
+// Where the data do not fit (fp64 data, exponents beyond 2^+-400) the pair dot of kernels.hpp is used instead.
+#pragma once
+
+#include "oracle/rows.hpp"
+
+namespace equinorm::oracle {
+
+/// One element's bits below the last grid. `outer`: token (of Rows) or column (of a matrix); `inner`: position along the sum.
+struct Leftover {
+  Index outer, inner;
+  double value;
+};
+
+/// Exact rows of a block, cut and packed for the tile kernel: slice s holds [kBlock / width][dim][width].
+struct SlicedRows {
+  bool usable = false;
+  std::vector<std::vector<double>> slices;
+  std::vector<Leftover> rest;
+};
+SlicedRows slice(const Rows& rows);
+
+/// The right-hand side of block products.
+class Matrix {
+ public:
+  Matrix() = default;
+  explicit Matrix(const Dense& values);
+  Index depth() const { return values_.rows; }
+  Index columns() const { return values_.columns; }
+  bool sliced() const { return !slices_.empty(); }
+
+  /// out[j][t] = sum_m in[m][t] values[m][j], norms not filled. `sliced` is slice(in), made once for many matrices.
+  void multiply(const Rows& in, const SlicedRows& sliced, Rows& out) const;
+
+ private:
+  void cut();
+  void multiply_pairs(const Rows& in, Rows& out) const;
+  void multiply_slices(const Rows& in, const SlicedRows& sliced, Rows& out) const;
+
+  Dense values_, columns_;                   ///< columns_: transposed, one row per column
+  double norm_ = 0;                          ///< upper bound of the Frobenius norm
+  std::vector<std::vector<double>> slices_;  ///< packed [columns / rows][depth][rows]
+  std::vector<Leftover> rest_;
+};
+
+}  // namespace equinorm::oracle
