@@ -9,6 +9,7 @@
 #include "commands/exact_checks.hpp"
 #include "commands/measure_paths.hpp"
 #include "commands/memory.hpp"
+#include "commands/mutant_run.hpp"
 #include "commands/options.hpp"
 #include "commands/progress.hpp"
 #include "commands/publish.hpp"
@@ -71,9 +72,12 @@ class CaseRun {
       }
     }
     step("inputs", [&] { read_inputs(); });
+    const paths::Mutant* mutant = verify_.mutant.empty() ? nullptr : &paths::find_mutant(verify_.mutant);
+    if (mutant != nullptr && !mutant->expects(paths::kExact)) result_.notes.push_back(why_not_exact(*mutant));
     step("prime field", [&] { result_.checks.push_back(prime_field_check(problem_, verify_.mutant)); });
     step("rationals", [&] { result_.checks.push_back(rational_check(problem_, verify_.mutant)); });
     step("precision ladder", [&] { result_.checks.push_back(ladder_check(problem_, inputs_, verify_.mutant)); });
+    if (mutant != nullptr && mutant->expects(paths::kStructural)) run_structural_mutant(*mutant, problem_, inputs_, result_);
     if (!verify_.exact_only && verify_.mutant.empty()) measure();
     result_.problem = problem_;
     result_.seconds = seconds_since(start);

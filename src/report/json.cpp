@@ -79,6 +79,16 @@ Json json_of(const verdict::DifferenceRow& row) {
           {"bound", row.bound ? finite(*row.bound) : Json(nullptr)}};
 }
 
+Json json_of(const verdict::RuleRow& row) {
+  const bool applies = row.result.outcome != verdict::RuleOutcome::not_applicable;
+  return {{"tensor", row.tensor},
+          {"rule", row.rule},
+          {"outcome", to_string(row.result.outcome)},
+          {"figure", applies ? finite(row.result.figure) : Json(nullptr)},
+          {"threshold", applies ? finite(row.result.threshold) : Json(nullptr)},
+          {"detail", row.result.detail}};
+}
+
 Json json_of(const verdict::CaseResult& result);
 
 template <class T>
@@ -89,15 +99,11 @@ Json list_of(const std::vector<T>& items) {
 }
 
 Json json_of(const verdict::CaseResult& result) {
-  return {{"problem", json_of(result.problem)},
-          {"mutant", result.mutant.empty() ? Json(nullptr) : Json(result.mutant)},
-          {"exact_checks", list_of(result.checks)},
-          {"reference", result.reference.empty() ? Json(nullptr) : Json(result.reference)},
-          {"errors", list_of(result.errors)},
-          {"differences", list_of(result.differences)},
-          {"notes", result.notes},
-          {"reproduce", result.reproduce},
-          {"seconds", result.seconds}};
+  return {{"problem", json_of(result.problem)},     {"mutant", result.mutant.empty() ? Json(nullptr) : Json(result.mutant)},
+          {"exact_checks", list_of(result.checks)}, {"reference", result.reference.empty() ? Json(nullptr) : Json(result.reference)},
+          {"errors", list_of(result.errors)},       {"differences", list_of(result.differences)},
+          {"rules", list_of(result.rules)},         {"notes", result.notes},
+          {"reproduce", result.reproduce},          {"seconds", result.seconds}};
 }
 
 }  // namespace
