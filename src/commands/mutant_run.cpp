@@ -62,13 +62,10 @@ void run_structural_mutant(const paths::Mutant& mutant, const problem::Problem& 
 
 std::string why_not_exact(const paths::Mutant& mutant) {
   if (mutant.expects(paths::kExact)) return "";
-  if (mutant.expects(paths::kReal))
-    return "prime field and rationals keep e^lse, of which this is no function that they have: the ladder must show it";
-  if (mutant.expects(paths::kStructural)) {
-    return "exact checks cannot show this fault: it takes NaN or infinities. Shown by running it; what no query sees is NaN in that run";
-  }
-  return "exact checks cannot show this fault: it lies in the arithmetic alone. A bound must, and bounds are not computed yet: nothing is "
-         "decided";
+  if (mutant.expects(paths::kReal)) return "the exact arithmetics keep e^lse, in which this fault has no form: the ladder must show it";
+  if (mutant.expects(paths::kStructural))
+    return "exact checks have no NaN: the fault is run in floating point, with NaN where no query looks";
+  return "exact checks cannot show a fault of the arithmetic alone; a bound must, and there is none yet: nothing decided";
 }
 
 }  // namespace equinorm::commands

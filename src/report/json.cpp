@@ -99,11 +99,17 @@ Json list_of(const std::vector<T>& items) {
 }
 
 Json json_of(const verdict::CaseResult& result) {
-  return {{"problem", json_of(result.problem)},     {"mutant", result.mutant.empty() ? Json(nullptr) : Json(result.mutant)},
-          {"exact_checks", list_of(result.checks)}, {"reference", result.reference.empty() ? Json(nullptr) : Json(result.reference)},
-          {"errors", list_of(result.errors)},       {"differences", list_of(result.differences)},
-          {"rules", list_of(result.rules)},         {"notes", result.notes},
-          {"reproduce", result.reproduce},          {"seconds", result.seconds}};
+  Json json{{"problem", json_of(result.problem)},
+            {"mutant", result.mutant.empty() ? Json(nullptr) : Json(result.mutant)},
+            {"exact_checks", list_of(result.checks)},
+            {"reference", result.reference.empty() ? Json(nullptr) : Json(result.reference)},
+            {"errors", list_of(result.errors)},
+            {"differences", list_of(result.differences)},
+            {"notes", result.notes},
+            {"reproduce", result.reproduce},
+            {"seconds", result.seconds}};
+  if (!result.rules.empty()) json["rules"] = list_of(result.rules);
+  return json;
 }
 
 }  // namespace

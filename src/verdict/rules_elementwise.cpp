@@ -22,7 +22,7 @@ class Worst {
   }
   RuleResult result(const std::string& what, Index elements) {
     result_.detail = what;
-    if (failures_ > 0) result_.detail += ", " + std::to_string(failures_) + " of " + std::to_string(elements) + " elements fail";
+    if (failures_ > 0) result_.detail += ", " + std::to_string(failures_) + " of " + std::to_string(elements) + " fail";
     return result_;
   }
 
@@ -61,7 +61,7 @@ RuleResult judge_onednn(const Tensor<double>& output, const Tensor<double>& refe
   }
   RuleResult result = worst.result("relative difference", output.size());
   const bool mistrusted = output.size() >= kZeroTrustFrom && static_cast<double>(zeros) > kZeroTrust * static_cast<double>(output.size());
-  if (result.outcome == RuleOutcome::accepts && mistrusted) result.detail += ", MISTRUSTED: too many zeros (exit code 0 all the same)";
+  if (result.outcome == RuleOutcome::accepts && mistrusted) result.detail += ", MISTRUSTED (zeros), yet exit code 0";
   return result;
 }
 
@@ -110,7 +110,7 @@ RuleResult judge_flashinfer_bench(const Tensor<double>& output, const Tensor<dou
     const bool exceeds = static_cast<double>(difference) > kTolerance && static_cast<double>(relative) > kTolerance;
     worst.meet(!exceeds, std::fmin(difference, relative), kTolerance);
   }
-  return worst.result("the smaller of absolute and relative difference", output.size());
+  return worst.result("smaller of absolute and relative", output.size());
 }
 
 RuleResult judge_kernelbench(const Tensor<double>& output, const Tensor<double>& reference, const RuleCase& about) {

@@ -118,7 +118,7 @@ RuleResult judge_flashmla(const Tensor<double>& output, const Tensor<double>& re
   }
   if (failures > 0) {
     return {RuleOutcome::rejects, worst, tolerance.absolute,
-            "absolute difference, " + std::to_string(failures) + " of " + std::to_string(output.size()) + " elements fail"};
+            "absolute difference, " + std::to_string(failures) + " of " + std::to_string(output.size()) + " fail"};
   }
   const double figure = std::fabs(cosine_difference(x, y));
   return {figure > tolerance.cosine ? RuleOutcome::rejects : RuleOutcome::accepts, figure, tolerance.cosine, "cosine difference"};
