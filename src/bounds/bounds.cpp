@@ -23,10 +23,21 @@ struct AsIs {
   double table(double x) const { return x; }
 };
 
+/// Everything in binary64, any order: how the exact quantities are evaluated here.
+paths::Plan own_plan() {
+  paths::Plan plan;
+  plan.precision.storage = plan.precision.accumulate = plan.precision.statistics = scalar::kFp64;
+  plan.precision.stored.fill(scalar::kFp64);
+  return plan;
+}
+
 class BoundRun {
  public:
   BoundRun(const Setting& at, const tensor::TensorMap& inputs, const std::set<std::string>& wanted)
-      : at_(at), pb_(at.problem), in_(paths::load_inputs(AsIs{}, at.problem, inputs)) {
+      : at_(at),
+        own_(at.problem, own_plan_, PathKind::explicit_form),
+        pb_(at.problem),
+        in_(paths::load_inputs(AsIs{}, at.problem, inputs)) {
     for (const problem::TensorSpec& spec : paths::outputs_of(at.form, at.problem, at.plan)) {
       const bool needed = spec.name == "o" || (spec.name == "o_gated" && wanted.contains("y"));
       if (wanted.contains(spec.name) || needed) out_.emplace(spec.name, Tensor<double>(spec.shape));
@@ -66,12 +77,12 @@ class BoundRun {
   }
 
   void run_row(Index b) {
-    const Sources sources = make_sources(at_, in_, b);
-    const RowKeys row = make_row_keys(at_, in_, sources, b);
+    const Sources sources = make_sources(at_, in_, b), own_sources = make_sources(own_, in_, b);
+    const RowKeys row = make_row_keys(at_, in_, sources, b), own_row = make_row_keys(own_, in_, own_sources, b);
     if (Tensor<double>* kept = find("k_rope_cached")) {
       for (Index t = 0; t < row.tokens; ++t) keep(row.rope, t, kept->row(b, t));
     }
-    tbb::parallel_for(Index{0}, pb_.groups, [&](Index g) { run_group(row, g); });
+    tbb::parallel_for(Index{0}, pb_.groups, [&](Index g) { run_group(row, own_row, g); });
     finish_row(b);
   }
 
@@ -106,19 +117,21 @@ class BoundRun {
     }
   }
 
-  void run_group(const RowKeys& row, Index g) {
+  void run_group(const RowKeys& row, const RowKeys& own_row, Index g) {
     std::vector<QueryIndex> rows;
     for (Index h = 0; h < pb_.heads; ++h) {
       for (Index s = 0; pb_.group_of(h) == g && s < pb_.queries; ++s) rows.push_back({s, h});
     }
-    const GroupKeys keys = make_group_keys(at_, in_, row, g);
+    const GroupKeys keys = make_group_keys(at_, in_, row, g), own_keys = make_group_keys(own_, in_, own_row, g);
     keep_keys(row, keys, g);
     const Values values = group_values(row, g);
     const Index chunks = (static_cast<Index>(rows.size()) + kRowChunk - 1) / kRowChunk;
     tbb::parallel_for(Index{0}, chunks, [&](Index chunk) {
       const auto begin = rows.begin() + chunk * kRowChunk;
       const auto end = rows.begin() + std::min<Index>(static_cast<Index>(rows.size()), (chunk + 1) * kRowChunk);
-      attend(row, g, keys, values, std::vector<QueryIndex>(begin, end));
+      const std::vector<QueryIndex> part(begin, end);
+      Scores own = make_scores(own_, own_row, own_keys, make_queries(own_, in_, own_row, g, part), part);
+      attend(row, g, keys, values, part, std::move(own.radius));
     });
   }
 
@@ -167,10 +180,12 @@ class BoundRun {
     return own;
   }
 
-  void attend(const RowKeys& row, Index g, const GroupKeys& keys, const Values& values, const std::vector<QueryIndex>& rows) {
+  void attend(const RowKeys& row, Index g, const GroupKeys& keys, const Values& values, const std::vector<QueryIndex>& rows,
+              Tensor<double> own) {
     const Queries queries = make_queries(at_, in_, row, g, rows);
     keep_queries(row, queries, rows);
-    const Scores scores = make_scores(at_, row, keys, queries, rows);
+    Scores scores = make_scores(at_, row, keys, queries, rows);
+    scores.own = std::move(own);
     std::vector<RowWeights> weights;
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const double* sink = pb_.sink ? in_.at("sink").data() + rows[i].h : nullptr;
@@ -257,6 +272,8 @@ class BoundRun {
   }
 
   const Setting& at_;
+  paths::Plan own_plan_ = own_plan();
+  Setting own_;  ///< the explicit form in binary64: its bound says how exact the magnitudes here are
   const problem::Problem& pb_;
   paths::PathInputs<double> in_;
   Bounds out_;
@@ -265,12 +282,18 @@ class BoundRun {
 
 }  // namespace
 
+bool has_bounds(const paths::Plan& plan) {
+  const problem::Precision& precision = plan.precision;
+  const auto fits = [](scalar::Format format) { return format.kind != scalar::FormatKind::real; };
+  return fits(precision.storage) && fits(precision.accumulate) && fits(precision.statistics) &&
+         precision.order.kind != scalar::SumOrder::Kind::tensor_core;
+}
+
 Bounds error_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
                     const std::set<std::string>& wanted, const FunctionErrors& functions) {
-  for (const scalar::Format format : {plan.precision.storage, plan.precision.accumulate, plan.precision.statistics}) {
-    if (format.precision > scalar::kFp64.precision) {
-      throw Error("precision: no error bound for " + scalar::to_string(format) + "; allowed: at most 53 bits");
-    }
+  if (!has_bounds(plan)) {
+    throw Error("precision: no error bound for accumulation in " + scalar::to_string(plan.precision.accumulate) + ", order " +
+                scalar::to_string(plan.precision.order) + "; allowed: fp16, bf16, fp32, fp64, any order but a matrix unit's");
   }
   const Setting at(problem, plan, form, functions);
   return BoundRun(at, inputs, wanted).run(wanted);

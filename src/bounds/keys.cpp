@@ -95,42 +95,6 @@ void finish_content(const Setting& at, const paths::PathInputs<double>& in, cons
   }
 }
 
-/// Absolute terms behind a number: |c| |W_K| for k0, whose radius is at least `unit` times that; |k| for what is an input.
-double absolute_term(const Vectors& x, Index i, Index j, double unit) { return std::fabs(x.value.row(i)[j]) + x.radius.row(i)[j] / unit; }
-
-double square_of_terms(const Vectors& x, Index i, double unit) {
-  double sum = 0;
-  for (Index j = 0; j < x.width(); ++j) sum += std::pow(absolute_term(x, i, j, unit), 2);
-  return sum;
-}
-
-/// Lengths of the keys from absolute terms, times 1 + chi: chi, the length of those terms over S, is what a cancelling k0 costs alpha.
-void set_norms(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g, GroupKeys& keys) {
-  const problem::Problem& pb = at.problem;
-  const problem::NormTraits norm = problem::norm_traits(pb);
-  const bool latent = pb.start == problem::Start::latent;
-  const double unit = latent && pb.is_mla() ? accumulation(at.products, pb.latent).factor : phi(1, at.fa.unit() / 2);
-  const Weights weight = weights(at, in, false, false, g);
-  keys.norm.resize(static_cast<std::size_t>(row.tokens));
-  for (Index t = 0; t < row.tokens; ++t) {
-    const Vectors& raw = pb.is_mla() ? keys.k0 : row.sources->k;
-    const Index i = pb.is_mla() ? t : t * pb.groups + g;
-    double weighted = 0;
-    for (Index j = 0; j < raw.width(); ++j) {
-      const double w = weight.value.empty() ? 1 : weight.value[static_cast<std::size_t>(j)];
-      weighted += std::pow(absolute_term(raw, i, j, unit) * w, 2);
-    }
-    const double rope = row.rope.value.empty() ? 0 : square_of_terms(row.rope, t, latent ? 1 : unit);
-    double all = square_of_terms(raw, i, unit);
-    for (std::size_t other = 0; norm.over_all_heads && other < row.k0.size(); ++other) all += square_of_terms(row.k0[other], t, unit);
-    const double alpha = keys.alpha[t];
-    const bool rms = pb.norm.kind == problem::NormKind::rms;
-    const double nu = rms ? 1.0 / static_cast<double>(raw.width() * (norm.over_all_heads ? pb.groups : 1)) : 1;
-    const double chi = norm.normed ? alpha * std::sqrt(nu * all) : 0;
-    keys.norm[t] = (1 + chi) * (alpha * std::sqrt(weighted) + (norm.spans_rope ? alpha : 1) * 2 * std::sqrt(rope));
-  }
-}
-
 }  // namespace
 
 void set_rotation(const Setting& at, const paths::PathInputs<double>& in, Index position, Finish& finish) {
@@ -166,7 +130,6 @@ GroupKeys make_group_keys(const Setting& at, const paths::PathInputs<double>& in
     keys.rho[t] = at.rounds(Stored::alpha) ? stored_rho(alpha, at.format(Stored::alpha)) : alpha.rho;
   }
   finish_content(at, in, row, g, keys);
-  set_norms(at, in, row, g, keys);
   return keys;
 }
 

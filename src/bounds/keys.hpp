@@ -25,7 +25,6 @@ struct GroupKeys {
   std::vector<double> alpha, rho;  ///< [T] 1/S and its error as stored; 1 and 0 without a norm
   Vectors content;                 ///< [T,d_c], gqa [T,d]: k_hat; in gqa's deferred form without alpha_k
   Vectors rope;                    ///< unified, explicit: the group's own RoPE keys; else empty
-  std::vector<double> norm;        ///< [T] >= the length of |k_hat| built from absolute terms: what binary64 itself may lose
 };
 
 GroupKeys make_group_keys(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g);

@@ -20,7 +20,7 @@ class QueryStage {
     Queries out;
     out.content = gather(row_.sources->q_content);
     if (pb_.is_mla() && pb_.rope_dim > 0) out.rope = gather(row_.sources->q_rope);
-    out.alpha.assign(rows_.size(), 1), out.rho.assign(rows_.size(), 0), out.norm.assign(rows_.size(), 0);
+    out.alpha.assign(rows_.size(), 1), out.rho.assign(rows_.size(), 0);
     for (Index i = 0; i < n && norm_.normed; ++i) {
       const Statistic alpha = content_statistic(rows_[static_cast<std::size_t>(i)]);
       out.alpha[static_cast<std::size_t>(i)] = alpha.alpha, out.rho[static_cast<std::size_t>(i)] = alpha.rho;
@@ -69,22 +69,13 @@ class QueryStage {
     return *entry;
   }
 
-  /// q_hat of row i, and the length of its absolute terms. Where alpha_q is applied to the score the kernel's own vector lacks it; value
+  /// q_hat of row i. Where alpha_q is applied to the score the kernel's own vector lacks it; value
   /// and radius are given in units of q_hat all the same.
   void finish(Index i, Queries& out) {
     const QueryIndex& query = rows_[static_cast<std::size_t>(i)];
     const double alpha = out.alpha[static_cast<std::size_t>(i)], rho = out.rho[static_cast<std::size_t>(i)];
-    const double unit = pb_.start == problem::Start::x ? at_.fa.unit() / 2 : 1;
     const bool folded = norm_.normed && at_.folds_alpha_q();
-    double terms = 0;
-    const auto lengthen = [&](const Vectors& x, const Weights& weight, double scale) {
-      for (Index j = 0; j < x.width(); ++j) {
-        const double w = weight.value.empty() ? 1 : weight.value[static_cast<std::size_t>(j)];
-        terms += std::pow((std::fabs(x.value.row(i)[j]) + x.radius.row(i)[j] / unit) * w * scale, 2);
-      }
-    };
     const Weights& weight = gamma_q(false, query.h);
-    lengthen(out.content, weight, alpha);
     Finish how;
     how.weight = &weight, how.alpha = alpha, how.rho = rho, how.scaled = folded, how.stored = Stored::q_hat;
     if (!pb_.is_mla()) set_rotation(at_, in_, *in_.positions_q.row(row_.b, query.s), how);
@@ -97,12 +88,10 @@ class QueryStage {
         const Statistic own = statistic_over(row_.sources->q_rope, nullptr, query);
         how.alpha = own.alpha, how.rho = own.rho, how.scaled = true;
       }
-      lengthen(out.rope, rope_weight, norm_.normed ? how.alpha : 1);
       set_rotation(at_, in_, *in_.positions_q.row(row_.b, query.s), how);
       finish_row(at_, how, out.rope, i);
       if (norm_.spans_rope && !folded) scale_row(alpha, out.rope, i);
     }
-    out.norm[static_cast<std::size_t>(i)] = 2 * std::sqrt(terms);
   }
 
   static void scale_row(double factor, Vectors& x, Index i) {

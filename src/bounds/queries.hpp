@@ -17,7 +17,6 @@ struct Queries {
   Tensor<double> q_tilde;          ///< absorbed mla, [n,r]: g W_K^T
   Tensor<double> q_tilde_local;    ///< [n,r]: error of forming and storing q_tilde from the kernel's own g
   Tensor<double> q_tilde_radius;   ///< [n,r]: all of its error, common factor apart
-  std::vector<double> norm;        ///< [n] length of q_hat from absolute terms
 };
 
 Queries make_queries(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g,

@@ -74,7 +74,7 @@ class ScoreStage {
       content_ = contract(queries_.content, keys_.content, content_sum, raw, at_.fa.largest());
     }
     if (has_rope_) rope_ = contract(queries_.rope, keys_.rope.value.empty() ? row_.rope : keys_.rope, rope_sum, rope_raw, at_.fa.largest());
-    Scores out{Tensor<double>({n, tokens}), Tensor<double>({n, tokens}), Tensor<double>({n, tokens}), Tensor<std::uint8_t>({n, tokens})};
+    Scores out{Tensor<double>({n, tokens}), Tensor<double>({n, tokens}), {}, Tensor<std::uint8_t>({n, tokens})};
     for (Index i = 0; i < n; ++i) {
       for (Index t = 0; t < tokens; ++t) {
         if (!sees(pb_, row_.b, rows_[static_cast<std::size_t>(i)].s, t)) continue;
@@ -206,9 +206,6 @@ class ScoreStage {
     }
     radius += at_.store(Stored::logits, std::fabs(logit) + radius);
     if (!(std::fabs(logit) + radius <= at_.fx.largest())) radius = kInfinity;
-    // Every step of binary64's own evaluation is relative to absolute terms, whose product the two lengths bound (Cauchy-Schwarz).
-    const double steps = static_cast<double>(pb_.latent + pb_.key_dim() + 2 * pb_.model_dim + pb_.query_latent + 64);
-    out.own.row(i)[t] = 0x1p-52 * steps * (scale * queries_.norm[static_cast<std::size_t>(i)] * keys_.norm[static_cast<std::size_t>(t)]);
     out.logit.row(i)[t] = logit;
     out.radius.row(i)[t] = radius < kInfinity ? radius : kInfinity;
   }

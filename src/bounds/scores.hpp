@@ -9,7 +9,7 @@ namespace equinorm::bounds {
 struct Scores {
   Tensor<double> logit;   ///< exact value, evaluated in binary64
   Tensor<double> radius;  ///< |kernel - exact|; infinite where nothing can be said
-  Tensor<double> own;     ///< |logit - exact|: what binary64 itself may lose here
+  Tensor<double> own;     ///< |logit - exact|: what binary64 itself may lose here; empty until someone says
   Tensor<std::uint8_t> live;
 };
 

@@ -4,7 +4,8 @@
 #include <limits>
 #include <map>
 
-#include "commands/reference.hpp"
+#include "bounds/bounds.hpp"
+#include "commands/apply_bound.hpp"
 #include "paths/load_inputs.hpp"
 #include "paths/mutants.hpp"
 #include "paths/path.hpp"
@@ -19,6 +20,9 @@ using paths::PathKind;
 using paths::Plan;
 using problem::Problem;
 using tensor::Tensor;
+/// The functions of RoundedArithmetic: correctly rounded up to fp32, within 2 ulp in fp64, base e.
+constexpr bounds::FunctionErrors kOwnFunctions{.base_two = false};
+
 using Doubles = std::map<std::string, Tensor<double>>;
 
 double as_double(float x) { return x; }
@@ -138,28 +142,42 @@ std::map<std::string, std::string> main_stages(const Plan& plan, PathKind form, 
 
 }  // namespace
 
-void measure_paths(const NamedArithmetic& arithmetic, const Problem& problem, const tensor::TensorMap& inputs,
-                   const verdict::Reference& reference, const std::set<std::string>& names, verdict::CaseResult& result) {
-  const auto [explicit_out, absorbed_out] = run_arithmetic(arithmetic.plan, problem, inputs, names);
-  for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {
-    const std::string& name = spec.name;
-    if (!names.contains(name) || !reference.contains(name)) continue;
-    const scalar::Format format = format_of_output(arithmetic.plan, name);
-    for (const auto& [path, out] : {std::pair{"explicit", &explicit_out}, std::pair{"absorbed", &absorbed_out}}) {
+void measure_paths(const NamedArithmetic& arithmetic, StorageViews& views, const std::set<std::string>& names,
+                   verdict::CaseResult& result) {
+  const Problem& problem = views.problem();
+  const verdict::Reference& reference = views.given().reference;
+  const bool bounded = bounds::has_bounds(arithmetic.plan);
+  const StorageView& view = bounded ? views.stored(arithmetic.plan.precision) : views.given();
+  const auto [explicit_out, absorbed_out] = run_arithmetic(arithmetic.plan, problem, views.given().inputs, names);
+  std::map<std::string, double> both_bounds;
+  for (const auto& [form, out] : {std::pair{PathKind::explicit_form, &explicit_out}, std::pair{PathKind::absorbed_form, &absorbed_out}}) {
+    bounds::Bounds bounds;
+    if (bounded) bounds = bounds::error_bounds(problem, view.inputs, arithmetic.plan, form, names, kOwnFunctions);
+    for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {
+      const std::string& name = spec.name;
       const auto found = out->find(name);
-      if (found == out->end()) continue;
+      if (found == out->end() || !reference.contains(name)) continue;
       verdict::ErrorRow row;
       row.arithmetic = arithmetic.name;
-      row.path = path;
+      row.path = form == PathKind::explicit_form ? "explicit" : "absorbed";
       row.tensor = name;
-      row.format = format;
-      row.error = verdict::measure(found->second, reference.at(name), format);
+      row.format = format_of_output(arithmetic.plan, name);
+      row.error = verdict::measure(found->second, reference.at(name), row.format);
+      if (bounds.contains(name)) {
+        apply_bound(verdict::judge(found->second, view.reference.at(name), {bounds.at(name), {}, 0}), Unbounded::measured, row);
+        both_bounds[name] += row.bound.value_or(HUGE_VAL);
+      }
       result.errors.push_back(std::move(row));
     }
-    if (explicit_out.contains(name) && absorbed_out.contains(name)) {
-      result.differences.push_back(
-          {arithmetic.name, name, verdict::measure_difference(explicit_out.at(name), absorbed_out.at(name), reference.at(name)), {}});
-    }
+  }
+  for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {
+    const std::string& name = spec.name;
+    if (!explicit_out.contains(name) || !absorbed_out.contains(name) || !reference.contains(name)) continue;
+    verdict::DifferenceRow row{
+        arithmetic.name, name, verdict::measure_difference(explicit_out.at(name), absorbed_out.at(name), reference.at(name)), {}};
+    // Both forms approximate the same exact value.
+    if (const auto sum = both_bounds.find(name); sum != both_bounds.end() && sum->second < HUGE_VAL) row.bound = sum->second;
+    result.differences.push_back(std::move(row));
   }
 }
 

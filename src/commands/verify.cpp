@@ -113,6 +113,7 @@ class CaseRun {
     ReferenceResult reference;
     step("reference", [&] { reference = measuring_reference(problem_, inputs_, names); });
     result_.reference = reference.description;
+    StorageViews views(problem_, {inputs_, std::move(reference.tensors)}, names);
     const std::optional<inputs::Sample> sample = inputs::sample_problem(problem_, inputs_, kStageTokens, problem_.inputs.seed);
     std::vector<std::string> formats = verify_.formats;
     if (formats.empty()) {
@@ -121,7 +122,7 @@ class CaseRun {
     for (const std::string& name : formats) {
       const NamedArithmetic arithmetic = find_arithmetic(name, problem_);
       step(name, [&] {
-        measure_paths(arithmetic, problem_, inputs_, reference.tensors, names, result_);
+        measure_paths(arithmetic, views, names, result_);
         if (sample) find_main_stages(arithmetic, *sample, result_);
       });
     }

@@ -65,6 +65,8 @@ Json json_of(const verdict::ErrorRow& row) {
           {"normwise", finite(e.normwise)},
           {"worst_index", e.worst},
           {"bound", row.bound ? finite(*row.bound) : Json(nullptr)},
+          {"error_over_bound", row.ratio ? finite(*row.ratio) : Json(nullptr)},
+          {"unbounded", row.unbounded},
           {"verdict", to_string(row.verdict)},
           {"detail", row.detail.empty() ? Json(nullptr) : Json(row.detail)},
           {"main_stage", row.main_stage.empty() ? Json(nullptr) : Json(row.main_stage)}};

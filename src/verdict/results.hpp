@@ -39,14 +39,17 @@ struct ExactCheck {
   double seconds = 0;
 };
 
-/// Measured error of one tensor of one form in one arithmetic. `bound` waits for the error bounds: absent, the row is measured only.
+/// Measured error of one tensor of one form in one arithmetic, and what the bound says of it. Without a bound on every element (an
+/// intermediate may overflow, or every digit of a statistic be lost) the row is measured only.
 struct ErrorRow {
   std::string arithmetic;  ///< "bf16", "bf16/fp32" (storage/accumulate)
   std::string path;        ///< "explicit", "absorbed", or the name of a file
   std::string tensor;
   scalar::Format format{};  ///< whose ulp is meant
   ErrorStatistics error;
-  std::optional<double> bound;
+  std::optional<double> bound;  ///< largest over the elements that have one
+  std::optional<double> ratio;  ///< largest error / bound of an element
+  Index unbounded = 0;          ///< elements of which no bound says anything
   Verdict verdict = Verdict::measured;
   std::string detail;      ///< why the verdict fails, with the values; empty otherwise
   std::string main_stage;  ///< the stage whose rounding alone moves this tensor most; empty: not determined
