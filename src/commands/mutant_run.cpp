@@ -65,7 +65,7 @@ std::string why_not_exact(const paths::Mutant& mutant) {
   if (mutant.expects(paths::kReal)) return "the exact arithmetics keep e^lse, in which this fault has no form: the ladder must show it";
   if (mutant.expects(paths::kStructural))
     return "exact checks have no NaN: the fault is run in floating point, with NaN where no query looks";
-  return "exact checks cannot show a fault of the arithmetic alone; a bound must, and there is none yet: nothing decided";
+  return "exact checks cannot show a fault of the arithmetic alone; a bound must, and none is asked here: nothing decided";
 }
 
 }  // namespace equinorm::commands
