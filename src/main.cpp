@@ -107,13 +107,15 @@ int main(int argc, char** argv) {
   compare_command->add_option("CASE", compare_options.case_text, "Built-in case, model preset, config.json or problem file")->required();
   compare_command->add_option("--inputs", compare_options.inputs_path, "safetensors file with the inputs")->required();
   compare_command->add_option("--outputs", compare_options.outputs_path, "safetensors file with the outputs")->required();
+  compare_command->add_option("--rules", compare_options.rules, "Show what public acceptance rules say too: all, or ids from 'list rules'")
+      ->delimiter(',');
   add_common(*compare_command, options);
   add_overrides(*compare_command, options);
   runs(compare_command, [&] { return compare(compare_options, options); });
 
   std::string what;
   CLI::App* list_command = app.add_subcommand("list", "What there is");
-  list_command->add_option("WHAT", what, "cases, models, formats, norms, inputs, kernels, mutants, or tensors CASE");
+  list_command->add_option("WHAT", what, "cases, models, formats, norms, inputs, kernels, mutants, rules, or tensors CASE");
   std::string listed_case;
   list_command->add_option("CASE", listed_case, "With tensors: whose inputs and outputs to show");
   add_common(*list_command, options);

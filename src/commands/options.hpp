@@ -35,6 +35,7 @@ struct GenerateOptions {
 
 struct CompareOptions {
   std::string case_text, inputs_path, outputs_path;
+  std::vector<std::string> rules;  ///< public acceptance rules to show beside our verdict, or "all"
 };
 
 /// The problem that `case_text` names, with the overrides applied. Throws Error.

@@ -9,6 +9,7 @@
 #include "commands/exact_checks.hpp"
 #include "commands/measure_paths.hpp"
 #include "commands/memory.hpp"
+#include "commands/mutant_run.hpp"
 #include "commands/options.hpp"
 #include "commands/progress.hpp"
 #include "commands/publish.hpp"
@@ -80,6 +81,8 @@ class CaseRun {
       progress_.advance();
       return finished(start);
     }
+    const paths::Mutant* mutant = verify_.mutant.empty() ? nullptr : &paths::find_mutant(verify_.mutant);
+    if (mutant != nullptr && !mutant->expects(paths::kExact)) result_.notes.push_back(why_not_exact(*mutant));
     step("prime field", [&] { result_.checks.push_back(prime_field_check(problem_, verify_.mutant)); });
     step("rationals", [&] { result_.checks.push_back(rational_check(problem_, verify_.mutant)); });
     step("precision ladder", [&] { result_.checks.push_back(ladder_check(problem_, inputs_, verify_.mutant)); });

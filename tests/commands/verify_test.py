@@ -52,20 +52,24 @@ class VerifyTest(CommandTest):
 
 
 class MutantTest(CommandTest):
-    def catch(self, mutant):
+    def mutants(self):
+        """{id: letters of what must become of it}."""
+        rows = self.succeed("list", "mutants").out.splitlines()[1:-2]
+        return {row[:29].strip(): row[30:35].split() for row in rows}
+
+    def catch(self, mutant, code=1):
         """Runs the fault on the first small case where it is one; the case's JSON."""
         for name, settings in SUITE.settings.items():
             path = self.folder / "run.json"
             result = run("verify", name, "--mutant", mutant, "--exact-only", *settings, "--json", path)
             if result.code == 2 and "is the same function" in result.err:
                 continue
-            self.assertEqual((result.code, result.err), (1, ""), f"{mutant} on {name}: {result}")
+            self.assertEqual((result.code, result.err), (code, ""), f"{mutant} on {name}: {result}")
             return name, result, json.loads(path.read_text())["cases"][0]
         self.fail(f"{mutant} is a fault on no case of the suite")
 
     def test_every_mutant_is_caught(self):
-        rows = self.succeed("list", "mutants").out.splitlines()[1:]
-        mutants = [row.split()[0] for row in rows]
+        mutants = [mutant for mutant, must in self.mutants().items() if "E" in must]
         self.assertGreater(len(mutants), 40)
         for mutant in mutants:
             with self.subTest(mutant=mutant):
@@ -77,6 +81,22 @@ class MutantTest(CommandTest):
                 self.assertIn(f"stage {departure['stage']}, tensor {departure['tensor']}", result.out)
                 self.assertIn(f"reproduce: {case['reproduce']}", result.out)
                 self.assertEqual(case["mutant"], mutant)
+
+    def test_mutants_that_exact_checks_cannot_show(self):
+        """Structural ones end in what is not finite; the lse's base shows on the ladder; of rounding ones nothing is claimed."""
+        shown = {mutant: must for mutant, must in self.mutants().items() if "E" not in must}
+        self.assertEqual({must[0] for must in shown.values()}, {"R", "S", "P", "V"})
+        self.assertGreaterEqual(len(shown), 14)
+        for mutant, must in shown.items():
+            with self.subTest(mutant=mutant):
+                decided = must[0] in "RS"
+                _, result, case = self.catch(mutant, code=1 if decided else 3)
+                verdicts = [check["verdict"] for check in case["exact_checks"]]
+                self.assertEqual(verdicts, ["not run", "not run", "different" if must[0] == "R" else "not run"])
+                self.assertEqual([row["verdict"] for row in case["errors"]], ["nonfinite"] if must[0] == "S" else [])
+                self.assertEqual(len(case["notes"]), 1)
+                self.assertIn(case["notes"][0], result.out)
+                self.assertEqual("a bound must" in case["notes"][0].lower(), not decided)
 
     def test_reproduction_line(self):
         """Fails again in the same way, awkward words included."""
