@@ -1,6 +1,8 @@
 // One block of a matrix unit in integers, for any operands.
 #include "scalar/tensor_core.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -24,7 +26,7 @@ struct Number {
 };
 
 [[noreturn]] void refuse(float x, const TensorFormat& format) {
-  throw Error("tensor core: " + std::to_string(x) + " is no value of the operand format " + format.name);
+  throw Error(fmt::format("tensor core: the operand {} is no number of the format {}", x, format.name));
 }
 
 Number decode(float x, const TensorFormat& format) {
