@@ -7,7 +7,11 @@
 
 using L = Lanes<double, kRegisterBytes / 8>;
 using V = L::Float;
+#if defined(__AVX512DQ__)
+using Whole = L::Signed;  // one instruction each way; 32-bit integers take two
+#else
 typedef std::int32_t Whole __attribute__((vector_size(kRegisterBytes / 2)));
+#endif
 
 /// Addends of less than 2^27 that an int32 holds the sum of.
 constexpr int kGroup = 8;
@@ -21,7 +25,7 @@ EQUINORM_ALWAYS_INLINE V load(const double* x) {
   return v;
 }
 EQUINORM_ALWAYS_INLINE void store(double* x, V v) { __builtin_memcpy(x, &v, sizeof v); }
-EQUINORM_ALWAYS_INLINE V splat(double x) { return V{} + x; }
+EQUINORM_ALWAYS_INLINE V splat(double x) { return bits_as<V>(L::Unsigned{} + bits_as<std::uint64_t>(x)); }
 EQUINORM_ALWAYS_INLINE V larger(V a, V b) { return a > b ? a : b; }
 EQUINORM_ALWAYS_INLINE V cut(V x) { return __builtin_convertvector(__builtin_convertvector(x, Whole), V); }
 
