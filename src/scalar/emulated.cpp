@@ -155,11 +155,9 @@ template <class T>
 void checked_multiply(const Contraction& how, const Product<T>& p) {
   check_contraction<T>(how, {p.m, p.n, p.depth});
   if (p.m == 0 || p.n == 0) return;
-  if constexpr (sizeof(T) == 4) {
-    if (p.depth > 0 && how.order.kind == SumOrder::Kind::tensor_core) {
-      if (!multiply_on_tensor_core(how, p)) multiply(fallback_chain(how), p);
-      return;
-    }
+  if (p.depth > 0 && how.order.kind == SumOrder::Kind::tensor_core) {
+    if (!multiply_on_tensor_core(how, p)) multiply(fallback_chain(how), p);
+    return;
   }
   if (p.depth > 0) return multiply(how, p);
   if (p.add) return;

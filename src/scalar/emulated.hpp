@@ -18,7 +18,7 @@ namespace equinorm::scalar {
 ///   pairwise: rounded products, joined by rounded additions only (`fused` changes nothing).
 /// A first product of -0 stays -0: nothing is ever added to an initial +0.
 ///
-/// tensor-core:ARCH runs products of floats with `accumulate` fp32 or fp16 on the matrix unit of tensor_core.hpp: blocks of its L terms in
+/// tensor-core:ARCH runs products with `accumulate` fp32 or fp16 on the matrix unit of tensor_core.hpp: blocks of its L terms in
 /// ascending k, chained from +0 (from what out holds, when adding), with the unit's own roundings, zeros and NaNs; `fused` and `ftz` change
 /// nothing (units keep subnormals). The unit is that for factors in `operands` if that format holds every operand of the call exactly, else
 /// for the first of fp16, bf16 and tf32 that does. Where none does (say, an fp32 operand that was never rounded), or ARCH has no unit for

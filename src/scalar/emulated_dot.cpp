@@ -27,7 +27,7 @@ TileOrder tile_order(const SumOrder& order) {
       break;
   }
   throw Error("summation order " + to_string(order) +
-              " is for products of floats with accumulator fp32 or fp16; allowed otherwise are any, sequential, pairwise and blocked:N");
+              " is for products with accumulator fp32 or fp16; allowed otherwise are any, sequential, pairwise and blocked:N");
 }
 
 Contraction fallback_chain(Contraction how) {
@@ -39,7 +39,7 @@ Contraction fallback_chain(Contraction how) {
 template <class T>
 void check_contraction(const Contraction& how, std::initializer_list<std::int64_t> sizes) {
   round_to(how.accumulate, T{});
-  if (how.order.kind == SumOrder::Kind::tensor_core && sizeof(T) == 4 && (how.accumulate == kFp32 || how.accumulate == kFp16)) {
+  if (how.order.kind == SumOrder::Kind::tensor_core && (how.accumulate == kFp32 || how.accumulate == kFp16)) {
     tensor_core(how.order.architecture, TensorInput::fp16, how.accumulate);
   } else {
     tile_order(how.order);
@@ -124,19 +124,24 @@ T contract(const Terms& terms, std::int64_t n) {
   return std::isnan(total) ? std::numeric_limits<T>::quiet_NaN() : total;
 }
 
+template <class T>
+T any_dot(const Contraction& how, std::int64_t n, const T* x, std::int64_t x_stride, const T* y, std::int64_t y_stride) {
+  if (how.order.kind == SumOrder::Kind::tensor_core) {
+    check_contraction<T>(how, {n});
+    T d{};
+    if (n == 0 || multiply_on_tensor_core(how, Product<T>{1, 1, n, {x, 0, x_stride}, {y, y_stride, 0}, {&d, 0, 0}, false})) return d;
+    return any_dot(fallback_chain(how), n, x, x_stride, y, y_stride);
+  }
+  return contract<T>(DotTerms<T>{x, y, x_stride, y_stride, how}, n);
+}
+
 }  // namespace
 
 float dot(const Contraction& how, std::int64_t n, const float* x, std::int64_t x_stride, const float* y, std::int64_t y_stride) {
-  if (how.order.kind == SumOrder::Kind::tensor_core) {
-    check_contraction<float>(how, {n});
-    float d = 0;
-    if (n == 0 || multiply_on_tensor_core(how, {1, 1, n, {x, 0, x_stride}, {y, y_stride, 0}, {&d, 0, 0}, false})) return d;
-    return dot(fallback_chain(how), n, x, x_stride, y, y_stride);
-  }
-  return contract<float>(DotTerms<float>{x, y, x_stride, y_stride, how}, n);
+  return any_dot(how, n, x, x_stride, y, y_stride);
 }
 double dot(const Contraction& how, std::int64_t n, const double* x, std::int64_t x_stride, const double* y, std::int64_t y_stride) {
-  return contract<double>(DotTerms<double>{x, y, x_stride, y_stride, how}, n);
+  return any_dot(how, n, x, x_stride, y, y_stride);
 }
 float sum(const Contraction& how, std::int64_t n, const float* x, std::int64_t stride) {
   return contract<float>(SumTerms<float>{x, stride, how}, n);

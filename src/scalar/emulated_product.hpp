@@ -43,5 +43,6 @@ AlignedArray<T> aligned_array(std::int64_t count) {
 /// The product (depth >= 1) on the matrix unit of `how.order`. False, with nothing done, if no unit takes the operands (Contraction says
 /// which do). Throws Error for an unknown architecture.
 bool multiply_on_tensor_core(const Contraction& how, const Product<float>& p);
+bool multiply_on_tensor_core(const Contraction& how, const Product<double>& p);
 
 }  // namespace equinorm::scalar

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <optional>
+#include <vector>
 
 #include "scalar/emulated_product.hpp"
 #include "scalar/simd.hpp"
@@ -184,6 +185,20 @@ class TensorProduct {
   TensorTile tile_{};
 };
 
+/// x as floats, row by row; nothing if one of them is no float.
+std::optional<std::vector<float>> narrowed(Strided<const double> x, std::int64_t rows, std::int64_t columns) {
+  std::vector<float> all;
+  all.reserve(static_cast<std::size_t>(rows * columns));
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < columns; ++j) {
+      const double value = x.data[i * x.row + j * x.column];
+      all.push_back(static_cast<float>(value));
+      if (all.back() != value && value == value) return std::nullopt;
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 bool multiply_on_tensor_core(const Contraction& how, const Product<float>& p) {
@@ -194,6 +209,20 @@ bool multiply_on_tensor_core(const Contraction& how, const Product<float>& p) {
     *p.out.data = tensor_core_dot(*unit, p.add ? *p.out.data : 0.0f, p.depth, p.left.data, p.left.column, p.right.data, p.right.row);
   } else {
     TensorProduct(*unit, wide).run();
+  }
+  return true;
+}
+
+bool multiply_on_tensor_core(const Contraction& how, const Product<double>& p) {
+  const auto left = narrowed(p.left, p.m, p.depth), right = narrowed(p.right, p.depth, p.n);
+  const Strided<const double> start{p.out.data, p.out.row, p.out.column};
+  std::optional<std::vector<float>> out(std::in_place, static_cast<std::size_t>(p.m * p.n));
+  if (p.add) out = narrowed(start, p.m, p.n);
+  if (!left || !right || !out) return false;
+  const Product<float> narrow{p.m, p.n, p.depth, {left->data(), p.depth, 1}, {right->data(), p.n, 1}, {out->data(), p.n, 1}, p.add};
+  if (!multiply_on_tensor_core(how, narrow)) return false;
+  for (std::int64_t i = 0; i < p.m; ++i) {
+    for (std::int64_t j = 0; j < p.n; ++j) p.out.data[i * p.out.row + j * p.out.column] = (*out)[static_cast<std::size_t>(i * p.n + j)];
   }
   return true;
 }

@@ -206,6 +206,31 @@ TEST_CASE("operands that no unit takes run as a sequential fused chain") {
   CHECK(is_chain("sm_90", kFp16, true));
 }
 
+TEST_CASE("doubles run as the floats they are, or as the chain") {
+  CAPTURE(kSeed);
+  Numbers numbers(kSeed + 4);
+  Matrices x(3, 20, 50);
+  fill(x, tensor_core("sm_90", TensorInput::bf16, kFp32), Shape::alike, numbers);
+  const auto product = [&](const Contraction& how, const std::vector<double>& b, bool add) {
+    const std::vector<double> a(x.a.begin(), x.a.end());
+    std::vector<double> out(x.out.begin(), x.out.end());
+    matmul(how, x.m, x.n, x.depth, a.data(), x.depth, b.data(), x.n, out.data(), x.n, add);
+    return out;
+  };
+  std::vector<double> b(x.b.begin(), x.b.end());
+  const Contraction how = contraction("sm_90", kFp32, kBf16), chain{kFp32, true, {}, false};
+  for (const bool add : {false, true}) {
+    const Vector expected = x.product(how, add);
+    CHECK(product(how, b, add) == std::vector<double>(expected.begin(), expected.end()));
+    CHECK(product(how, b, add) != product(chain, b, add));
+  }
+  const std::vector<double> a(x.a.begin(), x.a.end());
+  const float in_floats = dot(how, x.depth, x.a.data(), 1, x.b.data(), x.n);
+  CHECK(dot(how, x.depth, a.data(), 1, b.data(), x.n) == double{in_floats});
+  b[5] += 0x1p-40;
+  CHECK(product(how, b, false) == product(chain, b, false));
+}
+
 TEST_CASE("tensor-core contractions that are refused") {
   const float x = 1;
   float out = 0;
@@ -215,7 +240,7 @@ TEST_CASE("tensor-core contractions that are refused") {
   CHECK_THROWS_WITH(run("sm_1", kFp32), Catch::Contains("sm_1") && Catch::Contains("sm_90"));
   CHECK_THROWS_AS(run("sm_90", kBf16), Error);
   const double wide = 1;
-  CHECK_THROWS_AS(dot(contraction("sm_90", kFp32, kFp16), 1, &wide, 1, &wide, 1), Error);
+  CHECK_THROWS_AS(dot(contraction("sm_90", kFp64, kFp16), 1, &wide, 1, &wide, 1), Error);
   CHECK_THROWS_WITH(sum(contraction("sm_90", kFp32, kFp16), 0, &x, 1), Catch::Contains("tensor-core:sm_90"));
   CHECK_NOTHROW(run("sm_90", kFp32));
   CHECK(out == 1);
