@@ -7,6 +7,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "scalar/error.hpp"
 #include "scalar/rounding.hpp"
@@ -86,7 +87,7 @@ float round_out(std::int64_t sum, int unit, TensorRounding rounding) {
 
 /// The cut sum of the addends, and rho.
 float align_and_add(const TensorCore& unit, std::span<const Addend> addends) {
-  int peak = unit.zero_exponent - 1;  // below what any addend has
+  int peak = std::numeric_limits<int>::min();
   bool all_negative_zeros = true;
   for (const Addend& x : addends) {
     peak = std::max(peak, x.significand == 0 ? unit.zero_exponent : x.exponent);

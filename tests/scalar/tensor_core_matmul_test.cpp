@@ -165,6 +165,35 @@ TEST_CASE("the rational model agrees with matmul where the lanes do all the work
   }
 }
 
+TEST_CASE("the exponent of a zero, to the bit: one number at a time and in the lanes") {
+  int checked = 0;
+  for (const TensorCore& unit : tensor_cores()) {
+    const bool fp16 = unit.rounding == TensorRounding::fp16 && unit.input == TensorInput::fp16 && unit.zero_exponent > -100;
+    const bool bf16 = unit.input == TensorInput::bf16;
+    if (unit.instruction != TensorInstruction::mma || !(fp16 || bf16)) continue;
+    // With c = 0 the last bit kept is 2^(zero_exponent - F). It lifts 2^-25, a tie of fp16, and it takes 2^-149 below fp32's numbers.
+    for (const int last : {unit.zero_exponent - unit.fraction, unit.zero_exponent - unit.fraction - 1}) {
+      const bool kept = last == unit.zero_exponent - unit.fraction;
+      const Vector a{fp16 ? 0x1p-12f : 0x1p-75f, std::ldexp(fp16 ? 1.0f : -1.0f, last / 2)};
+      const Vector column{fp16 ? 0x1p-13f : 0x1p-74f, std::ldexp(1.0f, last - last / 2)};
+      const float expected = fp16 ? (kept ? 0x1p-24f : 0.0f) : (kept ? 0.0f : 0x1p-149f);
+      CAPTURE(unit.architecture, fp16, last);
+      CHECK(tensor_core_block(unit, 0, a, column) == expected);
+      CHECK(tensor_oracle::block(unit, 0, a, column) == expected);
+      Matrices x(1, 20, 2);
+      x.a = a;
+      for (std::size_t j = 0; j < 40; ++j) x.b[j] = column[j / 20];
+      for (const SimdLevel level : levels()) {
+        const ForcedSimdLevel forced(level);
+        const Contraction how = contraction(std::string(unit.architecture).c_str(), fp16 ? kFp16 : kFp32, format_of(unit.input));
+        CHECK(x.product(how, false) == Vector(20, expected));
+      }
+      ++checked;
+    }
+  }
+  CHECK(checked >= 20);
+}
+
 TEST_CASE("the format is the declared one if it holds all operands, else the narrowest that does") {
   // 2^-20 is subnormal in fp16, where its exponent -14 hides 2^-40 behind 2^-38 (L = 16, F = 25), and normal in bf16.
   const Vector a{0x1p-20f, 0x1p-20f}, b{1, 0x1p-20f};
