@@ -39,6 +39,19 @@ class VerifyTest(CommandTest):
         for row in case["errors"]:
             self.assertEqual(row["verdict"], "measured")
 
+    def test_declared_tensor_core_order(self):
+        """The matrix unit's cuts show beside the sequential chain of the same formats, but are no larger than what bf16 costs."""
+        def error(order):
+            case = self.run_json("verify", "mla-blockwise-yarn", "--context", "24", "--heads", "2", "--groups", "1", "--formats", "declared",
+                                 "--set", "precision.storage=bf16", "--set", "precision.k_hat=bf16", "--set", "precision.q_hat=bf16",
+                                 "--set", "precision.q_tilde=bf16", "--set", f"precision.order={order}")["cases"][0]
+            return {(row["path"], row["tensor"]): row["normwise"] for row in case["errors"]}
+        chain, unit = error("sequential"), error("tensor-core:sm_80")
+        self.assertEqual(chain.keys(), unit.keys())
+        self.assertNotEqual(chain, unit)
+        for key, value in unit.items():
+            self.assertLess(value, 2 * chain[key], key)
+
     def test_overflow_is_shown(self):
         name = "mla-wide-tokens"
         path = self.folder / "run.json"
