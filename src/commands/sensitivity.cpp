@@ -105,7 +105,14 @@ verdict::MutantRow summarise(const paths::Mutant& mutant, const std::vector<verd
 }  // namespace
 
 std::vector<verdict::ErrorRow> judge_mutant(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::string& mutant) {
-  return MutantJudge(problem, inputs).rows(paths::find_mutant(mutant));
+  std::vector<verdict::ErrorRow> rows = MutantJudge(problem, inputs).rows(paths::find_mutant(mutant));
+  if (std::any_of(rows.begin(), rows.end(), [](const verdict::ErrorRow& row) { return fails(row.verdict); })) return rows;
+  for (verdict::ErrorRow& row : rows) {
+    if (!holds(row.verdict)) continue;
+    row.verdict = verdict::Verdict::undecided;
+    row.detail = "within its bound: this case cannot tell the fault from rounding";
+  }
+  return rows;
 }
 
 std::vector<verdict::MutantRow> sensitivity(const problem::Problem& problem, const tensor::TensorMap& inputs,
