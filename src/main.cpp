@@ -121,6 +121,14 @@ int main(int argc, char** argv) {
   add_common(*list_command, options);
   runs(list_command, [&] { return what == "tensors" && !listed_case.empty() ? list_tensors(listed_case, options) : list(what, options); });
 
+  std::string bench_name;
+  CLI::App* bench_command = app.add_subcommand("bench", "What it costs, and how tight the bounds are");
+  bench_command->add_option("NAME", bench_name, "tightness: largest bound / largest error, beside the goals")
+      ->required()
+      ->check(CLI::IsMember({"tightness"}));
+  add_common(*bench_command, options);
+  runs(bench_command, [&] { return bench_tightness(options); });
+
   CLI::App* doctor_command = app.add_subcommand("doctor", "What this machine can do, and what would be skipped");
   add_common(*doctor_command, options);
   runs(doctor_command, [&] { return doctor(options); });

@@ -53,5 +53,7 @@ int compare(const CompareOptions& compare, const Options& options);
 int list(const std::string& what, const Options& options);
 int list_tensors(const std::string& case_text, const Options& options);
 int doctor(const Options& options);
+/// Largest bound / largest error of every stage, per format and kind of data, beside the goals.
+int bench_tightness(const Options& options);
 
 }  // namespace equinorm::commands
