@@ -1,7 +1,7 @@
 (* What every theorem assumes, by Coq's own account. check.py compares it with the headings and fails on anything more. *)
 From Equinorm Require Rope Norms Statistics Absorption Project Gqa Online Fused SchwartzZippel Formulas PrimeField RealModel NormOrder
   RealSums Rounding Dot DotOrders Radius BlockDot RoundedNorm LogitControl StatisticError LogitError LogitFormats SoftmaxError ValueError
-  Bridge Constants.
+  HalfUlp WeightedAverage KernelAverage LseError Bridge Constants.
 
 (* assumptions: none *)
 Print Assumptions Rope.rotate_sum_of_squares.
@@ -106,6 +106,33 @@ Print Assumptions Bridge.model_alpha.
 Print Assumptions Bridge.model_softmax.
 Print Assumptions Bridge.computed_absorbed_score.
 Print Assumptions Bridge.computed_explicit_score.
+Print Assumptions HalfUlp.half_ulp_of_upper.
+Print Assumptions HalfUlp.half_ulp_value.
+Print Assumptions HalfUlp.half_ulp_relative.
+Print Assumptions HalfUlp.rounded_radius.
+Print Assumptions HalfUlp.flushed_of_upper.
+Print Assumptions HalfUlp.flushed_after_rounding.
+Print Assumptions HalfUlp.flushed_radius.
+Print Assumptions HalfUlp.ulp_of_upper.
+Print Assumptions HalfUlp.constant_product.
+Print Assumptions HalfUlp.rounded_constant.
+Print Assumptions HalfUlp.fp16_half_ulp_of_upper.
+Print Assumptions HalfUlp.bf16_half_ulp_of_upper.
+Print Assumptions HalfUlp.fp32_half_ulp_of_upper.
+Print Assumptions HalfUlp.radius_product_exact.
+Print Assumptions HalfUlp.radius_dot_exact.
+Print Assumptions WeightedAverage.weighted_average_upper.
+Print Assumptions WeightedAverage.weighted_average_error.
+Print Assumptions WeightedAverage.weighted_average_inexact.
+Print Assumptions WeightedAverage.weighted_average_fallback.
+Print Assumptions KernelAverage.accumulated_average_error.
+Print Assumptions KernelAverage.kernel_average_error.
+Print Assumptions KernelAverage.kernel_output_error.
+Print Assumptions LseError.lse_error.
+Print Assumptions LseError.lse_lipschitz.
+Print Assumptions LseError.lse_of_weights.
+Print Assumptions LseError.computed_lse_error.
+Print Assumptions LseError.computed_lse_error_known.
 
 (* assumptions: constants *)
 Print Assumptions Constants.fp32_height_512.

@@ -6,8 +6,8 @@
 Exit status: 0 all is well; 1 something does not compile or breaks a rule; 77 skipped, because Coq or a library of it is missing.
 
 Rules: nothing is admitted and nothing is assumed by keyword; every file opens with its purpose and has at most 400 lines; audit.v names
-every `Theorem` of every file once, under a heading `(* assumptions: GROUP *)`; and Coq's own `Print Assumptions` reports no axiom beyond
-the group's.
+every `Theorem` of every file once, under a heading `(* assumptions: GROUP *)`; Coq's own `Print Assumptions` reports no axiom beyond
+the group's; and index.txt, which the C++ bounds refer to, lists only audited theorems: `NAME FILE.v STATEMENT`, one a line.
 Only files whose text, or whose dependencies' text, has changed are compiled again; the audit is repeated when anything has changed.
 """
 
@@ -197,6 +197,28 @@ def audit_faults(source, files, report):
     return faults
 
 
+def index_faults(source):
+    """Faults of index.txt: every line names one audited theorem and says what it states; no name stands twice."""
+    path = source / "index.txt"
+    if not path.exists():
+        return ["index.txt: missing"]
+    known, faults, seen = {name for name, _ in audited(source)}, [], set()
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if not line or line.startswith("#"):
+            continue
+        entry = re.fullmatch(r"([\w']+) (\w+)\.v (\S.*)", line)
+        if entry is None:
+            faults.append(f"index.txt:{number}: not of the form NAME FILE.v STATEMENT")
+            continue
+        name, file, _ = entry.groups()
+        if f"{file}.{name}" not in known:
+            faults.append(f"index.txt:{number}: {file}.{name} is not a theorem that audit.v names")
+        if name in seen:
+            faults.append(f"index.txt:{number}: {name} is listed twice")
+        seen.add(name)
+    return faults
+
+
 def missing_tools(source, files):
     """Why the development cannot be built here; empty if it can."""
     if shutil.which("coqc") is None:
@@ -220,7 +242,7 @@ def main():
         print(f"skipped: {reason}")
         return SKIPPED
     start = time.monotonic()
-    faults = text_faults(arguments.source, files)
+    faults = text_faults(arguments.source, files) + index_faults(arguments.source)
     arguments.build.mkdir(parents=True, exist_ok=True)
     stamps = Stamps(arguments.build)
     keys, fault = compile_all(arguments.source, arguments.build, files, stamps)
