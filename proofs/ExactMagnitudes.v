@@ -41,7 +41,8 @@ Qed.
 Theorem half_ulp_scales emin prec choice {prec_pos : Prec_gt_0 prec} v x r f e : 1 <= f -> Rabs (r - 1) <= f - 1 ->
   near v (e * f) (r * x) -> near (rnd emin prec choice v) (e * f + half_ulp_at emin prec (f * (Rabs x + e))) (r * x).
 Proof.
-  intros Hf Hr Hv. eapply radius_round; [|exact Hv]. apply half_ulp_of_upper. eapply Rle_trans; [apply near_magnitude; exact Hv|].
+  intros Hf Hr Hv. eapply radius_round; [|exact Hv]. apply (half_ulp_of_upper emin prec choice).
+  eapply Rle_trans; [apply near_magnitude; exact Hv|].
   rewrite Rabs_mult. assert (Rabs r * Rabs x <= f * Rabs x) by (apply Rmult_le_compat_r; [apply Rabs_pos|now apply ratio_below]). lra.
 Qed.
 
@@ -77,7 +78,9 @@ Proof.
   eapply Rle_trans; [apply (rms_lipschitz nu eps n xh x nu_nonneg ltac:(lra))|]. unfold d_norm.
   apply Rmult_le_compat_l; [apply sqrt_pos|]. unfold norm. apply sqrt_le_1; try apply norm2_nonneg. unfold norm2.
   apply rsum_le; intros j Hj. specialize (components_near j Hj). unfold near in components_near. pose proof (Rabs_pos (xh j - x j)).
-  rewrite <- (Rabs_pos_eq ((xh j - x j) * (xh j - x j))) by nra. rewrite Rabs_mult. nra.
+  replace ((xh j - x j) * (xh j - x j)) with (Rabs (xh j - x j) * Rabs (xh j - x j)).
+  - apply Rmult_le_compat; assumption.
+  - rewrite <- Rabs_mult. apply Rabs_pos_eq, Rle_0_sqr.
 Qed.
 
 Theorem statistic_distance : Rabs (S_other - S_known) <= d_min.
@@ -159,14 +162,18 @@ Proof.
   split; [now apply floor_pos|]. apply floor_below; [assumption|assumption|]. now apply statistic_distance.
 Qed.
 
+Lemma low_square : 0 < low * low.
+Proof. pose proof low_bounds as [H _]. now apply Rmult_lt_0_compat. Qed.
+
 Lemma r1_nonneg : tau_exact < 1 -> 0 <= r1_exact.
 Proof.
-  intros Ht. pose proof low_bounds as [Hl _]. assert (0 <= tau_exact).
-  { unfold tau_exact. assert (0 <= U / (low * low)) by (apply Rmult_le_pos; [assumption|left; apply Rinv_0_lt_compat; nra]). lra. }
+  intros Ht. pose proof low_square as Hl. assert (0 <= tau_exact).
+  { unfold tau_exact. assert (0 <= U / (low * low)) by (apply Rmult_le_pos; [assumption|left; now apply Rinv_0_lt_compat]). lra. }
   assert (He : 0 <= er) by (eapply Rle_trans; [apply Rabs_pos|exact rsqrt_near]). unfold r1_exact.
   assert (Hs : 0 < sqrt (1 - tau_exact) <= 1).
   { split; [apply sqrt_lt_R0; lra|]. rewrite <- sqrt_1 at 2. apply sqrt_le_1; lra. }
-  assert (1 <= / sqrt (1 - tau_exact)) by (rewrite <- Rinv_1; apply Rinv_le_contravar; lra). unfold Rdiv. nra.
+  assert (H1 : 1 <= / sqrt (1 - tau_exact)) by (rewrite <- Rinv_1 at 1; apply Rinv_le_contravar; lra). unfold Rdiv.
+  set (i := / sqrt (1 - tau_exact)) in *. clearbody i. clear - He H1. nra.
 Qed.
 
 Theorem statistic_radius_exact k w alpha' : tau_exact < 1 -> 0 <= k ->
@@ -174,11 +181,12 @@ Theorem statistic_radius_exact k w alpha' : tau_exact < 1 -> 0 <= k ->
 Proof.
   intros Ht Hk Hstore. pose proof low_bounds as [Hl0 Hl]. set (m := S2 nu eps n xh) in *.
   assert (Hm0 : eps <= m) by (apply S2_ge_eps; assumption).
-  assert (Hll : low * low <= m). { unfold S_other in Hl. fold m in Hl. rewrite <- (sqrt_sqrt m) by lra. nra. }
+  assert (Hll : low * low <= m). { unfold S_other in Hl. fold m in Hl. rewrite <- (sqrt_sqrt m) by lra. apply Rmult_le_compat; lra. }
   assert (Hmt : near m' (tau_exact * m) m).
   { eapply near_weaken; [exact mean_square_near|]. unfold tau_exact. rewrite Rmult_plus_distr_r. apply Rplus_le_compat_l.
     unfold Rdiv. rewrite Rmult_assoc. rewrite <- (Rmult_1_r U) at 1. apply Rmult_le_compat_l; [assumption|].
-    apply Rmult_le_reg_l with (low * low); [nra|]. rewrite <- Rmult_assoc, Rinv_r, Rmult_1_l, Rmult_1_r by nra. assumption. }
+    pose proof low_square as Hsq. apply Rmult_le_reg_l with (low * low); [assumption|].
+    rewrite <- Rmult_assoc, Rinv_r, Rmult_1_l, Rmult_1_r by lra. assumption. }
   pose proof (alpha_error m m' e tau_exact er ltac:(lra) Hmt Ht rsqrt_near er_lt_1) as H1. fold r1_exact in H1.
   assert (H2 : near ((1 + e) / sqrt m') (r1_exact / low) (/ sqrt m)).
   { eapply near_weaken; [exact H1|]. unfold Rdiv. apply Rmult_le_compat_l; [now apply r1_nonneg|]. apply Rinv_le_contravar; assumption. }
