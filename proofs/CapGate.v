@@ -100,7 +100,8 @@ Definition sigmoid (x : R) : R := / (1 + exp (- x)).
 
 Lemma sigmoid_bounds x : 0 < sigmoid x < 1.
 Proof.
-  unfold sigmoid. pose proof (exp_pos (- x)). split; [apply Rinv_0_lt_compat; lra|]. rewrite <- Rinv_1 at 3. apply Rinv_lt_contravar; lra.
+  unfold sigmoid. pose proof (exp_pos (- x)). split; [apply Rinv_0_lt_compat; lra|].
+  apply Rmult_lt_reg_r with (1 + exp (- x)); [lra|]. rewrite Rinv_l by lra. lra.
 Qed.
 
 Lemma sigmoid_tanh x : sigmoid x = / 2 * (1 + tanh (x / 2)).
@@ -138,5 +139,5 @@ Proof.
   assert (H3 : near (s * oh) product (sigmoid X * o)).
   { eapply near_weaken; [apply radius_product_exact; [exact H2|exact Ho]|]. rewrite (Rabs_pos_eq (sigmoid X)) by lra. unfold product. lra. }
   eapply near_trans; [|exact H3]. eapply near_weaken; [exact Hout|]. apply Rplus_le_compat_r. apply Rmult_le_compat_l; [assumption|].
-  pose proof (near_magnitude _ _ _ H3) as H4. rewrite Rabs_mult, (Rabs_pos_eq (sigmoid X)) in H4 by lra. exact H4.
+  pose proof (near_magnitude _ _ _ H3) as H4. rewrite (Rabs_mult (sigmoid X)), (Rabs_pos_eq (sigmoid X)) in H4 by lra. exact H4.
 Qed.

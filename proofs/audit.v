@@ -1,7 +1,7 @@
 (* What every theorem assumes, by Coq's own account. check.py compares it with the headings and fails on anything more. *)
 From Equinorm Require Rope Norms Statistics Absorption Project Gqa Online Fused SchwartzZippel Formulas PrimeField RealModel NormOrder
   RealSums Rounding Dot DotOrders Radius BlockDot RoundedNorm LogitControl StatisticError LogitError LogitFormats SoftmaxError ValueError
-  HalfUlp WeightedAverage KernelAverage LseError Bridge Constants.
+  HalfUlp WeightedAverage KernelAverage LseError ExactMagnitudes CapGate AlignedBlock Bridge Constants.
 
 (* assumptions: none *)
 Print Assumptions Rope.rotate_sum_of_squares.
@@ -133,6 +133,29 @@ Print Assumptions LseError.lse_lipschitz.
 Print Assumptions LseError.lse_of_weights.
 Print Assumptions LseError.computed_lse_error.
 Print Assumptions LseError.computed_lse_error_known.
+Print Assumptions ExactMagnitudes.factor_elementwise.
+Print Assumptions ExactMagnitudes.factor_product.
+Print Assumptions ExactMagnitudes.linear_error_scales.
+Print Assumptions ExactMagnitudes.half_ulp_scales.
+Print Assumptions ExactMagnitudes.statistic_distance.
+Print Assumptions ExactMagnitudes.inverse_distance.
+Print Assumptions ExactMagnitudes.computed_mean_square.
+Print Assumptions ExactMagnitudes.statistic_radius_exact.
+Print Assumptions ExactMagnitudes.statistic_ratio_exact.
+Print Assumptions CapGate.soft_cap_error.
+Print Assumptions CapGate.division_by_rounded_cap.
+Print Assumptions CapGate.product_by_rounded_inverse.
+Print Assumptions CapGate.sigmoid_lipschitz.
+Print Assumptions CapGate.gate_error.
+Print Assumptions AlignedBlock.cut_block_error.
+Print Assumptions AlignedBlock.inexact_at_most.
+Print Assumptions AlignedBlock.exponent_below.
+Print Assumptions AlignedBlock.attaining_exact.
+Print Assumptions AlignedBlock.truncating_block.
+Print Assumptions AlignedBlock.nearest_block.
+Print Assumptions AlignedBlock.accumulator_below.
+Print Assumptions AlignedBlock.truncating_chain.
+Print Assumptions AlignedBlock.truncating_chain_power.
 
 (* assumptions: constants *)
 Print Assumptions Constants.fp32_height_512.
