@@ -1,7 +1,7 @@
 (* What every theorem assumes, by Coq's own account. check.py compares it with the headings and fails on anything more. *)
 From Equinorm Require Rope Norms Statistics Absorption Project Gqa Online Fused SchwartzZippel Formulas PrimeField RealModel NormOrder
   RealSums Rounding Dot DotOrders Radius BlockDot RoundedNorm LogitControl StatisticError LogitError LogitFormats SoftmaxError ValueError
-  HalfUlp WeightedAverage KernelAverage LseError ExactMagnitudes CapGate AlignedBlock Bridge Constants.
+  HalfUlp WeightedAverage KernelAverage LseError ExactMagnitudes CapGate AlignedBlock NoOverflow Bridge Constants.
 
 (* assumptions: none *)
 Print Assumptions Rope.rotate_sum_of_squares.
@@ -156,6 +156,12 @@ Print Assumptions AlignedBlock.nearest_block.
 Print Assumptions AlignedBlock.accumulator_below.
 Print Assumptions AlignedBlock.truncating_chain.
 Print Assumptions AlignedBlock.truncating_chain_power.
+Print Assumptions NoOverflow.rounding_finite.
+Print Assumptions NoOverflow.dot_finite.
+Print Assumptions NoOverflow.dot_finite_guard.
+Print Assumptions NoOverflow.rescale_finite.
+Print Assumptions NoOverflow.alpha_finite.
+Print Assumptions NoOverflow.accumulator_guard.
 
 (* assumptions: constants *)
 Print Assumptions Constants.fp32_height_512.
