@@ -36,7 +36,8 @@ Qed.
 
 Lemma cut_near x : near (cut q x) q x.
 Proof.
-  unfold near, cut. destruct (Ztrunc_below (x / q)) as [_ H]. replace (IZR (Ztrunc (x / q)) * q - x) with ((IZR (Ztrunc (x / q)) - x / q) * q)
+  unfold near, cut. destruct (Ztrunc_below (x / q)) as [_ H].
+  replace (IZR (Ztrunc (x / q)) * q - x) with ((IZR (Ztrunc (x / q)) - x / q) * q)
     by (field; lra).
   rewrite Rabs_mult, (Rabs_pos_eq q) by lra. assert (Rabs (IZR (Ztrunc (x / q)) - x / q) * q <= 1 * q); [|lra].
   apply Rmult_le_compat_r; lra.
@@ -129,7 +130,8 @@ Qed.
 
 (** An addend with m bits below its own exponent e loses none if e - m >= E - F: so the one with e = E, if F >= m. For a product of two
     p-bit numbers m = 2 (p - 1), whatever its significand; for an fp32 accumulator m = 23. *)
-Theorem attaining_exact E F e m M : (E - F <= e - m)%Z -> cut (bpow radix2 (E - F)) (IZR M * bpow radix2 (e - m)) = IZR M * bpow radix2 (e - m).
+Theorem attaining_exact E F e m M : (E - F <= e - m)%Z -> cut (bpow radix2 (E - F)) (IZR M * bpow radix2 (e - m)) = IZR M * bpow radix2
+  (e - m).
 Proof.
   intros H. assert (Eq : bpow radix2 (e - m) = IZR (2 ^ (e - m - (E - F))) * bpow radix2 (E - F)).
   { rewrite (IZR_Zpower radix2) by lia. rewrite <- bpow_plus. f_equal. ring. }

@@ -108,7 +108,8 @@ Qed.
 End Distance.
 
 (** ** The mean square, every constant rounded
-    sum: computed, D s + F off; q: sum times 1/n, whether by division (kq = u) or by a rounded 1/n and a product (kq = (1 + u)^2 - 1); e: the
+    sum: computed, D s + F off; q: sum times 1/n, whether by division (kq = u) or by a rounded 1/n and a product (kq = (1 + u)^2 - 1);
+      e: the
     eps that is added; last: the rounding of the sum. An FMA makes the product exact: kq is then the error of 1/n alone. *)
 Theorem computed_mean_square s sum nu eps D F q kq fq e ke fe m' v w : 0 <= s -> 0 <= nu -> 0 <= eps -> 0 <= D -> 0 <= kq -> 0 <= v ->
   near sum (D * s + F) s -> near q (kq * Rabs (nu * sum) + fq) (nu * sum) -> near e (ke * eps + fe) eps -> ke <= (1 + D) * (1 + kq) - 1 ->

@@ -116,7 +116,8 @@ Theorem dot_finite_guard s n h (A : nat -> R) : sums s 0 n -> (height s <= h)%na
 Proof.
   intros (Hsum & Hcount & _) Hh HA Hg. apply dot_finite. pose proof largest_below as Hl.
   eapply Rle_lt_trans; [|eapply Rle_lt_trans; [exact Hg|exact Hl]].
-  unfold size_bound. rewrite Hcount, Hsum, Rmult_comm. simpl plus. pose proof (power_mono prec _ _ Hh). pose proof (power_ge_1 prec (height s)).
+  unfold size_bound. rewrite Hcount, Hsum, Rmult_comm. simpl plus. pose proof (power_mono prec _ _ Hh).
+  pose proof (power_ge_1 prec (height s)).
   assert (rsum n (fun i => Rabs (X i * Y i)) <= rsum n A) by (apply rsum_le; exact HA).
   assert (0 <= rsum n (fun i => Rabs (X i * Y i))) by (apply rsum_nonneg; intros; apply Rabs_pos).
   assert (0 <= INR n * tiny emin_of) by (apply Rmult_le_pos; [apply pos_INR|left; apply tiny_pos]). apply Rmult_le_compat; lra.

@@ -1,7 +1,7 @@
 (* What every theorem assumes, by Coq's own account. check.py compares it with the headings and fails on anything more. *)
 From Equinorm Require Rope Norms Statistics Absorption Project Gqa Online Fused SchwartzZippel Formulas PrimeField RealModel NormOrder
   RealSums Rounding Dot DotOrders Radius BlockDot RoundedNorm LogitControl StatisticError LogitError LogitFormats SoftmaxError ValueError
-  HalfUlp WeightedAverage KernelAverage LseError ExactMagnitudes CapGate AlignedBlock NoOverflow Bridge Constants.
+  HalfUlp WeightedAverage KernelAverage LseError ExactMagnitudes CapGate AlignedBlock NoOverflow OracleSeries Bridge Constants.
 
 (* assumptions: none *)
 Print Assumptions Rope.rotate_sum_of_squares.
@@ -164,7 +164,26 @@ Print Assumptions NoOverflow.alpha_finite.
 Print Assumptions NoOverflow.accumulator_guard.
 
 (* assumptions: constants *)
-Print Assumptions Constants.fp32_height_512.
 Print Assumptions Constants.fp32_height_10.
 Print Assumptions Constants.bf16_height_2.
 Print Assumptions Constants.bf16_stored_logit.
+Print Assumptions OracleSeries.ln2_parts.
+Print Assumptions OracleSeries.series_coefficients.
+Print Assumptions OracleSeries.expm1_series.
+Print Assumptions OracleSeries.exponential_doubling.
+Print Assumptions OracleSeries.exponential_radius.
+Print Assumptions OracleSeries.inverse_sqrt_series.
+Print Assumptions OracleSeries.log1p_series.
+Print Assumptions OracleSeries.tanh_of_expm1.
+Print Assumptions OracleSeries.sigmoid_of_expm1.
+Print Assumptions OracleSeries.pair_error_covers.
+Print Assumptions OracleSeries.radius_round_up.
+Print Assumptions Constants.format_exponents.
+Print Assumptions Constants.format_constants.
+Print Assumptions Constants.phi_as_exp.
+Print Assumptions Constants.phi_at_most.
+Print Assumptions Constants.fp32_phi.
+Print Assumptions Constants.fp64_phi.
+Print Assumptions Constants.slack_up.
+Print Assumptions Constants.slack_down.
+Print Assumptions Constants.slack_covers.
