@@ -1,7 +1,8 @@
 (* What every theorem assumes, by Coq's own account. check.py compares it with the headings and fails on anything more. *)
 From Equinorm Require Rope Norms Statistics Absorption Project Gqa Online Fused SchwartzZippel Formulas PrimeField RealModel NormOrder
   RealSums Rounding Dot DotOrders Radius BlockDot RoundedNorm LogitControl StatisticError LogitError LogitFormats SoftmaxError ValueError
-  HalfUlp WeightedAverage KernelAverage LseError ExactMagnitudes CapGate AlignedBlock NoOverflow OracleSeries Bridge Constants.
+  HalfUlp WeightedAverage KernelAverage LseError ExactMagnitudes CapGate AlignedBlock NoOverflow OracleSeries AprioriLogit AprioriForms
+  Bridge Constants.
 
 (* assumptions: none *)
 Print Assumptions Rope.rotate_sum_of_squares.
@@ -162,6 +163,20 @@ Print Assumptions NoOverflow.dot_finite_guard.
 Print Assumptions NoOverflow.rescale_finite.
 Print Assumptions NoOverflow.alpha_finite.
 Print Assumptions NoOverflow.accumulator_guard.
+Print Assumptions AprioriLogit.relative_step.
+Print Assumptions AprioriLogit.with_ratio.
+Print Assumptions AprioriLogit.apriori_explicit.
+Print Assumptions AprioriLogit.apriori_absorbed.
+Print Assumptions AprioriLogit.apriori_absorbed_true.
+Print Assumptions AprioriForms.apriori_rope.
+Print Assumptions AprioriForms.rope_pair.
+Print Assumptions AprioriForms.pair_size.
+Print Assumptions AprioriForms.apriori_blockwise.
+Print Assumptions AprioriForms.apriori_unified.
+Print Assumptions AprioriForms.apriori_statistic.
+Print Assumptions AprioriForms.lengths_explicit.
+Print Assumptions AprioriForms.lengths_absorbed.
+Print Assumptions AprioriForms.average_range.
 
 (* assumptions: constants *)
 Print Assumptions Constants.fp32_height_10.
