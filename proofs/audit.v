@@ -2,7 +2,7 @@
 From Equinorm Require Rope Norms Statistics Absorption Project Gqa Online Fused SchwartzZippel Formulas PrimeField RealModel NormOrder
   RealSums Rounding Dot DotOrders Radius BlockDot RoundedNorm LogitControl StatisticError LogitError LogitFormats SoftmaxError ValueError
   HalfUlp WeightedAverage KernelAverage LseError ExactMagnitudes CapGate AlignedBlock NoOverflow OracleSeries AprioriLogit AprioriForms
-  Bridge Constants.
+  KernelWeight DotModel ExactLogit Bridge Constants.
 
 (* assumptions: none *)
 Print Assumptions Rope.rotate_sum_of_squares.
@@ -177,6 +177,22 @@ Print Assumptions AprioriForms.apriori_statistic.
 Print Assumptions AprioriForms.lengths_explicit.
 Print Assumptions AprioriForms.lengths_absorbed.
 Print Assumptions AprioriForms.average_range.
+Print Assumptions KernelWeight.relative_pair.
+Print Assumptions KernelWeight.online_weight.
+Print Assumptions KernelWeight.exp2_weight.
+Print Assumptions KernelWeight.lse_split_weight.
+Print Assumptions DotModel.additions_below.
+Print Assumptions DotModel.dot_model_error.
+Print Assumptions DotModel.dot_model_error_count.
+Print Assumptions DotModel.flushed_operation.
+Print Assumptions DotModel.faithful_operation.
+Print Assumptions DotModel.dot_flushed_error.
+Print Assumptions DotModel.dot_faithful_error.
+Print Assumptions ExactLogit.normalised_component_error.
+Print Assumptions ExactLogit.projected_component_error.
+Print Assumptions ExactLogit.explicit_exact_error.
+Print Assumptions ExactLogit.absorbed_exact_error.
+Print Assumptions ExactLogit.exact_forms_difference.
 
 (* assumptions: constants *)
 Print Assumptions Constants.fp32_height_10.

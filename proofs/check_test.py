@@ -37,6 +37,7 @@ CASES = {
                                "Theorem truth : False.\nProof. exact (f 0). Qed."),
                   AUDIT, "forbidden word"),
     "theorem not audited": (GOOD + "Theorem more : True.\nProof. exact I. Qed.\n", AUDIT, "a theorem that audit.v does not name"),
+    "audit with another line": (GOOD, AUDIT + "Check 0.\n", "neither a heading nor"),
     "audited twice": (GOOD, AUDIT + "Print Assumptions Good.truth.\n", "named twice"),
     "false": (GOOD.replace("True", "False"), AUDIT, "does not compile"),
     "no purpose": (GOOD.replace("Purpose", "purpose"), AUDIT, "does not open with"),
@@ -63,7 +64,7 @@ def main():
             (source / "index.txt").write_text(index[0] if index else INDEX)
             result = subprocess.run([sys.executable, str(check), "--source", str(source), "--build", str(source.parent / "build")],
                                     capture_output=True, text=True, check=False)
-        right = result.returncode == 0 if expected is None else result.returncode == 1 and expected in result.stdout
+        right = result.returncode == 0 if expected is None else result.returncode == 1 and expected in result.stdout + result.stderr
         print(f"{'ok  ' if right else 'FAIL'} {name}")
         if not right:
             failures += 1
