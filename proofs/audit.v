@@ -2,7 +2,7 @@
 From Equinorm Require Rope Norms Statistics Absorption Project Gqa Online Fused SchwartzZippel Formulas PrimeField RealModel NormOrder
   RealSums Rounding Dot DotOrders Radius BlockDot RoundedNorm LogitControl StatisticError LogitError LogitFormats SoftmaxError ValueError
   HalfUlp WeightedAverage KernelAverage LseError ExactMagnitudes CapGate AlignedBlock NoOverflow OracleSeries AprioriLogit AprioriForms
-  KernelWeight DotModel ExactLogit Bridge Constants.
+  KernelWeight DotModel ExactLogit WeightRatio Bridge Constants.
 
 (* assumptions: none *)
 Print Assumptions Rope.rotate_sum_of_squares.
@@ -193,6 +193,14 @@ Print Assumptions ExactLogit.projected_component_error.
 Print Assumptions ExactLogit.explicit_exact_error.
 Print Assumptions ExactLogit.absorbed_exact_error.
 Print Assumptions ExactLogit.exact_forms_difference.
+Print Assumptions WeightRatio.kernel_probability_upper.
+Print Assumptions WeightRatio.kernel_probability_lower.
+Print Assumptions WeightRatio.divided_probability.
+Print Assumptions WeightRatio.probability_sharp.
+Print Assumptions WeightRatio.weights_scaled.
+Print Assumptions WeightRatio.shift_reduction.
+Print Assumptions Bridge.exact_absorbed_score.
+Print Assumptions Bridge.exact_explicit_score.
 
 (* assumptions: constants *)
 Print Assumptions Constants.fp32_height_10.
