@@ -80,7 +80,7 @@ Proof.
   eapply Rle_trans; [apply rsum_abs|]. apply rsum_le; intros. apply cut_magnitude.
 Qed.
 
-Lemma inexact_count_range : 0 <= inexact_count <= INR L + 1.
+Theorem inexact_count_range : 0 <= inexact_count <= INR L + 1.
 Proof.
   unfold inexact_count. pose proof (inexact_range c). assert (0 <= rsum L (fun i => inexact (p i)) <= rsum L (fun _ => 1)).
   { split; [apply rsum_nonneg|apply rsum_le]; intros; apply inexact_range. }

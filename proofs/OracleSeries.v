@@ -4,7 +4,7 @@
       [pair_error_covers], [radius_round_up].
     Depends on: CapGate. Axioms: those of Coq's real numbers and, for the numbers, machine integers and floats.
 
-    Not here: the errors of the pair operations themselves (taken from Joldes, Muller and Popescu) and the 2^-48 of the binary64 tail. *)
+    Not here: the errors of the pair operations themselves (taken from Joldes, Muller and Popescu). OracleTail.v has the binary64 tail. *)
 From Coq Require Import Reals Lra Lia.
 From Coquelicot Require Import Coquelicot.
 From Interval Require Import Tactic.

@@ -2,7 +2,7 @@
 From Equinorm Require Rope Norms Statistics Absorption Project Gqa Online Fused SchwartzZippel Formulas PrimeField RealModel NormOrder
   RealSums Rounding Dot DotOrders Radius BlockDot RoundedNorm LogitControl StatisticError LogitError LogitFormats SoftmaxError ValueError
   HalfUlp WeightedAverage KernelAverage LseError ExactMagnitudes CapGate AlignedBlock NoOverflow OracleSeries AprioriLogit AprioriForms
-  KernelWeight DotModel ExactLogit WeightRatio Bridge Constants.
+  KernelWeight DotModel ExactLogit WeightRatio AprioriOutput OracleTail Bridge Constants.
 
 (* assumptions: none *)
 Print Assumptions Rope.rotate_sum_of_squares.
@@ -201,6 +201,10 @@ Print Assumptions WeightRatio.weights_scaled.
 Print Assumptions WeightRatio.shift_reduction.
 Print Assumptions Bridge.exact_absorbed_score.
 Print Assumptions Bridge.exact_explicit_score.
+Print Assumptions AprioriOutput.apriori_component.
+Print Assumptions AprioriOutput.apriori_average.
+Print Assumptions AprioriOutput.apriori_output.
+Print Assumptions AlignedBlock.inexact_count_range.
 
 (* assumptions: constants *)
 Print Assumptions Constants.fp32_height_10.
@@ -226,3 +230,4 @@ Print Assumptions Constants.fp64_phi.
 Print Assumptions Constants.slack_up.
 Print Assumptions Constants.slack_down.
 Print Assumptions Constants.slack_covers.
+Print Assumptions OracleTail.series_tail.
