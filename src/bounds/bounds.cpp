@@ -13,7 +13,7 @@
 namespace equinorm::bounds {
 namespace {
 
-/// Every bound is a sum, product or quotient of non-negative numbers; 2^22 roundings of binary64 stay below this factor (slack_2_30).
+/// Every bound is a sum, product or quotient of non-negative numbers; 2^22 roundings of binary64 stay below this factor (slack_covers).
 constexpr double kSlack = 1 + 0x1p-30;
 
 /// Inputs as they are.

@@ -31,7 +31,7 @@ class Rounding {
   double largest() const { return largest_; }
 
   /// |fl(z) - z| for any |z| <= magnitude: half a unit in the last place at `magnitude`; x_min more may be lost to a flush. Infinite where
-  /// the result may overflow. Theorem half_ulp_of_upper.
+  /// the result may overflow. Proof: half_ulp_of_upper, flushed_of_upper.
   double half_ulp(double magnitude) const {
     if (!(magnitude <= largest_)) return kInfinity;
     const double at_least = magnitude > smallest_normal_ ? magnitude : smallest_normal_;
@@ -39,7 +39,8 @@ class Rounding {
     return power * unit_ + sum_underflow_;
   }
 
-  /// Relative part of a rounding whose operand's binade is not known: u |z|. Infinite where the result may overflow.
+  /// Relative part of a rounding whose operand's binade is not known: u |z|. Infinite where the result may overflow. Proof:
+  /// half_ulp_relative.
   double relative(double magnitude) const { return magnitude <= largest_ ? unit_ * magnitude : kInfinity; }
 
   /// omega: what underflow adds to a product, quotient or store, and to a sum (exact there unless flushed). bounds of the standard model
@@ -55,7 +56,7 @@ class Rounding {
   double sum_underflow_ = 0;
 };
 
-/// (1+u)^h - 1, rounded up.
+/// (1+u)^h - 1, rounded up. Proof: phi_as_exp.
 inline double phi(double height, double unit) { return std::expm1(height * std::log1p(unit)) * (1 + 0x1p-40); }
 
 }  // namespace equinorm::bounds

@@ -17,7 +17,7 @@ struct Contraction {
   Tensor<double> value, radius;
 };
 
-/// q k^T of two inexact families: (|q| + e_q) e_k + e_q |k| + D (|q| + e_q)(|k| + e_k), summed over the width (theorem fdot_inexact);
+/// q k^T of two inexact families: (|q| + e_q) e_k + e_q |k| + D (|q| + e_q)(|k| + e_k), summed over the width (radius_dot_exact);
 /// underflow apart. raw[i] is the size of the kernel's own row i in units of q's. Infinite where an absolute sum may overflow.
 Contraction contract(const Vectors& q, const Vectors& k, const Accumulation& sum, const std::vector<double>& raw, double largest) {
   Contraction out{multiply_transposed(q.value, k.value), {}};

@@ -216,7 +216,7 @@ class WeightStage {
     return most + std::log(sum);
   }
 
-  /// |lse(l + d) - lse(l)| <= ln sum p e^|d| on either side (theorem lse_perturbation); then the sum, its logarithm and the last rounding.
+  /// |lse(l + d) - lse(l)| <= ln sum p e^|d| on either side; then the sum, its logarithm and the last rounding.
   void set_lse() {
     double own = 0;
     for (Index t = 0; t < tokens_; ++t) own = std::max(own, live_[t] != 0 ? own_[t] : 0);
