@@ -19,7 +19,7 @@ def index_names(index):
 def named(text):
     """(line number, name) of every theorem named after 'Proof:' up to the full stop."""
     joined = re.sub(r"\n\s*///\s?", lambda found: "\x00", text)
-    for found in re.finditer(r"Proof: ([^.;]+)", joined):
+    for found in re.finditer(r"Proof:[ \x00]([^.;]+)", joined):
         line = joined[:found.start()].count("\n") + joined[:found.start()].count("\x00") + 1
         for name in re.split(r"[,\x00]| \([^)]*\)", found.group(1)):
             if name.strip():

@@ -16,7 +16,8 @@ namespace equinorm::bounds {
 /// lose every digit of a statistic.
 using Bounds = std::map<std::string, tensor::Tensor<double>>;
 
-/// Whether there are bounds for the plan: fp16, bf16, fp32 and fp64, in every order but a matrix unit's.
+/// Whether there are bounds for the plan: fp16, bf16, fp32 and fp64, in every order. That of a matrix unit rests on its model
+/// (scalar/tensor_core.hpp), an assumption about the hardware.
 bool has_bounds(const paths::Plan& plan);
 
 /// Running bounds (kind C) of the outputs in `wanted` that `form` defines, for the plan's formats, stored tensors, order, tiles, splits and

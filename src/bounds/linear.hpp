@@ -18,6 +18,9 @@ Vectors multiply_bounded(const Setting& at, const Vectors& x, const double* w, I
 /// Moves the common factor of each row into its radii: |kernel - value| <= radius + rho |value|.
 void spread_factor(Vectors& x);
 
+/// Largest number of a tensor of magnitudes; a NaN counts as infinite.
+double largest_of(const Tensor<double>& magnitudes);
+
 /// Whether any radius differs from 0.
 bool has_radius(const Tensor<double>& radius);
 

@@ -17,7 +17,7 @@ inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// Magnitudes are upper bounds m >= |z| of the number that is rounded, so every function here grows with its argument.
 class Rounding {
  public:
-  Rounding(scalar::Format format, bool ftz) : unit_(std::ldexp(1.0, -format.precision)) {
+  Rounding(scalar::Format format, bool ftz) : format_(format), unit_(std::ldexp(1.0, -format.precision)) {
     if (format.kind == scalar::FormatKind::real) return;
     const scalar::FormatLimits limits = scalar::limits(format);
     smallest_normal_ = limits.smallest_normal;
@@ -29,6 +29,7 @@ class Rounding {
   /// u = 2^-p: |fl(z) - z| <= u |z| where nothing underflows.
   double unit() const { return unit_; }
   double largest() const { return largest_; }
+  scalar::Format format() const { return format_; }
 
   /// |fl(z) - z| for any |z| <= magnitude: half a unit in the last place at `magnitude`; x_min more may be lost to a flush. Infinite where
   /// the result may overflow. Proof: half_ulp_of_upper, flushed_of_upper.
@@ -49,6 +50,7 @@ class Rounding {
   double sum_underflow() const { return sum_underflow_; }
 
  private:
+  scalar::Format format_;
   double unit_;
   double smallest_normal_ = 0;
   double largest_ = std::numeric_limits<double>::max();
