@@ -146,7 +146,7 @@ int compare(const CompareOptions& compare, const Options& options) {
   {
     Progress progress(1, !options.quiet);
     progress.begin(problem.name + ": reference");
-    const ReferenceResult reference = measuring_reference(problem, inputs, names);
+    const ReferenceResult reference = certified_reference(problem, inputs, names);
     result.reference = reference.description;
     for (const std::string& name : names) result.errors.push_back(judge(name, outputs.tensors.at(name), reference.tensors.at(name)));
   }

@@ -8,12 +8,6 @@ namespace {
 
 using problem::NormScheme;
 
-/// ||k||^2 of the blocks that share a statistic, per group (or once under full width), and the inverse statistics.
-struct Statistics {
-  std::vector<BoundedBlock> alpha;  ///< [key_statistics]; 1 without norm
-  BoundedBlock beta;                ///< of mla's RoPE block where it has a statistic of its own
-};
-
 BoundedBlock ones() {
   BoundedBlock block{};
   std::fill_n(block.hi, kBlock, 1.0);
@@ -30,9 +24,9 @@ void add_to(BoundedBlock& sum, const BoundedBlock& more) {
 }
 
 /// (5): alpha_k from the squares of the content blocks of all groups.
-Statistics key_statistics(const Model& model, const KeyBlock& block, std::vector<BoundedBlock> squares) {
+KeyStatistics key_statistics(const Model& model, const KeyBlock& block, std::vector<BoundedBlock> squares) {
   const Problem& p = model.problem;
-  Statistics statistics{{}, ones()};
+  KeyStatistics statistics{{}, ones()};
   if (!model.normed) {
     statistics.alpha.assign(static_cast<std::size_t>(p.key_statistics()), ones());
     return statistics;
@@ -73,25 +67,19 @@ void attend_block(const Model& model, const QueryBatch& batch, const KeyBlock& b
   const Problem& p = model.problem;
   const Index per_group = p.heads / p.groups;
   std::vector<BoundedBlock> content(batch.heads.size()), squares(static_cast<std::size_t>(p.groups));
+  std::vector<Rows> kept;  // of all groups, where the keys themselves are outputs
   for (Index g = 0; g < p.groups; ++g) {
-    const Rows keys = content_keys(model, block, g, squares[static_cast<std::size_t>(g)]);
+    Rows keys = content_keys(model, block, g, squares[static_cast<std::size_t>(g)]);
     for (Index i = 0; i < batch.count; ++i) {
       for (Index h = g * per_group; h < (g + 1) * per_group; ++h) {
         const auto at = static_cast<std::size_t>(i * p.heads + h);
         dots(keys, batch.heads[at].content, content[at]);
       }
     }
+    if (outputs.k_hat != nullptr || outputs.k_deferred != nullptr) kept.push_back(std::move(keys));
   }
-  const Statistics statistics = key_statistics(model, block, std::move(squares));
-  if (outputs.alpha_k != nullptr) {
-    for (Index t = 0; t < block.count; ++t) {
-      for (Index g = 0; g < p.key_statistics(); ++g) {
-        const BoundedBlock& alpha = statistics.alpha[static_cast<std::size_t>(g)];
-        record(*outputs.alpha_k, (block.b * p.max_context() + block.first + t) * p.key_statistics() + g,
-               {alpha.hi[t], alpha.lo[t], alpha.radius[t]});
-      }
-    }
-  }
+  const KeyStatistics statistics = key_statistics(model, block, std::move(squares));
+  record_keys(model, block, kept, statistics, outputs);
   for (Index i = 0; i < batch.count; ++i) {
     const Model::Range seen = model.visible(block.b, batch.first + i);
     const Index begin = std::clamp<Index>(seen.first - block.first, 0, block.count);

@@ -21,9 +21,19 @@ void record_minus_infinity(EnclosedTensor& tensor, Index at);
 
 /// Tensors that a pass over the keys fills; null: not wanted.
 struct KeyOutputs {
-  EnclosedTensor* alpha_k = nullptr;
   EnclosedTensor* logits = nullptr;
+  EnclosedTensor *alpha_k = nullptr, *k_hat = nullptr, *k_deferred = nullptr, *k_rope_cached = nullptr;
 };
+
+/// ||k||^2 of the blocks that share a statistic turned into inverse statistics, (5).
+struct KeyStatistics {
+  std::vector<BoundedBlock> alpha;  ///< [key_statistics]; 1 without norm
+  BoundedBlock beta;                ///< of mla's RoPE block where it has a statistic of its own; else 1
+};
+
+/// Stores what `outputs` asks for of a block; content: [groups], raw.
+void record_keys(const Model& model, const KeyBlock& block, const std::vector<Rows>& content, const KeyStatistics& statistics,
+                 const KeyOutputs& outputs);
 
 /// Adds the tokens [first, last) of the batch's row to `states` ([count][H]).
 void attend(const Model& model, const QueryBatch& batch, Index first, Index last, const KeyOutputs& outputs,

@@ -61,10 +61,11 @@ class Run {
 
 Run::Run(const Problem& problem, const TensorMap& inputs, const std::set<std::string>& wanted)
     : problem_(problem), model_((check_inputs(problem, inputs), problem), inputs), projection_(model_) {
-  const std::set<std::string> known = enclosed_names(problem);
+  std::set<std::string> known;
+  for (const problem::TensorSpec& spec : problem::output_tensors(problem)) known.insert(spec.name);
   const std::set<std::string>& names = wanted.empty() ? known : wanted;
   for (const std::string& name : names) {
-    if (!known.contains(name)) throw Error("oracle: '" + name + "' is no output that the oracle knows for problem " + problem.name);
+    if (!known.contains(name)) throw Error("oracle: '" + name + "' is no output of problem " + problem.name);
   }
   keep_logits_ = names.contains("logits");
   for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {
@@ -72,7 +73,8 @@ Run::Run(const Problem& problem, const TensorMap& inputs, const std::set<std::st
     using tensor::Tensor;
     EnclosedTensor result{Tensor<double>(spec.shape), Tensor<double>(spec.shape), Tensor<double>(spec.shape), Tensor<double>(spec.shape)};
     if (spec.name == "logits") std::fill_n(result.value.data(), result.value.size(), -kInfinity);
-    needs_keys_ = needs_keys_ || (spec.name != "alpha_q" && spec.name != "q_tilde");
+    static const std::set<std::string> of_queries{"alpha_q", "q_tilde", "q_hat", "q_rope_hat"};
+    needs_keys_ = needs_keys_ || !of_queries.contains(spec.name);
     results_.emplace(spec.name, std::move(result));
   }
   const Problem& p = problem_;
@@ -106,7 +108,9 @@ void Run::run_batch(Index b, Index first, Index count, bool first_pass) {
   });
   for (std::vector<QueryHead>& heads : queries) std::move(heads.begin(), heads.end(), std::back_inserter(batch.heads));
   std::vector<SoftmaxState> states(batch.heads.size());
-  if (needs_keys_) states = sum_keys(batch, {first_pass ? find("alpha_k") : nullptr, find("logits")});
+  KeyOutputs outputs{find("logits")};
+  if (first_pass) outputs = {find("logits"), find("alpha_k"), find("k_hat"), find("k_deferred"), find("k_rope_cached")};
+  if (needs_keys_) states = sum_keys(batch, outputs);
   tbb::parallel_for(Index{0}, count, [&](Index i) {
     check_arithmetic();
     finish_query(b, first + i, &batch.heads[static_cast<std::size_t>(i * problem_.heads)],
@@ -173,6 +177,8 @@ std::vector<Enclosed> Run::finish_head(Index b, Index i, Index h, const QueryHea
   const Problem& p = problem_;
   const Index place = (b * p.queries + i) * p.heads + h;
   if (EnclosedTensor* alpha = find("alpha_q"); alpha != nullptr) record(*alpha, place, head.alpha);
+  record_row("q_hat", place * p.key_dim(), head.hat);
+  if (p.is_mla()) record_row("q_rope_hat", place * p.rope_dim, {head.hat.begin() + p.content_dim, head.hat.end()});
   if (find("q_tilde") != nullptr) {
     record_row("q_tilde", place * p.latent, times(head.content, query_weights_[static_cast<std::size_t>(p.group_of(h))]));
   }
@@ -221,16 +227,6 @@ void Run::finish_query(Index b, Index i, const QueryHead* heads, SoftmaxState* s
 }
 
 }  // namespace
-
-std::set<std::string> enclosed_names(const Problem& problem) {
-  std::set<std::string> names;
-  for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {
-    for (const char* name : {"alpha_k", "alpha_q", "q_tilde", "logits", "lse", "p", "u", "o", "o_gated", "y"}) {
-      if (spec.name == name) names.insert(name);
-    }
-  }
-  return names;
-}
 
 Enclosures enclose(const Problem& problem, const TensorMap& inputs, const std::set<std::string>& wanted) {
   check_arithmetic();

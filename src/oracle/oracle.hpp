@@ -18,14 +18,11 @@ struct EnclosedTensor {
 };
 using Enclosures = std::map<std::string, EnclosedTensor>;
 
-/// The outputs that the oracle knows: alpha_k, alpha_q, q_tilde, logits, lse, p, u, o, o_gated, y, as far as the problem has them. Shapes
-/// as problem::output_tensors; elements that the problem does not define (padding) are 0 with radius 0.
-std::set<std::string> enclosed_names(const problem::Problem& problem);
-
-/// Encloses the outputs in `wanted` (empty: all of enclosed_names). The explicit formula (3), (5), (9): keys are materialised in blocks of
-/// tokens and forgotten; memory does not grow with the context beyond the outputs themselves. The same bits at any number of threads and at
-/// every SIMD level. Throws Error when an input is missing or has another shape, for unknown names, and when the rounding mode is not
-/// to nearest or subnormals are flushed.
+/// Encloses the outputs in `wanted` (empty: all of problem::output_tensors, in their shapes); elements that the problem does not define
+/// (padding, the turned dims of a query without a position) are 0 with radius 0. The explicit formula (3), (5), (9): keys are materialised
+/// in blocks of tokens and forgotten; memory does not grow with the context beyond the outputs themselves. The same bits at any number of
+/// threads and at every SIMD level. Throws Error when an input is missing or has another shape, for unknown names, and when the rounding
+/// mode is not to nearest or subnormals are flushed.
 Enclosures enclose(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::set<std::string>& wanted = {});
 
 }  // namespace equinorm::oracle
