@@ -28,6 +28,35 @@ EQUINORM_ORACLE_INLINE void term(typename L::V ah, typename L::V al, typename L:
   c = c + small;
 }
 
+template <class L>
+void magnitudes(Index dim, const double* x, double* total) {
+  for (Index t = 0; t < kBlock; t += L::kCount) L::store(total + t, L::set(0.0));
+  for (Index m = 0; m < dim; ++m) {
+    for (Index t = 0; t < kBlock; t += L::kCount) L::store(total + t, L::load(total + t) + L::abs(L::load(x + m * kBlock + t)));
+  }
+}
+
+template <class L>
+void cut(Index dim, const double* unit, double* rest, double* slice, double* total, unsigned char* dirty) {
+  using V = typename L::V;
+  double left[L::kCount];
+  for (Index t = 0; t < kBlock; t += L::kCount) L::store(total + t, L::set(0.0));
+  for (Index m = 0; m < dim; ++m) {
+    V any = L::set(0.0);
+    for (Index t = 0; t < kBlock; t += L::kCount) {
+      const V magic = L::load(unit + t) * L::set(0x1.8p52), x = L::load(rest + m * kBlock + t);
+      const V part = (x + magic) - magic, remains = x - part;
+      L::store(slice + m * kBlock + t, part);
+      L::store(rest + m * kBlock + t, remains);
+      L::store(total + t, L::load(total + t) + L::abs(part));
+      any = any + L::abs(remains);
+    }
+    L::store(left, any);
+    dirty[m] = 0;
+    for (const double sum : left) dirty[m] |= static_cast<unsigned char>(sum != 0);
+  }
+}
+
 template <class L, bool kLowA, bool kLowZ>
 void dots_of(Index dim, const double* zh, const double* zl, const double* ah, const double* al, double* hi, double* lo) {
   using V = typename L::V;
@@ -210,7 +239,7 @@ void tile(Index depth, const double* a, const double* b, double* out) {
 
 template <class L, int kRows, int kVectors>
 constexpr Kernels make_kernels() {
-  return {kRows,     kVectors * L::kCount, tile<L, kRows, kVectors>, dots<L>, squares<L>, combine<L>, accumulate<L>, statistic<L>, turn<L>,
+  return {kRows,     kVectors * L::kCount, tile<L, kRows, kVectors>, magnitudes<L>, cut<L>, dots<L>, squares<L>, combine<L>, accumulate<L>, statistic<L>, turn<L>,
           logits<L>, exponentials<L>};
 }
 
