@@ -239,8 +239,19 @@ void tile(Index depth, const double* a, const double* b, double* out) {
 
 template <class L, int kRows, int kVectors>
 constexpr Kernels make_kernels() {
-  return {kRows,     kVectors * L::kCount, tile<L, kRows, kVectors>, magnitudes<L>, cut<L>, dots<L>, squares<L>, combine<L>, accumulate<L>, statistic<L>, turn<L>,
-          logits<L>, exponentials<L>};
+  return {kRows,
+          kVectors * L::kCount,
+          tile<L, kRows, kVectors>,
+          magnitudes<L>,
+          cut<L>,
+          dots<L>,
+          squares<L>,
+          combine<L>,
+          accumulate<L>,
+          statistic<L>,
+          turn<L>,
+          logits<L>,
+          exponentials<L>};
 }
 
 }  // namespace

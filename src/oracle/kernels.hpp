@@ -29,8 +29,8 @@ struct Kernels {
   void (*tile)(Index depth, const double* a, const double* b, double* out);
   /// total[t] = sum_m |x[m][t]|, in the order of m.
   void (*magnitudes)(Index dim, const double* x, double* total);
-  /// Moves what rounds to a multiple of unit[t] (a power of two) from rest[m][t] to slice[m][t], exactly where |rest| < 2^51 unit; total[t] =
-  /// sum_m |slice|; dirty[m] = 1 where some rest of row m is left, else 0.
+  /// Moves what rounds to a multiple of unit[t] (a power of two) from rest[m][t] to slice[m][t], exactly where |rest| < 2^51 unit; total[t]
+  /// = sum_m |slice|; dirty[m] = 1 where some rest of row m is left, else 0.
   void (*cut)(Index dim, const double* unit, double* rest, double* slice, double* total, unsigned char* dirty);
   /// out = sum_j z[j] a[j] for all tokens of a block (pair_dot below); z is [dim][kBlock] in pairs, zl may be null; al may be null.
   void (*dots)(Index dim, const double* zh, const double* zl, const double* ah, const double* al, double* hi, double* lo);

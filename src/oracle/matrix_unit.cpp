@@ -53,7 +53,8 @@ Digits split_columns(Index depth, Index columns, const double* x, Index stride, 
 
 const MatrixUnit* matrix_unit() {
   static const bool available = detect();
-  return available && suppressed.load(std::memory_order_relaxed) == 0 && scalar::simd_level() == scalar::SimdLevel::avx512 ? &kAmx : nullptr;
+  return available && suppressed.load(std::memory_order_relaxed) == 0 && scalar::simd_level() == scalar::SimdLevel::avx512 ? &kAmx
+                                                                                                                           : nullptr;
 }
 
 WithoutMatrixUnit::WithoutMatrixUnit() { ++suppressed; }

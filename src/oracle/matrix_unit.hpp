@@ -10,8 +10,8 @@
 namespace equinorm::oracle {
 
 /// Integers x = sum_d digit_d 256^d, -128 <= digit_d < 128, laid out for the unit. As right-hand sides (tokens): [kBlock / 16][depth / 64]
-/// [count][16 rows of 4 k][16 tokens][4]; as left-hand sides (columns): [columns / 16][depth / 64][count][16 columns][64 k]. Depth is padded
-/// by zeros to a multiple of 64, columns to one of 16.
+/// [count][16 rows of 4 k][16 tokens][4]; as left-hand sides (columns): [columns / 16][depth / 64][count][16 columns][64 k]. Depth is
+/// padded by zeros to a multiple of 64, columns to one of 16.
 using Digits = std::vector<std::int8_t>;
 
 inline constexpr int kColumnDigits = 3, kMaxRowDigits = 4;
@@ -23,8 +23,8 @@ inline constexpr Index kMaxUnitDepth = 1 << 15;
 struct MatrixUnit {
   /// Digits of x[m][t] / unit[t], integers of at most `count` digits.
   void (*split_tokens)(Index depth, int count, const double* x, const double* unit, Digits& digits);
-  /// out[j * kBlock + t] = unit[t] column_unit[j] sum_m rows[m][t] columns[m][j] for j below `columns` rounded up to 16 (column_unit and out
-  /// have as many). Exact where every sum of integers is at most 2^52.
+  /// out[j * kBlock + t] = unit[t] column_unit[j] sum_m rows[m][t] columns[m][j] for j below `columns` rounded up to 16 (column_unit and
+  /// out have as many). Exact where every sum of integers is at most 2^52.
   void (*multiply)(Index depth, Index columns, const Digits& column_digits, const double* column_unit, int row_digits, const Digits& digits,
                    const double* unit, double* out);
 };

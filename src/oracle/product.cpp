@@ -6,9 +6,11 @@
 namespace equinorm::oracle {
 namespace {
 
-constexpr int kRowBits = 30, kColumnBits = 23;
+constexpr int kRowBits = 29, kColumnBits = 23;
 constexpr std::size_t kMaxSlices = 3, kMaxProducts = 6;
 constexpr int kMaxExponent = 400;
+
+bool uses_unit(Index depth) { return matrix_unit() != nullptr && depth <= kMaxUnitDepth; }
 
 /// Moves what rounds to a multiple of `unit` from rest to slice; exact for |rest| < 2^51 unit.
 void cut_at(double unit, double& rest, double& slice) {
@@ -17,36 +19,98 @@ void cut_at(double unit, double& rest, double& slice) {
   rest -= slice;
 }
 
-/// Cuts one slice off n numbers, `pitch` apart, with sum |slice| <= 2^bits unit (or max |slice|, if by_maximum). False if a number is not
-/// finite or its size is out of range.
-bool cut_slice(Index n, Index pitch, int bits, bool by_maximum, double* rest, double* slice) {
+/// The power of two U with size < 2^bits U <= 2 size; 1 where size is 0, 0 where it is not finite or out of range.
+double unit_of(double size, int bits) {
+  if (size == 0) return 1;
+  if (!std::isfinite(size) || std::abs(std::ilogb(size)) > kMaxExponent) return 0;
+  return std::ldexp(1.0, std::ilogb(size) + 1 - bits);
+}
+
+/// Cuts one slice off n numbers with max |slice| <= 0x7f7f7f unit; returns the unit, 0 where unit_of does.
+double cut_column(Index n, double* rest, double* slice) {
   double size = 0;
-  for (Index k = 0; k < n; ++k) {
-    const double magnitude = std::fabs(rest[k * pitch]);
-    size = by_maximum ? (magnitude <= size ? size : magnitude) : size + magnitude;
-  }
-  if (size == 0) {
-    for (Index k = 0; k < n; ++k) slice[k * pitch] = 0;
-    return true;
-  }
-  if (!std::isfinite(size) || std::abs(std::ilogb(size)) > kMaxExponent) return false;
-  for (int exponent = std::ilogb(size) + 1 - bits;; ++exponent) {
-    const double unit = std::ldexp(1.0, exponent);
-    double total = 0;  // exact: multiples of the unit far below 2^53 of it
+  for (Index k = 0; k < n; ++k) size = std::fabs(rest[k]) <= size ? size : std::fabs(rest[k]);
+  for (double unit = unit_of(size, kColumnBits); unit != 0; unit *= 2) {
+    double largest = 0;
     for (Index k = 0; k < n; ++k) {
-      double left = rest[k * pitch];
-      cut_at(unit, left, slice[k * pitch]);
-      const double magnitude = std::fabs(slice[k * pitch]);
-      total = by_maximum ? std::max(total, magnitude) : total + magnitude;
+      double left = rest[k];
+      cut_at(unit, left, slice[k]);
+      largest = std::max(largest, std::fabs(slice[k]));
     }
-    if (total <= std::ldexp(unit, bits)) break;
+    if (largest > kThreeDigits * unit) continue;
+    for (Index k = 0; k < n; ++k) rest[k] -= slice[k];
+    return unit;
   }
-  for (Index k = 0; k < n; ++k) rest[k * pitch] -= slice[k * pitch];
+  return 0;
+}
+
+/// Cuts one slice off every token of rest with ||slice||_1 <= 2^kRowBits unit; false where unit_of gives 0 for a token.
+bool cut_tokens(Index dim, double* rest, double* slice, double* unit, unsigned char* dirty) {
+  double total[kBlock];
+  kernels().magnitudes(dim, rest, total);
+  for (Index t = 0; t < kBlock; ++t) {
+    unit[t] = unit_of(total[t], kRowBits);
+    if (unit[t] == 0) return false;
+  }
+  kernels().cut(dim, unit, rest, slice, total, dirty);  // sums of multiples of the unit far below 2^53 of it: exact
+  for (Index t = 0; t < kBlock; ++t) {
+    while (total[t] > std::ldexp(unit[t], kRowBits)) {
+      unit[t] *= 2;
+      total[t] = 0;
+      for (Index m = 0; m < dim; ++m) {
+        const Index at = m * kBlock + t;
+        rest[at] += slice[at];
+        cut_at(unit[t], rest[at], slice[at]);
+        dirty[m] |= static_cast<unsigned char>(rest[at] != 0);
+        total[t] += std::fabs(slice[at]);
+      }
+    }
+  }
   return true;
 }
 
 Index count_nonzero(const std::vector<double>& values) {
   return static_cast<Index>(values.size()) - std::count(values.begin(), values.end(), 0.0);
+}
+
+/// Nonzero elements of rest in its dirty rows; empty and false where there are more than `most`.
+bool find_leftovers(Index dim, const std::vector<double>& rest, const std::vector<unsigned char>& dirty, std::size_t most,
+                    std::vector<Leftover>& found) {
+  found.clear();
+  for (Index m = 0; m < dim; ++m) {
+    for (Index t = 0; dirty[static_cast<std::size_t>(m)] != 0 && t < kBlock; ++t) {
+      const double left = rest[static_cast<std::size_t>(m * kBlock + t)];
+      if (left == 0) continue;
+      if (found.size() == most) return found.clear(), false;
+      found.push_back({t, m, left});
+    }
+  }
+  return true;
+}
+
+RowSlice pack_tokens(Index dim, const std::vector<double>& part, std::vector<double> unit) {
+  RowSlice slice;
+  if (!uses_unit(dim)) {
+    const Index width = kernels().width;
+    slice.packed.resize(part.size());
+    for (Index panel = 0; panel < kBlock / width; ++panel) {
+      for (Index m = 0; m < dim; ++m) {
+        std::copy_n(part.begin() + m * kBlock + panel * width, width, slice.packed.begin() + (panel * dim + m) * width);
+      }
+    }
+    return slice;
+  }
+  // A row whose 1-norm is large may hold one element as large: four digits, usually three.
+  bool three = true;
+  for (Index m = 0; three && m < dim; ++m) {
+    for (Index t = 0; t < kBlock; ++t) {
+      three = three && std::fabs(part[static_cast<std::size_t>(m * kBlock + t)]) <= kThreeDigits * unit[static_cast<std::size_t>(t)];
+    }
+  }
+  slice.digit_count = three ? 3 : 4;
+  matrix_unit()->split_tokens(dim, slice.digit_count, part.data(), unit.data(), slice.digits);
+  slice.unit = std::move(unit);
+  return slice;
 }
 
 /// (hi, lo) += x; what is lost is added to `lost`.
@@ -70,27 +134,17 @@ void absorb_product(double a, double b, double& hi, double& lo, double& lost) {
 SlicedRows slice(const Rows& rows) {
   SlicedRows result;
   if (!rows.lo.empty() || std::any_of(rows.radius, rows.radius + kBlock, [](double r) { return r != 0; })) return result;
-  const Index width = kernels().width;
-  std::vector<double> rest = rows.hi, part(rest.size());
+  std::vector<double> rest = rows.hi, part(rest.size()), unit(kBlock);
+  std::vector<unsigned char> dirty(static_cast<std::size_t>(rows.dim));
   // Two leftovers a token cost far less than another slice.
-  while (result.slices.size() < kMaxSlices && (result.slices.empty() || count_nonzero(rest) > 2 * kBlock)) {
-    for (Index t = 0; t < kBlock; ++t) {
-      if (!cut_slice(rows.dim, kBlock, kRowBits, false, rest.data() + t, part.data() + t)) return result;
-    }
-    std::vector<double>& packed = result.slices.emplace_back(part.size());
-    for (Index panel = 0; panel < kBlock / width; ++panel) {
-      for (Index m = 0; m < rows.dim; ++m) {
-        std::copy_n(part.begin() + m * kBlock + panel * width, width, packed.begin() + (panel * rows.dim + m) * width);
-      }
-    }
+  for (bool few = false; !few;) {
+    if (!cut_tokens(rows.dim, rest.data(), part.data(), unit.data(), dirty.data())) return result;
+    result.slices.push_back(pack_tokens(rows.dim, part, unit));
+    const bool last = result.slices.size() == kMaxSlices;
+    few = find_leftovers(rows.dim, rest, dirty, (last ? 8 : 2) * kBlock, result.rest);
+    if (last && !few) return result;
   }
-  for (Index m = 0; m < rows.dim; ++m) {
-    for (Index t = 0; t < kBlock; ++t) {
-      const double left = rest[static_cast<std::size_t>(m * kBlock + t)];
-      if (left != 0) result.rest.push_back({t, m, left});
-    }
-  }
-  result.usable = static_cast<Index>(result.rest.size()) <= 8 * kBlock;
+  result.usable = true;
   return result;
 }
 
@@ -101,25 +155,37 @@ Matrix::Matrix(const Dense& values) : values_(values), columns_(transposed(value
   cut();
 }
 
-void Matrix::cut() {
+Matrix::Slice Matrix::pack(const std::vector<double>& part, std::vector<double> unit) const {
+  Slice slice;
+  if (uses_unit(depth())) {
+    slice.digits = split_columns(depth(), columns(), part.data(), columns_.stride, unit.data());
+    slice.unit = std::move(unit);
+    return slice;
+  }
   const Index rows = kernels().rows, panels = (columns() + rows - 1) / rows;
-  std::vector<double> rest = columns_.values, part(rest.size());
+  slice.packed.resize(static_cast<std::size_t>(panels * depth() * rows));
+  for (Index j = 0; j < columns(); ++j) {
+    for (Index m = 0; m < depth(); ++m) {
+      slice.packed[static_cast<std::size_t>((j / rows * depth() + m) * rows + j % rows)] =
+          part[static_cast<std::size_t>(j * columns_.stride + m)];
+    }
+  }
+  return slice;
+}
+
+void Matrix::cut() {
+  std::vector<double> rest = columns_.values, part(rest.size()), unit(static_cast<std::size_t>((columns() + 15) / 16 * 16), 1.0);
   const Index few = std::max<Index>(16, depth() * columns() / 512);
   while (slices_.size() < kMaxSlices && (slices_.empty() || count_nonzero(rest) > few)) {
     for (Index j = 0; j < columns(); ++j) {
       const Index at = j * columns_.stride;
-      if (!cut_slice(depth(), 1, kColumnBits, true, rest.data() + at, part.data() + at)) {
+      unit[static_cast<std::size_t>(j)] = cut_column(depth(), rest.data() + at, part.data() + at);
+      if (unit[static_cast<std::size_t>(j)] == 0) {
         slices_.clear();
         return;
       }
     }
-    std::vector<double>& packed = slices_.emplace_back(static_cast<std::size_t>(panels * depth() * rows));
-    for (Index j = 0; j < columns(); ++j) {
-      for (Index m = 0; m < depth(); ++m) {
-        packed[static_cast<std::size_t>((j / rows * depth() + m) * rows + j % rows)] =
-            part[static_cast<std::size_t>(j * columns_.stride + m)];
-      }
-    }
+    slices_.push_back(pack(part, unit));
   }
   if (count_nonzero(rest) > 4 * few) {
     slices_.clear();
@@ -153,31 +219,22 @@ void Matrix::multiply_pairs(const Rows& in, Rows& out) const {
   }
 }
 
-void Matrix::multiply_slices(const Rows& in, const SlicedRows& sliced, Rows& out) const {
+/// out[j][t] for the columns rounded up to the kernel's tiles.
+void Matrix::multiply_slice(const RowSlice& rows, const Slice& matrix, double* out) const {
+  if (rows.digit_count != 0) {
+    matrix_unit()->multiply(depth(), columns(), matrix.digits, matrix.unit.data(), rows.digit_count, rows.digits, rows.unit.data(), out);
+    return;
+  }
   const Kernels& k = kernels();
-  const Index panels = (columns() + k.rows - 1) / k.rows;
-  out = Rows(columns(), true);
-  out.hi.resize(static_cast<std::size_t>(panels * k.rows * kBlock));
-  std::vector<double> product(sliced.slices.size() * slices_.size() > 1 ? out.hi.size() : 0);
-  double lost[kBlock] = {};
-  bool first = true;
-  for (const std::vector<double>& rows : sliced.slices) {
-    for (const std::vector<double>& matrix : slices_) {
-      double* target = first ? out.hi.data() : product.data();
-      for (Index a = 0; a < panels; ++a) {
-        for (Index b = 0; b < kBlock / k.width; ++b) {
-          k.tile(depth(), matrix.data() + a * depth() * k.rows, rows.data() + b * depth() * k.width,
-                 target + a * k.rows * kBlock + b * k.width);
-        }
-      }
-      for (Index j = 0; !first && j < columns(); ++j) {
-        const double* more = product.data() + j * kBlock;
-        double *hi = out.hi.data() + j * kBlock, *lo = out.lo.data() + j * kBlock;
-        for (Index t = 0; t < kBlock; ++t) absorb(more[t], hi[t], lo[t], lost[t]);
-      }
-      first = false;
+  for (Index a = 0; a < (columns() + k.rows - 1) / k.rows; ++a) {
+    for (Index b = 0; b < kBlock / k.width; ++b) {
+      k.tile(depth(), matrix.packed.data() + a * depth() * k.rows, rows.packed.data() + b * depth() * k.width,
+             out + a * k.rows * kBlock + b * k.width);
     }
   }
+}
+
+void Matrix::add_leftovers(const Rows& in, const SlicedRows& sliced, double* lost, Rows& out) const {
   for (const Leftover& left : sliced.rest) {
     const double* row = values_.values.data() + left.inner * values_.stride;
     for (Index j = 0; j < columns(); ++j) {
@@ -198,6 +255,26 @@ void Matrix::multiply_slices(const Rows& in, const SlicedRows& sliced, Rows& out
       absorb_product(-left.value, other.value, out.hi[at], out.lo[at], lost[other.outer]);
     }
   }
+}
+
+void Matrix::multiply_slices(const Rows& in, const SlicedRows& sliced, Rows& out) const {
+  out = Rows(columns(), true);
+  out.hi.resize(static_cast<std::size_t>((columns() + 15) / 16 * 16 * kBlock));  // whole tiles of every kernel
+  std::vector<double> product(sliced.slices.size() * slices_.size() > 1 ? out.hi.size() : 0);
+  double lost[kBlock] = {};
+  bool first = true;
+  for (const RowSlice& rows : sliced.slices) {
+    for (const Slice& matrix : slices_) {
+      multiply_slice(rows, matrix, first ? out.hi.data() : product.data());
+      for (Index j = 0; !first && j < columns(); ++j) {
+        const double* more = product.data() + j * kBlock;
+        double *hi = out.hi.data() + j * kBlock, *lo = out.lo.data() + j * kBlock;
+        for (Index t = 0; t < kBlock; ++t) absorb(more[t], hi[t], lo[t], lost[t]);
+      }
+      first = false;
+    }
+  }
+  add_leftovers(in, sliced, lost, out);
   for (Index at = 0; at < columns() * kBlock; ++at) {
     const auto i = static_cast<std::size_t>(at);
     if (out.lo[i] != 0) two_sum<One>(out.hi[i], out.lo[i], out.hi[i], out.lo[i]);

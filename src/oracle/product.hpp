@@ -1,8 +1,9 @@
 // tokens x matrix for a block of tokens: the product that costs nearly everything.
 //
 // Exact form. A token's vector c and a column W_j are cut into slices on grids of powers of two, c = c_1 + c_2 + ... + c_rest, every c_s a
-// multiple of U with ||c_s||_1 <= 2^30 U, every W_s a multiple of V with max |W_s| <= 2^23 V. Each partial sum of c_s . W_s', in any order,
-// is then an integer of at most 2^53 units U V: plain binary64 fused multiply-adds are exact. 16-bit data need one slice each, fp32 two.
+// multiple of U with ||c_s||_1 <= 2^29 U, every W_s a multiple of V with max |W_s| <= 0x7f7f7f V < 2^23 V. Each partial sum of c_s . W_s',
+// in any order, is then an integer of at most 2^52 units U V: plain binary64 fused multiply-adds are exact, and so are sums of products of
+// 8-bit digits (matrix_unit.hpp), four of c_s and three of W_s'. 16-bit data need one slice each, fp32 two.
 // The few bits that slices leave (`Leftover`) are added one by one with error-free transformations; whatever those lose is counted, usually
 // nothing:
 //
@@ -11,6 +12,7 @@
 // Where the data do not fit (fp64 data, exponents beyond 2^+-400) the pair dot of kernels.hpp is used instead.
 #pragma once
 
+#include "oracle/matrix_unit.hpp"
 #include "oracle/rows.hpp"
 
 namespace equinorm::oracle {
@@ -21,12 +23,21 @@ struct Leftover {
   double value;
 };
 
-/// Exact rows of a block, cut and packed for the tile kernel: slice s holds [kBlock / width][dim][width].
+/// One slice of a block's rows: for the tile kernel [kBlock / width][dim][width], or for the matrix unit digits times units.
+struct RowSlice {
+  std::vector<double> packed;
+  Digits digits;
+  int digit_count = 0;  ///< 0: packed
+  std::vector<double> unit;
+};
+
+/// Exact rows of a block, cut.
 struct SlicedRows {
   bool usable = false;
-  std::vector<std::vector<double>> slices;
+  std::vector<RowSlice> slices;
   std::vector<Leftover> rest;
 };
+/// matrix_unit() must stay what it was when the matrix was cut.
 SlicedRows slice(const Rows& rows);
 
 /// The right-hand side of block products.
@@ -38,17 +49,27 @@ class Matrix {
   Index columns() const { return values_.columns; }
   bool sliced() const { return !slices_.empty(); }
 
+  /// One slice: for the tile kernel [columns / rows][depth][rows], or for the matrix unit.
+  struct Slice {
+    std::vector<double> packed;
+    Digits digits;
+    std::vector<double> unit;
+  };
+
   /// out[j][t] = sum_m in[m][t] values[m][j], norms not filled. `sliced` is slice(in), made once for many matrices.
   void multiply(const Rows& in, const SlicedRows& sliced, Rows& out) const;
 
  private:
   void cut();
+  Slice pack(const std::vector<double>& part, std::vector<double> unit) const;
+  void multiply_slice(const RowSlice& rows, const Slice& matrix, double* out) const;
+  void add_leftovers(const Rows& in, const SlicedRows& sliced, double* lost, Rows& out) const;
   void multiply_pairs(const Rows& in, Rows& out) const;
   void multiply_slices(const Rows& in, const SlicedRows& sliced, Rows& out) const;
 
-  Dense values_, columns_;                   ///< columns_: transposed, one row per column
-  double norm_ = 0;                          ///< upper bound of the Frobenius norm
-  std::vector<std::vector<double>> slices_;  ///< packed [columns / rows][depth][rows]
+  Dense values_, columns_;  ///< columns_: transposed, one row per column
+  double norm_ = 0;         ///< upper bound of the Frobenius norm
+  std::vector<Slice> slices_;
   std::vector<Leftover> rest_;
 };
 
