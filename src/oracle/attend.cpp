@@ -62,21 +62,21 @@ void apply_cap(const Model& model, Index begin, Index end, BoundedBlock& logit) 
   }
 }
 
-void attend_block(const Model& model, const QueryBatch& batch, const KeyBlock& block, const KeyOutputs& outputs,
+void attend_block(const Model& model, const QueryBatch& batch, KeyBlock block, const KeyOutputs& outputs, Rows& keys,
                   std::vector<SoftmaxState>& states) {
   const Problem& p = model.problem;
   const Index per_group = p.heads / p.groups;
   std::vector<BoundedBlock> content(batch.heads.size()), squares(static_cast<std::size_t>(p.groups));
   std::vector<Rows> kept;  // of all groups, where the keys themselves are outputs
   for (Index g = 0; g < p.groups; ++g) {
-    Rows keys = content_keys(model, block, g, squares[static_cast<std::size_t>(g)]);
+    content_keys(model, block, g, keys, squares[static_cast<std::size_t>(g)]);
     for (Index i = 0; i < batch.count; ++i) {
       for (Index h = g * per_group; h < (g + 1) * per_group; ++h) {
         const auto at = static_cast<std::size_t>(i * p.heads + h);
         dots(keys, batch.heads[at].content, content[at]);
       }
     }
-    if (outputs.k_hat != nullptr || outputs.k_deferred != nullptr) kept.push_back(std::move(keys));
+    if (outputs.k_hat != nullptr || outputs.k_deferred != nullptr) kept.push_back(keys);
   }
   const KeyStatistics statistics = key_statistics(model, block, std::move(squares));
   record_keys(model, block, kept, statistics, outputs);
@@ -121,8 +121,9 @@ void record_minus_infinity(EnclosedTensor& tensor, Index at) {
 
 void attend(const Model& model, const QueryBatch& batch, Index first, Index last, const KeyOutputs& outputs,
             std::vector<SoftmaxState>& states) {
+  Rows keys;  // one memory for all blocks and groups
   for (Index begin = first; begin < last; begin += kBlock) {
-    attend_block(model, batch, load_keys(model, batch.b, begin, std::min(kBlock, last - begin)), outputs, states);
+    attend_block(model, batch, load_keys(model, batch.b, begin, std::min(kBlock, last - begin)), outputs, keys, states);
   }
 }
 

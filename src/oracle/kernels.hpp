@@ -11,6 +11,8 @@ using Index = std::int64_t;
 
 /// Tokens in a block: a multiple of every kernel's width. Matrices of a block are [dim][kBlock], the token last.
 inline constexpr Index kBlock = 96;
+/// Tokens that share a flag: a multiple of every vector's length.
+inline constexpr Index kGroup = 8;
 
 /// kBlock enclosed numbers, one per token.
 struct alignas(64) BoundedBlock {
@@ -27,15 +29,20 @@ struct Kernels {
   Index rows, width;  ///< of a tile of the exact product; width divides kBlock
   /// out[i * kBlock + j] = sum_k a[k * rows + i] b[k * width + j] for the whole tile, by fma in the order of k.
   void (*tile)(Index depth, const double* a, const double* b, double* out);
+  /// max |x|; count a multiple of 8. A NaN may be passed over.
+  double (*largest)(Index count, const double* x);
   /// total[t] = sum_m |x[m][t]|, in the order of m.
   void (*magnitudes)(Index dim, const double* x, double* total);
   /// Moves what rounds to a multiple of unit[t] (a power of two) from rest[m][t] to slice[m][t], exactly where |rest| < 2^51 unit; total[t]
   /// = sum_m |slice|; dirty[m] = 1 where some rest of row m is left, else 0.
   void (*cut)(Index dim, const double* unit, double* rest, double* slice, double* total, unsigned char* dirty);
-  /// out = sum_j z[j] a[j] for all tokens of a block (pair_dot below); z is [dim][kBlock] in pairs, zl may be null; al may be null.
-  void (*dots)(Index dim, const double* zh, const double* zl, const double* ah, const double* al, double* hi, double* lo);
+  /// (hi, lo) += more, element by element of [dim][kBlock]; what is lost of token t is added to lost[t].
+  void (*absorb)(Index dim, const double* more, double* hi, double* lo, double* lost);
+  /// out = sum_j z[j] a[j] for all tokens of a block (pair_dot below); z is [dim][kBlock] in pairs, zl being 0 where low[t / kGroup] is
+  /// false, which changes no bit; al may be null.
+  void (*dots)(Index dim, const double* zh, const double* zl, const bool* low, const double* ah, const double* al, double* hi, double* lo);
   /// As dots, of z with itself.
-  void (*squares)(Index dim, const double* zh, const double* zl, double* hi, double* lo);
+  void (*squares)(Index dim, const double* zh, const double* zl, const bool* low, double* hi, double* lo);
   /// out[j] = sum_t e[t] c[t * stride + j] for j < count, a multiple of 8; cl may be null, el may be null.
   void (*combine)(Index terms, const double* eh, const double* el, const double* ch, const double* cl, Index stride, Index count,
                   double* hi, double* lo);

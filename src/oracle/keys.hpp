@@ -28,7 +28,7 @@ struct KeyBlock {
 
 KeyBlock load_keys(const Model& model, Index b, Index first, Index count);
 
-/// Raw content keys of group g: c W_K^g (3), or the loaded ones. Norms filled; `squares` gets ||k||^2.
-Rows content_keys(const Model& model, const KeyBlock& block, Index g, BoundedBlock& squares);
+/// Raw content keys of group g: c W_K^g (3), or the loaded ones, which leave the block. Norms filled; `squares` gets ||k||^2.
+void content_keys(const Model& model, KeyBlock& block, Index g, Rows& keys, BoundedBlock& squares);
 
 }  // namespace equinorm::oracle

@@ -58,11 +58,58 @@ void split_tokens(Index depth, int count, const double* x, const double* unit, D
   }
 }
 
-// The intrinsics take tile numbers as literals. Tiles 0-5: sums of equal weight; 6: columns; 7: tokens.
+// The intrinsics take tile numbers as literals. From 0 on: sums of equal weight; 6: columns; 7, and with three digits 5: tokens.
 #define EQUINORM_COLUMNS(digit) _tile_loadd(6, a + (digit)*kTileBytes, 64)
-#define EQUINORM_TOKENS(digit, sum)           \
-  _tile_loadd(7, b + (digit)*kTileBytes, 64); \
-  _tile_dpbssd(sum, 6, 7)
+#define EQUINORM_TOKENS(tile, digit) _tile_loadd(tile, b + (digit)*kTileBytes, 64)
+
+/// One step of 64 elements; tokens of three digits stay in tiles from one column digit to the next.
+EQUINORM_ORACLE_INLINE void step_three(const std::int8_t* a, const std::int8_t* b) {
+  EQUINORM_COLUMNS(0);
+  EQUINORM_TOKENS(7, 0);
+  _tile_dpbssd(0, 6, 7);
+  EQUINORM_TOKENS(5, 1);
+  _tile_dpbssd(1, 6, 5);
+  EQUINORM_TOKENS(7, 2);
+  _tile_dpbssd(2, 6, 7);
+  EQUINORM_COLUMNS(1);
+  _tile_dpbssd(3, 6, 7);
+  _tile_dpbssd(2, 6, 5);
+  EQUINORM_TOKENS(7, 0);
+  _tile_dpbssd(1, 6, 7);
+  EQUINORM_COLUMNS(2);
+  _tile_dpbssd(2, 6, 7);
+  _tile_dpbssd(3, 6, 5);
+  EQUINORM_TOKENS(7, 2);
+  _tile_dpbssd(4, 6, 7);
+}
+
+EQUINORM_ORACLE_INLINE void step_four(const std::int8_t* a, const std::int8_t* b) {
+  EQUINORM_COLUMNS(0);
+  EQUINORM_TOKENS(7, 0);
+  _tile_dpbssd(0, 6, 7);
+  EQUINORM_TOKENS(7, 1);
+  _tile_dpbssd(1, 6, 7);
+  EQUINORM_TOKENS(7, 2);
+  _tile_dpbssd(2, 6, 7);
+  EQUINORM_TOKENS(7, 3);
+  _tile_dpbssd(3, 6, 7);
+  EQUINORM_COLUMNS(1);
+  _tile_dpbssd(4, 6, 7);
+  EQUINORM_TOKENS(7, 2);
+  _tile_dpbssd(3, 6, 7);
+  EQUINORM_TOKENS(7, 1);
+  _tile_dpbssd(2, 6, 7);
+  EQUINORM_TOKENS(7, 0);
+  _tile_dpbssd(1, 6, 7);
+  EQUINORM_COLUMNS(2);
+  _tile_dpbssd(2, 6, 7);
+  EQUINORM_TOKENS(7, 1);
+  _tile_dpbssd(3, 6, 7);
+  EQUINORM_TOKENS(7, 2);
+  _tile_dpbssd(4, 6, 7);
+  EQUINORM_TOKENS(7, 3);
+  _tile_dpbssd(5, 6, 7);
+}
 
 template <int kRowDigits>
 void sum_tiles(Index steps, const std::int8_t* a, const std::int8_t* b, std::int32_t* sums) {
@@ -71,29 +118,9 @@ void sum_tiles(Index steps, const std::int8_t* a, const std::int8_t* b, std::int
   _tile_zero(2);
   _tile_zero(3);
   _tile_zero(4);
-  _tile_zero(5);
+  if constexpr (kRowDigits == 4) _tile_zero(5);
   for (Index k = 0; k < steps; ++k, a += kColumnDigits * kTileBytes, b += kRowDigits * kTileBytes) {
-    EQUINORM_COLUMNS(0);
-    EQUINORM_TOKENS(0, 0);
-    EQUINORM_TOKENS(1, 1);
-    EQUINORM_TOKENS(2, 2);
-    if constexpr (kRowDigits == 4) {
-      EQUINORM_TOKENS(3, 3);
-    }
-    EQUINORM_COLUMNS(1);
-    EQUINORM_TOKENS(0, 1);
-    EQUINORM_TOKENS(1, 2);
-    EQUINORM_TOKENS(2, 3);
-    if constexpr (kRowDigits == 4) {
-      EQUINORM_TOKENS(3, 4);
-    }
-    EQUINORM_COLUMNS(2);
-    EQUINORM_TOKENS(0, 2);
-    EQUINORM_TOKENS(1, 3);
-    EQUINORM_TOKENS(2, 4);
-    if constexpr (kRowDigits == 4) {
-      EQUINORM_TOKENS(3, 5);
-    }
+    kRowDigits == 3 ? step_three(a, b) : step_four(a, b);
   }
   _tile_stored(0, sums, 64);
   _tile_stored(1, sums + 256, 64);

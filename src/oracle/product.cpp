@@ -133,7 +133,7 @@ void absorb_product(double a, double b, double& hi, double& lo, double& lost) {
 
 SlicedRows slice(const Rows& rows) {
   SlicedRows result;
-  if (!rows.lo.empty() || std::any_of(rows.radius, rows.radius + kBlock, [](double r) { return r != 0; })) return result;
+  if (!rows.exact() || std::any_of(rows.radius, rows.radius + kBlock, [](double r) { return r != 0; })) return result;
   std::vector<double> rest = rows.hi, part(rest.size()), unit(kBlock);
   std::vector<unsigned char> dirty(static_cast<std::size_t>(rows.dim));
   // Two leftovers a token cost far less than another slice.
@@ -208,10 +208,11 @@ void Matrix::multiply(const Rows& in, const SlicedRows& sliced, Rows& out) const
 }
 
 void Matrix::multiply_pairs(const Rows& in, Rows& out) const {
-  out = Rows(columns(), true);
+  out.reset(columns());
+  std::fill_n(out.low, kBlock / kGroup, true);
   for (Index j = 0; j < columns(); ++j) {
-    kernels().dots(depth(), in.hi.data(), in.low(), columns_.values.data() + j * columns_.stride, nullptr, out.hi.data() + j * kBlock,
-                   out.lo.data() + j * kBlock);
+    kernels().dots(depth(), in.hi.data(), in.lo.data(), in.low, columns_.values.data() + j * columns_.stride, nullptr,
+                   out.hi.data() + j * kBlock, out.lo.data() + j * kBlock);
   }
   // Column j errs by at most kappa ||c|| ||W_j|| + r ||W_j||; the 2-norm over j turns ||W_j|| into the Frobenius norm.
   for (Index t = 0; t < kBlock; ++t) {
@@ -236,6 +237,7 @@ void Matrix::multiply_slice(const RowSlice& rows, const Slice& matrix, double* o
 
 void Matrix::add_leftovers(const Rows& in, const SlicedRows& sliced, double* lost, Rows& out) const {
   for (const Leftover& left : sliced.rest) {
+    out.low[left.outer / kGroup] = true;
     const double* row = values_.values.data() + left.inner * values_.stride;
     for (Index j = 0; j < columns(); ++j) {
       const auto at = static_cast<std::size_t>(j * kBlock + left.outer);
@@ -243,6 +245,7 @@ void Matrix::add_leftovers(const Rows& in, const SlicedRows& sliced, double* los
     }
   }
   // (c - c_rest) . W_rest as c . W_rest - c_rest . W_rest: both sums are over few elements.
+  if (!rest_.empty()) std::fill_n(out.low, kBlock / kGroup, true);
   for (const Leftover& left : rest_) {
     const double* c = in.hi.data() + left.inner * kBlock;
     for (Index t = 0; t < kBlock; ++t) {
@@ -258,28 +261,25 @@ void Matrix::add_leftovers(const Rows& in, const SlicedRows& sliced, double* los
 }
 
 void Matrix::multiply_slices(const Rows& in, const SlicedRows& sliced, Rows& out) const {
-  out = Rows(columns(), true);
-  out.hi.resize(static_cast<std::size_t>((columns() + 15) / 16 * 16 * kBlock));  // whole tiles of every kernel
+  out.reset(columns());  // whole tiles of every kernel
   std::vector<double> product(sliced.slices.size() * slices_.size() > 1 ? out.hi.size() : 0);
   double lost[kBlock] = {};
   bool first = true;
   for (const RowSlice& rows : sliced.slices) {
     for (const Slice& matrix : slices_) {
       multiply_slice(rows, matrix, first ? out.hi.data() : product.data());
-      for (Index j = 0; !first && j < columns(); ++j) {
-        const double* more = product.data() + j * kBlock;
-        double *hi = out.hi.data() + j * kBlock, *lo = out.lo.data() + j * kBlock;
-        for (Index t = 0; t < kBlock; ++t) absorb(more[t], hi[t], lo[t], lost[t]);
-      }
+      if (!first) kernels().absorb(columns(), product.data(), out.hi.data(), out.lo.data(), lost);
       first = false;
     }
   }
+  if (!product.empty()) std::fill_n(out.low, kBlock / kGroup, true);
   add_leftovers(in, sliced, lost, out);
-  for (Index at = 0; at < columns() * kBlock; ++at) {
-    const auto i = static_cast<std::size_t>(at);
-    if (out.lo[i] != 0) two_sum<One>(out.hi[i], out.lo[i], out.hi[i], out.lo[i]);
+  for (Index begin = 0; begin < kBlock; begin += kGroup) {
+    for (Index j = 0; out.low[begin / kGroup] && j < columns(); ++j) {
+      double *hi = out.hi.data() + j * kBlock + begin, *lo = out.lo.data() + j * kBlock + begin;
+      for (Index t = 0; t < kGroup; ++t) two_sum<One>(hi[t], lo[t], hi[t], lo[t]);
+    }
   }
-  out.hi.resize(static_cast<std::size_t>(columns() * kBlock));
   // The 1-norm over the columns bounds the 2-norm; at most 2^24 additions lose less than 2^-28.
   for (Index t = 0; t < kBlock; ++t) out.radius[t] = lost[t] * (1 + 0x1p-27);
 }

@@ -9,7 +9,7 @@ Enclosed at(const BoundedBlock& block, Index t) { return {block.hi[t], block.lo[
 /// Element j of token t; the error of a token's vector bounds that of each element.
 Enclosed at(const Rows& rows, Index j, Index t) {
   const auto place = static_cast<std::size_t>(j * kBlock + t);
-  return {rows.hi[place], rows.lo.empty() ? 0 : rows.lo[place], rows.radius[t]};
+  return {rows.hi[place], rows.low[t / kGroup] ? rows.lo[place] : 0, rows.radius[t]};
 }
 
 /// One vector [key_dim] per token and group, from element (token G + g) key_dim on. content_factor and rope_factor: null for none.

@@ -24,12 +24,26 @@ Row make_row(const std::vector<Enclosed>& values) {
   return row;
 }
 
+void Rows::reset(Index dims) {
+  const auto size = static_cast<std::size_t>((dims + 15) / 16 * 16 * kBlock);
+  if (hi.size() != size || lo.size() != size) {
+    hi.assign(size, 0);
+    lo.assign(size, 0);
+  } else {
+    for (Index group = 0; group < kBlock / kGroup; ++group) {
+      for (Index j = 0; low[group] && j < dim; ++j) std::fill_n(lo.begin() + j * kBlock + group * kGroup, kGroup, 0.0);
+    }
+  }
+  std::fill_n(low, kBlock / kGroup, false);
+  dim = dims;
+}
+
 double dot_error(Index n, double norm_a, double radius_a, double norm_b, double radius_b) {
   return (pair_dot_error(n, norm_a * norm_b) + norm_a * radius_b + radius_a * norm_b + radius_a * radius_b + kTiny) * kRoundUp;
 }
 
 void measure(Rows& rows, BoundedBlock& squares) {
-  kernels().squares(rows.dim, rows.hi.data(), rows.low(), squares.hi, squares.lo);
+  kernels().squares(rows.dim, rows.hi.data(), rows.lo.data(), rows.low, squares.hi, squares.lo);
   for (Index t = 0; t < kBlock; ++t) {
     rows.norm[t] = norm_from_squares(squares.hi[t]);
     squares.radius[t] = dot_error(rows.dim, rows.norm[t], rows.radius[t], rows.norm[t], rows.radius[t]);
@@ -37,7 +51,7 @@ void measure(Rows& rows, BoundedBlock& squares) {
 }
 
 void dots(const Rows& rows, const Row& vector, BoundedBlock& result) {
-  kernels().dots(rows.dim, rows.hi.data(), rows.low(), vector.hi.data(), vector.lo.data(), result.hi, result.lo);
+  kernels().dots(rows.dim, rows.hi.data(), rows.lo.data(), rows.low, vector.hi.data(), vector.lo.data(), result.hi, result.lo);
   for (Index t = 0; t < kBlock; ++t) result.radius[t] = dot_error(rows.dim, rows.norm[t], rows.radius[t], vector.norm, vector.radius);
 }
 

@@ -66,6 +66,7 @@ const bool registered = [] {
        {std::pair{"bf16", scalar::kBf16}, std::pair{"fp16", scalar::kFp16}, std::pair{"fp32", scalar::kFp32}}) {
     benchmark::RegisterBenchmark(("bm_enclose/" + std::string(name)).c_str(), bm_enclose, format, context)
         ->Unit(benchmark::kMillisecond)
+        ->MeasureProcessCPUTime()
         ->UseRealTime();
   }
   return true;
