@@ -34,21 +34,20 @@ bool detect() {
 
 }  // namespace
 
-Digits split_columns(Index depth, Index columns, const double* x, Index stride, const double* unit) {
+void split_columns(Index depth, Index columns, const double* x, Index stride, Digits& digits) {
   const Index steps = (depth + 63) / 64;
-  Digits digits(static_cast<std::size_t>((columns + 15) / 16 * steps * kColumnDigits * 1024));
+  digits.bytes.assign(static_cast<std::size_t>((columns + 15) / 16 * steps * digits.count * 1024), 0);
   for (Index j = 0; j < columns; ++j) {
     for (Index m = 0; m < depth; ++m) {
-      auto value = static_cast<std::int32_t>(x[j * stride + m] / unit[j]);
-      std::int8_t* target = digits.data() + (j / 16 * steps + m / 64) * kColumnDigits * 1024 + j % 16 * 64 + m % 64;
-      for (int d = 0; d < kColumnDigits; ++d) {
+      auto value = static_cast<std::int32_t>(x[j * stride + m] / digits.unit[static_cast<std::size_t>(j)]);
+      std::int8_t* target = digits.bytes.data() + (j / 16 * steps + m / 64) * digits.count * 1024 + j % 16 * 64 + m % 64;
+      for (int d = 0; d < digits.count; ++d) {
         const auto digit = static_cast<std::int8_t>(value);
         target[d * 1024] = digit;
         value = (value - digit) / 256;
       }
     }
   }
-  return digits;
 }
 
 const MatrixUnit* matrix_unit() {

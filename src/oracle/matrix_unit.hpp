@@ -9,28 +9,32 @@
 
 namespace equinorm::oracle {
 
-/// Integers x = sum_d digit_d 256^d, -128 <= digit_d < 128, laid out for the unit. As right-hand sides (tokens): [kBlock / 16][depth / 64]
-/// [count][16 rows of 4 k][16 tokens][4]; as left-hand sides (columns): [columns / 16][depth / 64][count][16 columns][64 k]. Depth is
-/// padded by zeros to a multiple of 64, columns to one of 16.
-using Digits = std::vector<std::int8_t>;
+/// Integers x = sum_d digit_d 256^d, -128 <= digit_d < 128, of a block of tokens or of a matrix's columns, each a multiple of its token's
+/// or column's unit. Bytes as the unit wants them, tokens as right-hand sides [kBlock / 16][depth / 64][count][16 rows of 4 k][16
+/// tokens][4], columns as left-hand sides [columns / 16][depth / 64][count][16 columns][64 k]; depth is padded by zeros to a multiple of
+/// 64, columns to one of 16.
+struct Digits {
+  int count = 0;
+  std::vector<std::int8_t> bytes;
+  std::vector<double> unit;
+};
 
-inline constexpr int kColumnDigits = 3, kMaxRowDigits = 4;
-/// Largest integers of that many digits.
-inline constexpr double kThreeDigits = 0x7f7f7f, kFourDigits = 0x7f7f7f7f;
+inline constexpr int kMaxColumnDigits = 3, kMaxTokenDigits = 4;
+/// Largest integer of that many digits: 0x7f, 0x7f7f, ...
+constexpr double largest_integer(int digits) { return digits == 0 ? 0 : 256 * largest_integer(digits - 1) + 127; }
 /// At most 3 products of digits go to one 32-bit sum for each element of the depth: 3 * 2^14 * 2^15 < 2^31.
 inline constexpr Index kMaxUnitDepth = 1 << 15;
 
 struct MatrixUnit {
-  /// Digits of x[m][t] / unit[t], integers of at most `count` digits.
-  void (*split_tokens)(Index depth, int count, const double* x, const double* unit, Digits& digits);
-  /// out[j * kBlock + t] = unit[t] column_unit[j] sum_m rows[m][t] columns[m][j] for j below `columns` rounded up to 16 (column_unit and
-  /// out have as many). Exact where every sum of integers is at most 2^52.
-  void (*multiply)(Index depth, Index columns, const Digits& column_digits, const double* column_unit, int row_digits, const Digits& digits,
-                   const double* unit, double* out);
+  /// Digits of x[m][t] / unit[t]; fills `bytes` by `count` and `unit`.
+  void (*split_tokens)(Index depth, const double* x, Digits& digits);
+  /// out[j * kBlock + t] = sum_m tokens[m][t] columns[m][j] for j below `count` rounded up to 16. Exact where every sum of integers is at
+  /// most 2^52.
+  void (*multiply)(Index depth, Index count, const Digits& columns, const Digits& tokens, double* out);
 };
 
-/// Digits of x[j * stride + m] / unit[j], integers of at most kColumnDigits digits.
-Digits split_columns(Index depth, Index columns, const double* x, Index stride, const double* unit);
+/// As split_tokens, for columns x[j * stride + m]; `unit` rounded up to 16 elements.
+void split_columns(Index depth, Index columns, const double* x, Index stride, Digits& digits);
 
 /// Null where the processor or the system has none, simd_level() is below avx512, or a WithoutMatrixUnit lives.
 const MatrixUnit* matrix_unit();

@@ -27,14 +27,15 @@ class Tiles {
   Tiles& operator=(const Tiles&) = delete;
 };
 
-void split_tokens(Index depth, int count, const double* x, const double* unit, Digits& digits) {
+void split_tokens(Index depth, const double* x, Digits& digits) {
   const Index steps = (depth + 63) / 64;
-  digits.resize(static_cast<std::size_t>(kBlock / kTile * steps * count * kTileBytes));
+  const int count = digits.count;
+  digits.bytes.resize(static_cast<std::size_t>(kBlock / kTile * steps * count * kTileBytes));
   double inverse[kBlock];
-  for (Index t = 0; t < kBlock; ++t) inverse[t] = 1 / unit[t];
+  for (Index t = 0; t < kBlock; ++t) inverse[t] = 1 / digits.unit[static_cast<std::size_t>(t)];
   for (Index begin = 0; begin < kBlock; begin += kTile) {
     for (Index m = 0; m < steps * 64; m += 4) {
-      std::int8_t* target = digits.data() + (begin / kTile * steps + m / 64) * count * kTileBytes + m % 64 / 4 * 64;
+      std::int8_t* target = digits.bytes.data() + (begin / kTile * steps + m / 64) * count * kTileBytes + m % 64 / 4 * 64;
       __m512i value[4];
       for (Index k = 0; k < 4; ++k) {
         value[k] = _mm512_setzero_si512();
@@ -58,76 +59,81 @@ void split_tokens(Index depth, int count, const double* x, const double* unit, D
   }
 }
 
-// The intrinsics take tile numbers as literals. From 0 on: sums of equal weight; 6: columns; 7, and with three digits 5: tokens.
-#define EQUINORM_COLUMNS(digit) _tile_loadd(6, a + (digit)*kTileBytes, 64)
-#define EQUINORM_TOKENS(tile, digit) _tile_loadd(tile, b + (digit)*kTileBytes, 64)
+// The intrinsics take tile numbers as literals. Tiles from 0 on: sums of equal weight; 6: columns; 7, and for three digits 5: tokens.
 
-/// One step of 64 elements; tokens of three digits stay in tiles from one column digit to the next.
-EQUINORM_ORACLE_INLINE void step_three(const std::int8_t* a, const std::int8_t* b) {
-  EQUINORM_COLUMNS(0);
-  EQUINORM_TOKENS(7, 0);
+template <int kSum>
+EQUINORM_ORACLE_INLINE void add_product() {
+  if constexpr (kSum == 0) _tile_dpbssd(0, 6, 7);
+  if constexpr (kSum == 1) _tile_dpbssd(1, 6, 7);
+  if constexpr (kSum == 2) _tile_dpbssd(2, 6, 7);
+  if constexpr (kSum == 3) _tile_dpbssd(3, 6, 7);
+  if constexpr (kSum == 4) _tile_dpbssd(4, 6, 7);
+  if constexpr (kSum == 5) _tile_dpbssd(5, 6, 7);
+}
+
+/// Token digits kDigit, kDigit + 1, ... times the column digit in tile 6, whose weight is kColumnDigit.
+template <int kColumnDigit, int kDigit, int kTokenDigits>
+EQUINORM_ORACLE_INLINE void multiply_tokens(const std::int8_t* tokens) {
+  if constexpr (kDigit < kTokenDigits) {
+    _tile_loadd(7, tokens + kDigit * kTileBytes, 64);
+    add_product<kColumnDigit + kDigit>();
+    multiply_tokens<kColumnDigit, kDigit + 1, kTokenDigits>(tokens);
+  }
+}
+
+/// One step of 64 elements.
+template <int kColumnDigits, int kTokenDigits, int kColumnDigit = 0>
+EQUINORM_ORACLE_INLINE void multiply_step(const std::int8_t* columns, const std::int8_t* tokens) {
+  if constexpr (kColumnDigit < kColumnDigits) {
+    _tile_loadd(6, columns + kColumnDigit * kTileBytes, 64);
+    multiply_tokens<kColumnDigit, 0, kTokenDigits>(tokens);
+    multiply_step<kColumnDigits, kTokenDigits, kColumnDigit + 1>(columns, tokens);
+  }
+}
+
+/// The common case, with fewer loads: token digits stay in tiles from one column digit to the next.
+EQUINORM_ORACLE_INLINE void multiply_three_by_three(const std::int8_t* columns, const std::int8_t* tokens) {
+  _tile_loadd(6, columns, 64);
+  _tile_loadd(7, tokens, 64);
   _tile_dpbssd(0, 6, 7);
-  EQUINORM_TOKENS(5, 1);
+  _tile_loadd(5, tokens + kTileBytes, 64);
   _tile_dpbssd(1, 6, 5);
-  EQUINORM_TOKENS(7, 2);
+  _tile_loadd(7, tokens + 2 * kTileBytes, 64);
   _tile_dpbssd(2, 6, 7);
-  EQUINORM_COLUMNS(1);
+  _tile_loadd(6, columns + kTileBytes, 64);
   _tile_dpbssd(3, 6, 7);
   _tile_dpbssd(2, 6, 5);
-  EQUINORM_TOKENS(7, 0);
+  _tile_loadd(7, tokens, 64);
   _tile_dpbssd(1, 6, 7);
-  EQUINORM_COLUMNS(2);
+  _tile_loadd(6, columns + 2 * kTileBytes, 64);
   _tile_dpbssd(2, 6, 7);
   _tile_dpbssd(3, 6, 5);
-  EQUINORM_TOKENS(7, 2);
+  _tile_loadd(7, tokens + 2 * kTileBytes, 64);
   _tile_dpbssd(4, 6, 7);
 }
 
-EQUINORM_ORACLE_INLINE void step_four(const std::int8_t* a, const std::int8_t* b) {
-  EQUINORM_COLUMNS(0);
-  EQUINORM_TOKENS(7, 0);
-  _tile_dpbssd(0, 6, 7);
-  EQUINORM_TOKENS(7, 1);
-  _tile_dpbssd(1, 6, 7);
-  EQUINORM_TOKENS(7, 2);
-  _tile_dpbssd(2, 6, 7);
-  EQUINORM_TOKENS(7, 3);
-  _tile_dpbssd(3, 6, 7);
-  EQUINORM_COLUMNS(1);
-  _tile_dpbssd(4, 6, 7);
-  EQUINORM_TOKENS(7, 2);
-  _tile_dpbssd(3, 6, 7);
-  EQUINORM_TOKENS(7, 1);
-  _tile_dpbssd(2, 6, 7);
-  EQUINORM_TOKENS(7, 0);
-  _tile_dpbssd(1, 6, 7);
-  EQUINORM_COLUMNS(2);
-  _tile_dpbssd(2, 6, 7);
-  EQUINORM_TOKENS(7, 1);
-  _tile_dpbssd(3, 6, 7);
-  EQUINORM_TOKENS(7, 2);
-  _tile_dpbssd(4, 6, 7);
-  EQUINORM_TOKENS(7, 3);
-  _tile_dpbssd(5, 6, 7);
-}
-
-template <int kRowDigits>
-void sum_tiles(Index steps, const std::int8_t* a, const std::int8_t* b, std::int32_t* sums) {
+template <int kColumnDigits, int kTokenDigits>
+void sum_tiles(Index steps, const std::int8_t* columns, const std::int8_t* tokens, std::int32_t* sums) {
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
   _tile_zero(4);
-  if constexpr (kRowDigits == 4) _tile_zero(5);
-  for (Index k = 0; k < steps; ++k, a += kColumnDigits * kTileBytes, b += kRowDigits * kTileBytes) {
-    kRowDigits == 3 ? step_three(a, b) : step_four(a, b);
+  _tile_zero(5);
+  for (Index k = 0; k < steps; ++k, columns += kColumnDigits * kTileBytes, tokens += kTokenDigits * kTileBytes) {
+    if constexpr (kColumnDigits == 3 && kTokenDigits == 3) {
+      multiply_three_by_three(columns, tokens);
+    } else {
+      multiply_step<kColumnDigits, kTokenDigits>(columns, tokens);
+    }
   }
+  constexpr int kSums = kColumnDigits + kTokenDigits - 1;
   _tile_stored(0, sums, 64);
-  _tile_stored(1, sums + 256, 64);
-  _tile_stored(2, sums + 512, 64);
-  _tile_stored(3, sums + 768, 64);
-  _tile_stored(4, sums + 1024, 64);
-  if constexpr (kRowDigits == 4) _tile_stored(5, sums + 1280, 64);
+  if constexpr (kSums > 1) _tile_stored(1, sums + 256, 64);
+  if constexpr (kSums > 2) _tile_stored(2, sums + 512, 64);
+  if constexpr (kSums > 3) _tile_stored(3, sums + 768, 64);
+  if constexpr (kSums > 4) _tile_stored(4, sums + 1024, 64);
+  if constexpr (kSums > 5) _tile_stored(5, sums + 1280, 64);
 }
 
 /// sum_s 256^s sums[s] by Horner, exact: a partial result S_s is the total less the sums below, over 256^s: at most 2^52 + 2^31.
@@ -148,28 +154,27 @@ void join_sums(const std::int32_t* sums, const double* column_unit, const double
   }
 }
 
-template <int kRowDigits>
-void multiply_digits(Index depth, Index columns, const std::int8_t* column_digits, const double* column_unit, const std::int8_t* digits,
-                     const double* unit, double* out) {
+template <int kColumnDigits, int kTokenDigits>
+void multiply_digits(Index depth, Index count, const Digits& columns, const Digits& tokens, double* out) {
   const Index steps = (depth + 63) / 64;
   alignas(64) std::int32_t sums[6 * 256];
   const Tiles tiles;
   for (Index t = 0; t < kBlock; t += kTile) {
-    for (Index j = 0; j < columns; j += kTile) {
-      sum_tiles<kRowDigits>(steps, column_digits + j / kTile * steps * kColumnDigits * kTileBytes,
-                            digits + t / kTile * steps * kRowDigits * kTileBytes, sums);
-      join_sums<kColumnDigits + kRowDigits - 1>(sums, column_unit + j, unit + t, out + j * kBlock + t);
+    for (Index j = 0; j < count; j += kTile) {
+      sum_tiles<kColumnDigits, kTokenDigits>(steps, columns.bytes.data() + j / kTile * steps * kColumnDigits * kTileBytes,
+                                             tokens.bytes.data() + t / kTile * steps * kTokenDigits * kTileBytes, sums);
+      join_sums<kColumnDigits + kTokenDigits - 1>(sums, columns.unit.data() + j, tokens.unit.data() + t, out + j * kBlock + t);
     }
   }
 }
 
-void multiply(Index depth, Index columns, const Digits& column_digits, const double* column_unit, int row_digits, const Digits& digits,
-              const double* unit, double* out) {
-  if (row_digits == 3) {
-    multiply_digits<3>(depth, columns, column_digits.data(), column_unit, digits.data(), unit, out);
-  } else {
-    multiply_digits<4>(depth, columns, column_digits.data(), column_unit, digits.data(), unit, out);
-  }
+void multiply(Index depth, Index count, const Digits& columns, const Digits& tokens, double* out) {
+  using Multiply = void (*)(Index, Index, const Digits&, const Digits&, double*);
+  static constexpr Multiply kMultiply[kMaxColumnDigits][kMaxTokenDigits] = {
+      {multiply_digits<1, 1>, multiply_digits<1, 2>, multiply_digits<1, 3>, multiply_digits<1, 4>},
+      {multiply_digits<2, 1>, multiply_digits<2, 2>, multiply_digits<2, 3>, multiply_digits<2, 4>},
+      {multiply_digits<3, 1>, multiply_digits<3, 2>, multiply_digits<3, 3>, multiply_digits<3, 4>}};
+  kMultiply[columns.count - 1][tokens.count - 1](depth, count, columns, tokens, out);
 }
 
 }  // namespace

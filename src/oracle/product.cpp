@@ -6,7 +6,8 @@
 namespace equinorm::oracle {
 namespace {
 
-constexpr int kRowBits = 29, kColumnBits = 23;
+/// Of the first slice and of the others.
+constexpr int kRowBits[] = {29, 22}, kColumnDigits[] = {3, 2};
 constexpr std::size_t kMaxSlices = 3, kMaxProducts = 6;
 constexpr int kMaxExponent = 400;
 
@@ -26,35 +27,35 @@ double unit_of(double size, int bits) {
   return std::ldexp(1.0, std::ilogb(size) + 1 - bits);
 }
 
-/// Cuts one slice off n numbers with max |slice| <= 0x7f7f7f unit; returns the unit, 0 where unit_of does.
-double cut_column(Index n, double* rest, double* slice) {
+/// Cuts one slice of `digits` digits off n numbers; returns the unit, 0 where unit_of does.
+double cut_column(Index n, int digits, double* rest, double* slice) {
   double size = 0;
   for (Index k = 0; k < n; ++k) size = std::fabs(rest[k]) <= size ? size : std::fabs(rest[k]);
-  for (double unit = unit_of(size, kColumnBits); unit != 0; unit *= 2) {
+  for (double unit = unit_of(size, 8 * digits - 1); unit != 0; unit *= 2) {
     double largest = 0;
     for (Index k = 0; k < n; ++k) {
       double left = rest[k];
       cut_at(unit, left, slice[k]);
       largest = std::max(largest, std::fabs(slice[k]));
     }
-    if (largest > kThreeDigits * unit) continue;
+    if (largest > largest_integer(digits) * unit) continue;
     for (Index k = 0; k < n; ++k) rest[k] -= slice[k];
     return unit;
   }
   return 0;
 }
 
-/// Cuts one slice off every token of rest with ||slice||_1 <= 2^kRowBits unit; false where unit_of gives 0 for a token.
-bool cut_tokens(Index dim, double* rest, double* slice, double* unit, unsigned char* dirty) {
+/// Cuts one slice off every token of rest with ||slice||_1 <= 2^bits unit; false where unit_of gives 0 for a token.
+bool cut_tokens(Index dim, int bits, double* rest, double* slice, double* unit, unsigned char* dirty) {
   double total[kBlock];
   kernels().magnitudes(dim, rest, total);
   for (Index t = 0; t < kBlock; ++t) {
-    unit[t] = unit_of(total[t], kRowBits);
+    unit[t] = unit_of(total[t], bits);
     if (unit[t] == 0) return false;
   }
   kernels().cut(dim, unit, rest, slice, total, dirty);  // sums of multiples of the unit far below 2^53 of it: exact
   for (Index t = 0; t < kBlock; ++t) {
-    while (total[t] > std::ldexp(unit[t], kRowBits)) {
+    while (total[t] > std::ldexp(unit[t], bits)) {
       unit[t] *= 2;
       total[t] = 0;
       for (Index m = 0; m < dim; ++m) {
@@ -88,45 +89,44 @@ bool find_leftovers(Index dim, const std::vector<double>& rest, const std::vecto
   return true;
 }
 
-RowSlice pack_tokens(Index dim, const std::vector<double>& part, std::vector<double> unit) {
-  RowSlice slice;
-  if (!uses_unit(dim)) {
-    const Index width = kernels().width;
-    slice.packed.resize(part.size());
-    for (Index panel = 0; panel < kBlock / width; ++panel) {
-      for (Index m = 0; m < dim; ++m) {
-        std::copy_n(part.begin() + m * kBlock + panel * width, width, slice.packed.begin() + (panel * dim + m) * width);
-      }
+/// Digits that the largest element of a slice takes.
+int count_digits(Index dim, const std::vector<double>& part, const std::vector<double>& unit) {
+  int count = 1;
+  for (Index m = 0; m < dim; ++m) {
+    for (Index t = 0; t < kBlock; ++t) {
+      const double integer = std::fabs(part[static_cast<std::size_t>(m * kBlock + t)]);
+      while (integer > largest_integer(count) * unit[static_cast<std::size_t>(t)]) ++count;
     }
+  }
+  return count;
+}
+
+Slice pack_tokens(Index dim, const std::vector<double>& part, const std::vector<double>& unit) {
+  Slice slice;
+  if (uses_unit(dim)) {
+    slice.digits.count = count_digits(dim, part, unit);
+    slice.digits.unit = unit;
+    matrix_unit()->split_tokens(dim, part.data(), slice.digits);
     return slice;
   }
-  // A row whose 1-norm is large may hold one element as large: four digits, usually three.
-  bool three = true;
-  for (Index m = 0; three && m < dim; ++m) {
-    for (Index t = 0; t < kBlock; ++t) {
-      three = three && std::fabs(part[static_cast<std::size_t>(m * kBlock + t)]) <= kThreeDigits * unit[static_cast<std::size_t>(t)];
+  const Index width = kernels().width;
+  slice.packed.resize(part.size());
+  for (Index panel = 0; panel < kBlock / width; ++panel) {
+    for (Index m = 0; m < dim; ++m) {
+      std::copy_n(part.begin() + m * kBlock + panel * width, width, slice.packed.begin() + (panel * dim + m) * width);
     }
   }
-  slice.digit_count = three ? 3 : 4;
-  matrix_unit()->split_tokens(dim, slice.digit_count, part.data(), unit.data(), slice.digits);
-  slice.unit = std::move(unit);
   return slice;
 }
 
-/// (hi, lo) += x; what is lost is added to `lost`.
-void absorb(double x, double& hi, double& lo, double& lost) {
-  double sigma, error;
-  two_sum<One>(hi, x, hi, sigma);
-  two_sum<One>(lo, sigma, lo, error);
-  lost += std::fabs(error);
-}
-
+/// (hi, lo) += a b; what is lost is added to `lost`.
 void absorb_product(double a, double b, double& hi, double& lo, double& lost) {
   const double p = a * b;
-  absorb(p, hi, lo, lost);
-  double error;
-  two_sum<One>(lo, __builtin_fma(a, b, -p), lo, error);
-  lost += std::fabs(error) + 0x1p-1070;  // the product's own error term may underflow
+  double sigma, error, more;
+  two_sum<One>(hi, p, hi, sigma);
+  two_sum<One>(lo, sigma, lo, error);
+  two_sum<One>(lo, __builtin_fma(a, b, -p), lo, more);
+  lost += std::fabs(error) + std::fabs(more) + 0x1p-1070;  // the product's own error term may underflow
 }
 
 }  // namespace
@@ -138,7 +138,8 @@ SlicedRows slice(const Rows& rows) {
   std::vector<unsigned char> dirty(static_cast<std::size_t>(rows.dim));
   // Two leftovers a token cost far less than another slice.
   for (bool few = false; !few;) {
-    if (!cut_tokens(rows.dim, rest.data(), part.data(), unit.data(), dirty.data())) return result;
+    const int bits = kRowBits[result.slices.empty() ? 0 : 1];
+    if (!cut_tokens(rows.dim, bits, rest.data(), part.data(), unit.data(), dirty.data())) return result;
     result.slices.push_back(pack_tokens(rows.dim, part, unit));
     const bool last = result.slices.size() == kMaxSlices;
     few = find_leftovers(rows.dim, rest, dirty, (last ? 8 : 2) * kBlock, result.rest);
@@ -155,11 +156,12 @@ Matrix::Matrix(const Dense& values) : values_(values), columns_(transposed(value
   cut();
 }
 
-Matrix::Slice Matrix::pack(const std::vector<double>& part, std::vector<double> unit) const {
+Slice Matrix::pack(const std::vector<double>& part, const std::vector<double>& unit) const {
   Slice slice;
   if (uses_unit(depth())) {
-    slice.digits = split_columns(depth(), columns(), part.data(), columns_.stride, unit.data());
-    slice.unit = std::move(unit);
+    slice.digits.count = kColumnDigits[slices_.empty() ? 0 : 1];
+    slice.digits.unit = unit;
+    split_columns(depth(), columns(), part.data(), columns_.stride, slice.digits);
     return slice;
   }
   const Index rows = kernels().rows, panels = (columns() + rows - 1) / rows;
@@ -179,7 +181,7 @@ void Matrix::cut() {
   while (slices_.size() < kMaxSlices && (slices_.empty() || count_nonzero(rest) > few)) {
     for (Index j = 0; j < columns(); ++j) {
       const Index at = j * columns_.stride;
-      unit[static_cast<std::size_t>(j)] = cut_column(depth(), rest.data() + at, part.data() + at);
+      unit[static_cast<std::size_t>(j)] = cut_column(depth(), kColumnDigits[slices_.empty() ? 0 : 1], rest.data() + at, part.data() + at);
       if (unit[static_cast<std::size_t>(j)] == 0) {
         slices_.clear();
         return;
@@ -221,9 +223,9 @@ void Matrix::multiply_pairs(const Rows& in, Rows& out) const {
 }
 
 /// out[j][t] for the columns rounded up to the kernel's tiles.
-void Matrix::multiply_slice(const RowSlice& rows, const Slice& matrix, double* out) const {
-  if (rows.digit_count != 0) {
-    matrix_unit()->multiply(depth(), columns(), matrix.digits, matrix.unit.data(), rows.digit_count, rows.digits, rows.unit.data(), out);
+void Matrix::multiply_slice(const Slice& rows, const Slice& matrix, double* out) const {
+  if (rows.digits.count != 0) {
+    matrix_unit()->multiply(depth(), columns(), matrix.digits, rows.digits, out);
     return;
   }
   const Kernels& k = kernels();
@@ -265,7 +267,7 @@ void Matrix::multiply_slices(const Rows& in, const SlicedRows& sliced, Rows& out
   std::vector<double> product(sliced.slices.size() * slices_.size() > 1 ? out.hi.size() : 0);
   double lost[kBlock] = {};
   bool first = true;
-  for (const RowSlice& rows : sliced.slices) {
+  for (const Slice& rows : sliced.slices) {
     for (const Slice& matrix : slices_) {
       multiply_slice(rows, matrix, first ? out.hi.data() : product.data());
       if (!first) kernels().absorb(columns(), product.data(), out.hi.data(), out.lo.data(), lost);
