@@ -183,6 +183,34 @@ void combine(Index terms, const double* eh, const double* el, const double* ch, 
   }
 }
 
+/// c += x; returns the error of that addition.
+template <class L>
+EQUINORM_ORACLE_INLINE typename L::V add_to(typename L::V x, typename L::V& c) {
+  typename L::V sum, error;
+  two_sum<L>(c, x, sum, error);
+  c = sum;
+  return error;
+}
+
+template <class L>
+void project(Index terms, const double* eh, const double* el, const double* c, Index stride, Index count, double* hi, double* lo) {
+  using V = typename L::V;
+  for (Index j = 0; j < count; j += L::kCount) {
+    V s = L::set(0.0), small = s, tiny = s;
+    for (Index t = 0; t < terms; ++t) {
+      const V e = L::set(eh[t]), x = L::load(c + t * stride + j), p = e * x;
+      const V first = add_to<L>(add_to<L>(p, s), small);
+      const V second = add_to<L>(L::fma(e, x, -p), small);
+      const V third = add_to<L>(L::set(el[t]) * x, small);
+      tiny = tiny + ((first + second) + third);
+    }
+    two_sum<L>(s, small, s, small);
+    two_sum<L>(s, small + tiny, s, small);
+    L::store(hi + j, s);
+    L::store(lo + j, small);
+  }
+}
+
 template <class L>
 void accumulate(Index count, const double* add_hi, const double* add_lo, double* hi, double* lo) {
   const typename L::V zero = L::set(0.0);
@@ -289,6 +317,7 @@ constexpr Kernels make_kernels() {
           dots<L>,
           squares<L>,
           combine<L>,
+          project<L>,
           accumulate<L>,
           statistic<L>,
           turn<L>,

@@ -46,6 +46,8 @@ struct Kernels {
   /// out[j] = sum_t e[t] c[t * stride + j] for j < count, a multiple of 8; cl may be null, el may be null.
   void (*combine)(Index terms, const double* eh, const double* el, const double* ch, const double* cl, Index stride, Index count,
                   double* hi, double* lo);
+  /// out[j] = sum_t e[t] c[t * stride + j] for j < count, a multiple of 8, with project_error.
+  void (*project)(Index terms, const double* eh, const double* el, const double* c, Index stride, Index count, double* hi, double* lo);
   /// (hi, lo) += (add_hi, add_lo) as pairs: error at most 2^-103 of the result each.
   void (*accumulate)(Index count, const double* add_hi, const double* add_lo, double* hi, double* lo);
   /// alpha = (sum factor + eps)^(-1/2).
@@ -73,6 +75,15 @@ struct Kernels {
 inline double pair_dot_error(Index n, double magnitude) {
   const double terms = static_cast<double>(n + 4);
   return (terms * terms * 0x1p-106 * magnitude + 0x1p-1040) * kRoundUp;
+}
+
+/// Error of Kernels::project of n <= 2^16 terms, M >= sum |eh c|, |el| <= u |eh|. As pair_dot_error says, sigma_k, e_k and fl(el c) sum up
+/// to at most (n + 3) u M in absolute value; here they are added by TwoSum, whose errors, at most 3n u (n + 3) u M together, are added up
+/// in d with at most 3n + 2 roundings each. What is lost: the rounding of el c, u^2 M; those roundings, below 10 n^2 (n + 4) u^3 M; and at
+/// the end fl(c + d) and its operands' parts beyond u M, below 3u^2 M.
+inline double project_error(Index n, double magnitude) {
+  const double terms = static_cast<double>(n);
+  return ((5 + 10 * terms * terms * (terms + 4) * 0x1p-53) * 0x1p-106 * magnitude + 0x1p-1040) * kRoundUp;
 }
 
 extern const Kernels kPortable, kAvx2, kAvx512;

@@ -169,6 +169,7 @@ void load_gqa(const Model& model, const Tables& tables, KeyBlock& block) {
     }
     const HeadLayout& layout = model.layout;
     block.content.push_back(pick(key, layout.content, [&](Index j) { return layout.content_dim(j); }));
+    measure(block.content.back(), block.squares.emplace_back());
     if (layout.rope > 0) add_rope(model, tables, g, pick(key, layout.rope, [&](Index j) { return layout.rope_begin + j; }), block);
     block.values.push_back(to_values(value, block.count));
   }
@@ -178,7 +179,7 @@ void load_gqa(const Model& model, const Tables& tables, KeyBlock& block) {
 
 KeyBlock load_keys(const Model& model, Index b, Index first, Index count) {
   const Problem& p = model.problem;
-  KeyBlock block{b, first, count, {}, {}, {}, {}, {}, {}};
+  KeyBlock block{b, first, count, {}, {}, {}, {}, {}, {}, {}};
   const Tables tables = read_tables(model, block);
   const Index token = b * p.max_context() + first;
   if (!p.is_mla()) {
@@ -203,15 +204,6 @@ KeyBlock load_keys(const Model& model, Index b, Index first, Index count) {
   if (p.rope_dim > 0) add_rope(model, tables, 0, std::move(rope), block);
   block.latent_slices = slice(block.latent);
   return block;
-}
-
-void content_keys(const Model& model, KeyBlock& block, Index g, Rows& keys, BoundedBlock& squares) {
-  if (model.problem.is_mla()) {
-    model.key_matrices[static_cast<std::size_t>(g)].multiply(block.latent, block.latent_slices, keys);
-  } else {
-    keys = std::move(block.content[static_cast<std::size_t>(g)]);
-  }
-  measure(keys, squares);
 }
 
 }  // namespace equinorm::oracle

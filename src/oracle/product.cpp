@@ -27,24 +27,6 @@ double unit_of(double size, int bits) {
   return std::ldexp(1.0, std::ilogb(size) + 1 - bits);
 }
 
-/// Cuts one slice of `digits` digits off n numbers; returns the unit, 0 where unit_of does.
-double cut_column(Index n, int digits, double* rest, double* slice) {
-  double size = 0;
-  for (Index k = 0; k < n; ++k) size = std::fabs(rest[k]) <= size ? size : std::fabs(rest[k]);
-  for (double unit = unit_of(size, 8 * digits - 1); unit != 0; unit *= 2) {
-    double largest = 0;
-    for (Index k = 0; k < n; ++k) {
-      double left = rest[k];
-      cut_at(unit, left, slice[k]);
-      largest = std::max(largest, std::fabs(slice[k]));
-    }
-    if (largest > largest_integer(digits) * unit) continue;
-    for (Index k = 0; k < n; ++k) rest[k] -= slice[k];
-    return unit;
-  }
-  return 0;
-}
-
 /// Cuts one slice off every token of rest with ||slice||_1 <= 2^bits unit; false where unit_of gives 0 for a token.
 bool cut_tokens(Index dim, int bits, double* rest, double* slice, double* unit, unsigned char* dirty) {
   double total[kBlock];
@@ -130,6 +112,23 @@ void absorb_product(double a, double b, double& hi, double& lo, double& lost) {
 }
 
 }  // namespace
+
+double cut_column(Index n, int digits, double* rest, double* slice) {
+  double size = 0;
+  for (Index k = 0; k < n; ++k) size = std::fabs(rest[k]) <= size ? size : std::fabs(rest[k]);
+  for (double unit = unit_of(size, 8 * digits - 1); unit != 0; unit *= 2) {
+    double largest = 0;
+    for (Index k = 0; k < n; ++k) {
+      double left = rest[k];
+      cut_at(unit, left, slice[k]);
+      largest = std::max(largest, std::fabs(slice[k]));
+    }
+    if (largest > largest_integer(digits) * unit) continue;
+    for (Index k = 0; k < n; ++k) rest[k] -= slice[k];
+    return unit;
+  }
+  return 0;
+}
 
 SlicedRows slice(const Rows& rows) {
   SlicedRows result;

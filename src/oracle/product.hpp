@@ -39,12 +39,17 @@ struct SlicedRows {
 /// matrix_unit() must stay what it was when the matrix was cut.
 SlicedRows slice(const Rows& rows);
 
+/// Cuts one slice of `digits` digits off n numbers, multiples of a unit of at most largest_integer(digits) units, and returns the unit; 0
+/// where a number is not finite or out of range.
+double cut_column(Index n, int digits, double* rest, double* slice);
+
 /// The right-hand side of block products.
 class Matrix {
  public:
   Matrix() = default;
   explicit Matrix(const Dense& values);
   Index depth() const { return values_.rows; }
+  const Dense& transpose() const { return columns_; }
   Index columns() const { return values_.columns; }
   bool sliced() const { return !slices_.empty(); }
 

@@ -46,7 +46,7 @@ void record_cached_rope(const Model& model, const KeyBlock& block, const Bounded
 
 }  // namespace
 
-void record_keys(const Model& model, const KeyBlock& block, const std::vector<Rows>& content, const KeyStatistics& statistics,
+void record_keys(const Model& model, const KeyBlock& block, const std::vector<Rows>& content, const BlockStatistics& statistics,
                  const KeyOutputs& outputs) {
   const Problem& p = model.problem;
   for (Index t = 0; outputs.alpha_k != nullptr && t < block.count; ++t) {

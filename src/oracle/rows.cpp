@@ -83,6 +83,17 @@ Dense read_matrix(const tensor::AnyTensor& tensor, Index first, Index rows, Inde
   return matrix;
 }
 
+Dense from_columns(Index rows, const std::vector<std::vector<double>>& columns) {
+  Dense matrix = empty_matrix(rows, static_cast<Index>(columns.size()));
+  for (Index j = 0; j < matrix.columns; ++j) {
+    for (Index i = 0; i < rows; ++i) {
+      matrix.values[static_cast<std::size_t>(i * matrix.stride + j)] = columns[static_cast<std::size_t>(j)][static_cast<std::size_t>(i)];
+    }
+  }
+  fill_norms(matrix);
+  return matrix;
+}
+
 Dense transposed(const Dense& matrix) {
   Dense result = empty_matrix(matrix.columns, matrix.rows);
   for (Index i = 0; i < matrix.rows; ++i) {
@@ -96,11 +107,12 @@ Dense transposed(const Dense& matrix) {
 
 std::vector<Enclosed> times(const Row& vector, const Dense& matrix) {
   std::vector<double> hi(static_cast<std::size_t>(matrix.stride)), lo(hi.size());
-  kernels().combine(matrix.rows, vector.hi.data(), vector.lo.data(), matrix.values.data(), nullptr, matrix.stride, matrix.stride, hi.data(),
+  kernels().project(matrix.rows, vector.hi.data(), vector.lo.data(), matrix.values.data(), matrix.stride, matrix.stride, hi.data(),
                     lo.data());
   std::vector<Enclosed> result(static_cast<std::size_t>(matrix.columns));
   for (std::size_t j = 0; j < result.size(); ++j) {
-    result[j] = {hi[j], lo[j], dot_error(matrix.rows, vector.norm, vector.radius, matrix.column_norms[j], 0)};
+    const double norm = matrix.column_norms[j];
+    result[j] = {hi[j], lo[j], (project_error(matrix.rows, vector.norm * norm) + vector.radius * norm) * kRoundUp};
   }
   return result;
 }

@@ -58,6 +58,7 @@ struct Dense {
 };
 /// `rows` x `columns` values of `tensor`, row i from element first + i * pitch on.
 Dense read_matrix(const tensor::AnyTensor& tensor, Index first, Index rows, Index columns, Index pitch);
+Dense from_columns(Index rows, const std::vector<std::vector<double>>& columns);
 Dense transposed(const Dense& matrix);
 
 /// vector * matrix.
