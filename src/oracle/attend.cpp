@@ -25,16 +25,8 @@ constexpr Index kQuerySlices = 5;
 /// sum_s scores[first + s][t], largest slice first; norm: ||c||, radius: ||error of q_tilde||. scores.radius bounds the error of all
 /// columns.
 void add_slices(const Rows& scores, Index first, const double* norm, double radius, BoundedBlock& sum) {
-  for (Index t = 0; t < kBlock; ++t) {
-    Enclosed total{0, 0, 0};
-    for (Index s = 0; s < kQuerySlices; ++s) {
-      const auto at = static_cast<std::size_t>((first + s) * kBlock + t);
-      total = add<One>(total, {scores.hi[at], scores.lo[at], 0});
-    }
-    sum.hi[t] = total.hi;
-    sum.lo[t] = total.lo;
-    sum.radius[t] = (total.radius + kQuerySlices * scores.radius[t] + norm[t] * radius) * kRoundUp;
-  }
+  kernels().sum_rows(kQuerySlices, scores.hi.data() + first * kBlock, scores.lo.data() + first * kBlock, sum);
+  for (Index t = 0; t < kBlock; ++t) sum.radius[t] = (sum.radius[t] + kQuerySlices * scores.radius[t] + norm[t] * radius) * kRoundUp;
 }
 
 /// Logits of one head before any cap.

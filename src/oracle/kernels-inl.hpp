@@ -234,6 +234,15 @@ EQUINORM_ORACLE_INLINE void store_block(BoundedBlock& block, Index t, const Boun
 }
 
 template <class L>
+void sum_rows(Index dim, const double* hi, const double* lo, BoundedBlock& sum) {
+  for (Index t = 0; t < kBlock; t += L::kCount) {
+    Bounded<L> total = exact<L>(L::set(0.0));
+    for (Index j = 0; j < dim; ++j) total = add<L>(total, {L::load(hi + j * kBlock + t), L::load(lo + j * kBlock + t), L::set(0.0)});
+    store_block<L>(sum, t, total);
+  }
+}
+
+template <class L>
 void statistic(const BoundedBlock& sum, const Enclosed& factor, const Enclosed& eps, BoundedBlock& alpha) {
   for (Index t = 0; t < kBlock; t += L::kCount) {
     const Bounded<L> s = add<L>(mul<L>(load_block<L>(sum, t), spread<L>(factor)), spread<L>(eps));
@@ -307,22 +316,12 @@ void tile(Index depth, const double* a, const double* b, double* out) {
 
 template <class L, int kRows, int kVectors>
 constexpr Kernels make_kernels() {
-  return {kRows,
-          kVectors * L::kCount,
-          tile<L, kRows, kVectors>,
-          largest<L>,
-          magnitudes<L>,
-          cut<L>,
-          absorb<L>,
-          dots<L>,
-          squares<L>,
-          combine<L>,
-          project<L>,
-          accumulate<L>,
-          statistic<L>,
-          turn<L>,
-          logits<L>,
-          exponentials<L>};
+  return {kRows,         kVectors * L::kCount, tile<L, kRows, kVectors>,
+          largest<L>,    magnitudes<L>,        cut<L>,
+          absorb<L>,     sum_rows<L>,          dots<L>,
+          squares<L>,    combine<L>,           project<L>,
+          accumulate<L>, statistic<L>,         turn<L>,
+          logits<L>,     exponentials<L>};
 }
 
 }  // namespace

@@ -38,6 +38,8 @@ struct Kernels {
   void (*cut)(Index dim, const double* unit, double* rest, double* slice, double* total, unsigned char* dirty);
   /// (hi, lo) += more, element by element of [dim][kBlock]; what is lost of token t is added to lost[t].
   void (*absorb)(Index dim, const double* more, double* hi, double* lo, double* lost);
+  /// sum = sum_j (hi, lo)[j] for all tokens, in the order of j.
+  void (*sum_rows)(Index dim, const double* hi, const double* lo, BoundedBlock& sum);
   /// out = sum_j z[j] a[j] for all tokens of a block (pair_dot below); z is [dim][kBlock] in pairs, zl being 0 where low[t / kGroup] is
   /// false, which changes no bit; al may be null.
   void (*dots)(Index dim, const double* zh, const double* zl, const bool* low, const double* ah, const double* al, double* hi, double* lo);

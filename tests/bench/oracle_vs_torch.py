@@ -2,7 +2,7 @@
 
 BENCH is the program equinorm_bench_oracle. For each context, in turns within one run, the least of N times each, 2 threads:
 
-- the oracle (u, lse and o with radii) on bf16, fp16 and fp32 inputs;
+- the oracle (u, lse and o with radii) on bf16, fp16 and fp32 inputs, at the first step and, `later`, with the keys' statistics kept;
 - PyTorch float64 on the same shapes, explicit form, head by head: K = c W_K, rms norm, RoPE, logits, softmax, u = p c, o = u W_V;
 - the BLAS that NumPy loads (OpenBLAS where it is installed), double, the product c W_K of all heads alone.
 
@@ -21,6 +21,7 @@ H, R, D_C, D_R, D_V, EPS = 16, 512, 128, 64, 128, 1e-6
 
 
 def oracle_run(program, context, storage):
+    """storage: bf16/first, bf16/later, ..."""
     environment = dict(os.environ, EQUINORM_BENCH_CONTEXT=str(context))
     words = [program, f"--benchmark_filter=/{storage}/", "--benchmark_format=json", "--benchmark_min_time=0.01"]
     text = subprocess.run(words, env=environment, check=True, capture_output=True, text=True).stdout
@@ -79,15 +80,16 @@ def measure(torch, numpy, options, context):
     print(f"T = {context}, {THREADS} threads, least of {options.repeat} runs", flush=True)
     best, problem = {}, torch_problem(torch, context)
     rows = {}
+    storages = [f"{storage}/{step}" for storage in options.format for step in ("first", "later")]
     for _ in range(options.repeat):
         times = {"torch": torch_run(torch, problem), "blas": blas_run(numpy, context)}
-        for storage in options.format:
+        for storage in storages:
             rows[storage] = oracle_run(options.program, context, storage)
             times[storage] = rows[storage]["seconds"]
         best = {name: min(seconds, best.get(name, seconds)) for name, seconds in times.items()}
     print(f"  torch float64     {best['torch']:9.3f} s  1.00")
     print(f"  BLAS, c W_K alone {best['blas']:9.3f} s  {best['blas'] / best['torch']:.2f}")
-    for storage in options.format:
+    for storage in storages:
         print(f"  oracle {storage:10} {best[storage]:9.3f} s  {best[storage] / best['torch']:.2f}  "
               f"radius 2^{rows[storage]['radius']:.1f} of the largest |u| of the head, peak {rows[storage]['peak']:.2f} GiB", flush=True)
 
