@@ -75,7 +75,7 @@ void check_inputs(const Problem& p, const TensorMap& inputs) {
   problem::check_positions(p, inputs.contains("positions_q"));
 }
 
-Model::Model(const Problem& p, const TensorMap& tensors)
+Model::Model(const Problem& p, const TensorMap& tensors, bool keys)
     : problem(p), inputs(tensors), layout(head_layout(p)), scale(enclose_scale(p)), eps(enclose_decimal(p.norm.eps)) {
   normed = p.norm.scheme != NormScheme::none;
   joint = !p.is_mla() || p.norm.scheme == NormScheme::unified || !normed;
@@ -89,7 +89,7 @@ Model::Model(const Problem& p, const TensorMap& tensors)
     key_matrices.resize(static_cast<std::size_t>(p.groups));
     tbb::parallel_for(Index{0}, p.groups, [&](Index g) {
       key_matrices[static_cast<std::size_t>(g)] =
-          Matrix(read_matrix(input("w_k"), g * p.latent * p.content_dim, p.latent, p.content_dim, p.content_dim));
+          Matrix(read_matrix(input("w_k"), g * p.latent * p.content_dim, p.latent, p.content_dim, p.content_dim), keys);
     });
     if (from_x()) {
       latent_matrix = Matrix(read_matrix(input("w_dkv"), 0, p.model_dim, p.latent, p.latent));

@@ -33,7 +33,8 @@ enum class Side { query, key };
 /// A problem with its inputs loaded, apart from those with one row per token.
 class Model {
  public:
-  Model(const Problem& problem, const TensorMap& inputs);
+  /// `keys`: whether keys of mla will be materialised.
+  Model(const Problem& problem, const TensorMap& inputs, bool keys);
 
   const Problem& problem;
   const TensorMap& inputs;

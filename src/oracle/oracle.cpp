@@ -91,7 +91,10 @@ class Run {
 };
 
 Run::Run(const Problem& problem, const TensorMap& inputs, const std::set<std::string>& wanted, const KeyBlocks* statistics)
-    : problem_(problem), model_((check_inputs(problem, inputs), problem), inputs), projection_(model_), known_(statistics) {
+    : problem_(problem),
+      model_((check_inputs(problem, inputs), problem), inputs, statistics == nullptr || wanted.empty() || wanted.contains("k_hat")),
+      projection_(model_),
+      known_(statistics) {
   std::set<std::string> known;
   for (const problem::TensorSpec& spec : problem::output_tensors(problem)) known.insert(spec.name);
   const std::set<std::string>& names = wanted.empty() ? known : wanted;
@@ -265,7 +268,7 @@ void Run::finish_query(Index b, Index i, const QueryHead* heads, SoftmaxState* s
 KeyStatistics::KeyStatistics(const Problem& problem, const TensorMap& inputs) {
   check_arithmetic();
   check_inputs(problem, inputs);
-  blocks_ = std::make_shared<const KeyBlocks>(all_statistics(Model(problem, inputs)));
+  blocks_ = std::make_shared<const KeyBlocks>(all_statistics(Model(problem, inputs, true)));
 }
 
 Enclosures enclose(const Problem& problem, const TensorMap& inputs, const std::set<std::string>& wanted, const KeyStatistics* statistics) {

@@ -148,11 +148,11 @@ SlicedRows slice(const Rows& rows) {
   return result;
 }
 
-Matrix::Matrix(const Dense& values) : values_(values), columns_(transposed(values)) {
+Matrix::Matrix(const Dense& values, bool cuts) : values_(values), columns_(transposed(values)) {
   double squares = 0;
   for (const double norm : values.column_norms) squares += norm * norm;
   norm_ = norm_from_squares(squares);
-  cut();
+  if (cuts) cut();
 }
 
 Slice Matrix::pack(const std::vector<double>& part, const std::vector<double>& unit) const {

@@ -47,7 +47,8 @@ double cut_column(Index n, int digits, double* rest, double* slice);
 class Matrix {
  public:
   Matrix() = default;
-  explicit Matrix(const Dense& values);
+  /// `cuts`: whether it will be multiplied; else only transpose() is there.
+  explicit Matrix(const Dense& values, bool cuts = true);
   Index depth() const { return values_.rows; }
   const Dense& transpose() const { return columns_; }
   Index columns() const { return values_.columns; }
