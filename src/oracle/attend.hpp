@@ -12,7 +12,7 @@ namespace equinorm::oracle {
 /// mla: the queries of all heads of a batch, absorbed (10): q_tilde = W_K g, cut into slices that multiply the latents exactly.
 struct AbsorbedQueries {
   std::vector<Row> rows;       ///< q_tilde per head; hi and lo are what `slices` hold, up to `radius`
-  Matrix slices;               ///< [r][heads x kSlices]
+  Matrix slices;               ///< [r][heads x 5]
   std::vector<double> radius;  ///< per head: ||exact q_tilde - sum of its slices||
 };
 
