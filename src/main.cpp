@@ -77,6 +77,8 @@ int main(int argc, char** argv) {
   CLI::App* verify_command = app.add_subcommand("verify", "Run the equivalence suite (no CASE: the default suite)");
   verify_command->add_option("CASE", verify_options.cases, "Built-in case, model preset, config.json or problem file");
   verify_command->add_flag("--exact-only", verify_options.exact_only, "Exact checks only, no measured errors");
+  verify_command->add_flag("--sensitivity", verify_options.sensitivity,
+                           "Which catalogued wrong forms each case catches under its own bounds, instead of the suite");
   verify_command->add_option("--formats", verify_options.formats, "Arithmetics to measure, e.g. bf16,bf16/fp32,fp32,real:100")
       ->delimiter(',');
   verify_command->add_option("--mutant", verify_options.mutant,
@@ -105,13 +107,15 @@ int main(int argc, char** argv) {
   compare_command->add_option("CASE", compare_options.case_text, "Built-in case, model preset, config.json or problem file")->required();
   compare_command->add_option("--inputs", compare_options.inputs_path, "safetensors file with the inputs")->required();
   compare_command->add_option("--outputs", compare_options.outputs_path, "safetensors file with the outputs")->required();
+  compare_command->add_option("--rules", compare_options.rules, "Show what public acceptance rules say too: all, or ids from 'list rules'")
+      ->delimiter(',');
   add_common(*compare_command, options);
   add_overrides(*compare_command, options);
   runs(compare_command, [&] { return compare(compare_options, options); });
 
   std::string what;
   CLI::App* list_command = app.add_subcommand("list", "What there is");
-  list_command->add_option("WHAT", what, "cases, models, formats, norms, inputs, kernels, mutants, or tensors CASE");
+  list_command->add_option("WHAT", what, "cases, models, formats, norms, inputs, kernels, mutants, rules, or tensors CASE");
   std::string listed_case;
   list_command->add_option("CASE", listed_case, "With tensors: whose inputs and outputs to show");
   add_common(*list_command, options);

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "commands/declared_bound.hpp"
 #include "commands/memory.hpp"
 #include "commands/options.hpp"
 #include "commands/progress.hpp"
@@ -34,6 +35,9 @@ int generate(const GenerateOptions& generate, const Options& options) {
     Progress progress(1, !options.quiet);
     progress.begin(problem.name + ": certified outputs");
     const ReferenceResult reference = certified_reference(problem, tensors);
+    std::set<std::string> names;
+    for (const auto& [name, exact] : reference.tensors) names.insert(name);
+    for (const auto& [name, bound] : declared_bounds(problem, tensors, reference.tensors, names)) tensors[name + ".bound"] = stored(bound);
     for (const auto& [name, exact] : reference.tensors) {
       tensors[name] = stored(exact.value);
       tensors[name + ".lo"] = stored(exact.low);

@@ -4,7 +4,9 @@
 #include <limits>
 #include <map>
 
-#include "commands/reference.hpp"
+#include "bounds/bounds.hpp"
+#include "commands/apply_bound.hpp"
+#include "commands/run_form.hpp"
 #include "paths/load_inputs.hpp"
 #include "paths/mutants.hpp"
 #include "paths/path.hpp"
@@ -19,64 +21,6 @@ using paths::PathKind;
 using paths::Plan;
 using problem::Problem;
 using tensor::Tensor;
-using Doubles = std::map<std::string, Tensor<double>>;
-
-double as_double(float x) { return x; }
-double as_double(double x) { return x; }
-double as_double(const scalar::Real& x) { return scalar::to_double(x); }
-
-/// Outputs as doubles, -inf where there is no number.
-template <class V>
-Doubles to_doubles(const Problem& problem, const paths::PathOutput<V>& out, const std::set<std::string>& names) {
-  constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
-  Doubles result;
-  for (const auto& [name, source] : out.tensors) {
-    if (!names.contains(name)) continue;
-    Tensor<double> values(source.shape());
-    for (Index i = 0; i < source.size(); ++i) values[i] = as_double(source[i]);
-    if (name == "lse") {
-      for (Index i = 0; i < source.size(); ++i) values[i] = out.lse_live[i] != 0 ? values[i] : kMinusInfinity;
-    }
-    if (name == "logits") {
-      Index i = 0;
-      for (Index b = 0; b < problem.batch; ++b) {
-        for (Index h = 0; h < problem.heads; ++h) {
-          for (Index s = 0; s < problem.queries; ++s) {
-            for (Index t = 0; t < problem.max_context(); ++t, ++i) values[i] = *out.live.row(b, s, t) != 0 ? values[i] : kMinusInfinity;
-          }
-        }
-      }
-    }
-    result.emplace(name, std::move(values));
-  }
-  return result;
-}
-
-template <class A>
-std::pair<Doubles, Doubles> run_both(const A& ar, const Plan& plan, const Problem& problem, const tensor::TensorMap& inputs,
-                                     const std::set<std::string>& names) {
-  const auto values = paths::load_inputs(ar, problem, inputs);
-  const auto formula = paths::make_formula<A>("");
-  const auto run = [&](PathKind form) {
-    return to_doubles(problem, paths::run_path(ar, form, problem, plan, values, *formula, names), names);
-  };
-  Doubles explicit_out = run(PathKind::explicit_form);
-  return {std::move(explicit_out), run(PathKind::absorbed_form)};
-}
-
-bool fits_float(const Plan& plan) {
-  const auto narrow = [](scalar::Format f) { return f.kind != scalar::FormatKind::real && f.precision <= scalar::kFp32.precision; };
-  return narrow(plan.precision.storage) && narrow(plan.precision.accumulate) && narrow(plan.precision.statistics);
-}
-
-std::pair<Doubles, Doubles> run_arithmetic(const Plan& plan, const Problem& problem, const tensor::TensorMap& inputs,
-                                           const std::set<std::string>& names) {
-  if (plan.precision.accumulate.kind == scalar::FormatKind::real || plan.precision.storage.kind == scalar::FormatKind::real) {
-    return run_both(paths::RealArithmetic(plan.precision.accumulate.precision, plan), plan, problem, inputs, names);
-  }
-  if (fits_float(plan)) return run_both(paths::RoundedArithmetic<float>(plan), plan, problem, inputs, names);
-  return run_both(paths::RoundedArithmetic<double>(plan), plan, problem, inputs, names);
-}
 
 using Wide = paths::RoundedArithmetic<double>;
 
@@ -96,6 +40,7 @@ Plan widest(const Plan& plan) {
   wide.precision.storage = wide.precision.accumulate = wide.precision.statistics = scalar::kFp64;
   wide.precision.stored.fill(scalar::kFp64);
   wide.precision.ftz = false;
+  if (wide.precision.order.kind == scalar::SumOrder::Kind::tensor_core) wide.precision.order = {};
   wide.fused = true;
   return wide;
 }
@@ -138,28 +83,43 @@ std::map<std::string, std::string> main_stages(const Plan& plan, PathKind form, 
 
 }  // namespace
 
-void measure_paths(const NamedArithmetic& arithmetic, const Problem& problem, const tensor::TensorMap& inputs,
-                   const verdict::Reference& reference, const std::set<std::string>& names, verdict::CaseResult& result) {
-  const auto [explicit_out, absorbed_out] = run_arithmetic(arithmetic.plan, problem, inputs, names);
-  for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {
-    const std::string& name = spec.name;
-    if (!names.contains(name) || !reference.contains(name)) continue;
-    const scalar::Format format = format_of_output(arithmetic.plan, name);
-    for (const auto& [path, out] : {std::pair{"explicit", &explicit_out}, std::pair{"absorbed", &absorbed_out}}) {
+void measure_paths(const NamedArithmetic& arithmetic, StorageViews& views, const std::set<std::string>& names,
+                   verdict::CaseResult& result) {
+  const Problem& problem = views.problem();
+  const verdict::Reference& reference = views.given().reference;
+  const bool bounded = bounds::has_bounds(arithmetic.plan);
+  const StorageView& view = bounded ? views.stored(arithmetic.plan.precision) : views.given();
+  const auto run = [&](PathKind form) { return run_form(form, arithmetic.plan, problem, views.given().inputs, names); };
+  const Doubles explicit_out = run(PathKind::explicit_form), absorbed_out = run(PathKind::absorbed_form);
+  std::map<std::string, double> both_bounds;
+  for (const auto& [form, out] : {std::pair{PathKind::explicit_form, &explicit_out}, std::pair{PathKind::absorbed_form, &absorbed_out}}) {
+    bounds::Bounds bounds;
+    if (bounded) bounds = bounds::error_bounds(problem, view.inputs, arithmetic.plan, form, names, kOwnFunctions);
+    for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {
+      const std::string& name = spec.name;
       const auto found = out->find(name);
-      if (found == out->end()) continue;
+      if (found == out->end() || !reference.contains(name)) continue;
       verdict::ErrorRow row;
       row.arithmetic = arithmetic.name;
-      row.path = path;
+      row.path = form == PathKind::explicit_form ? "explicit" : "absorbed";
       row.tensor = name;
-      row.format = format;
-      row.error = verdict::measure(found->second, reference.at(name), format);
+      row.format = format_of_output(arithmetic.plan, name);
+      row.error = verdict::measure(found->second, reference.at(name), row.format);
+      if (bounds.contains(name)) {
+        apply_bound(verdict::judge(found->second, view.reference.at(name), {bounds.at(name), {}, 0}), Unbounded::measured, row);
+        both_bounds[name] += row.bound.value_or(HUGE_VAL);
+      }
       result.errors.push_back(std::move(row));
     }
-    if (explicit_out.contains(name) && absorbed_out.contains(name)) {
-      result.differences.push_back(
-          {arithmetic.name, name, verdict::measure_difference(explicit_out.at(name), absorbed_out.at(name), reference.at(name)), {}});
-    }
+  }
+  for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {
+    const std::string& name = spec.name;
+    if (!explicit_out.contains(name) || !absorbed_out.contains(name) || !reference.contains(name)) continue;
+    verdict::DifferenceRow row{
+        arithmetic.name, name, verdict::measure_difference(explicit_out.at(name), absorbed_out.at(name), reference.at(name)), {}};
+    // Both forms approximate the same exact value.
+    if (const auto sum = both_bounds.find(name); sum != both_bounds.end() && sum->second < HUGE_VAL) row.bound = sum->second;
+    result.differences.push_back(std::move(row));
   }
 }
 

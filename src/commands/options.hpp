@@ -23,6 +23,7 @@ struct VerifyOptions {
   std::vector<std::string> formats;  ///< empty: the default arithmetics
   std::string mutant;
   bool exact_only = false;
+  bool sensitivity = false;
   std::string weights;  ///< checkpoint whose layer supplies the weights
   problem::Index layer = 0, first_head = 0;
 };
@@ -34,6 +35,7 @@ struct GenerateOptions {
 
 struct CompareOptions {
   std::string case_text, inputs_path, outputs_path;
+  std::vector<std::string> rules;  ///< public acceptance rules to show beside our verdict, or "all"
 };
 
 /// The problem that `case_text` names, with the overrides applied. Throws Error.

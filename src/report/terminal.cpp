@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "report/rules_text.hpp"
 #include "report/text_pieces.hpp"
 
 namespace equinorm::report {
@@ -78,33 +79,37 @@ std::string last_tensor(const CaseResult& result) {
   return result.errors.empty() ? "" : result.errors.back().tensor;
 }
 
-std::string error_line(const ErrorRow& row, bool with_stage, const Style& style) {
-  std::string bad = row.error.nonfinite > 0 ? fmt::format("\n      {} not finite", row.error.nonfinite) : "";
-  if (!row.detail.empty()) bad = ": " + row.detail;
+/// One row: what was measured, what the bound allows, and what follows.
+std::string error_line(const ErrorRow& row, const Style& style) {
   const bool nothing = row.error.nonfinite == row.error.elements && (row.error.elements > 0 || fails(row.verdict));
   const auto show = [&](double x) { return nothing ? std::string("-") : number(x); };
-  std::string text =
-      fmt::format("    {:<11}{:<9}{:<14}{:>9}{:>9}{:>10}{:>9}{:>8}  {:<15} ", row.arithmetic, row.path, row.tensor, show(row.error.max_abs),
-                  show(row.error.max_relative), nothing ? "-" : fmt::format("{:.3g}", row.error.max_ulp), show(row.error.normwise),
-                  row.bound ? number(*row.bound) : "-", index_text(row.error.worst));
-  if (with_stage) text += fmt::format("{}", row.main_stage.empty() ? "-" : row.main_stage);
-  if (row.verdict != Verdict::measured) text += "\n      " + coloured(row.verdict, 0, style);
-  return text + bad + "\n";
+  const bool none = row.verdict == Verdict::measured;
+  std::string text = fmt::format(
+      "  {:<10}{:<9}{:<13}{:>8}{:>9}{:>9}{:>9}{:>9} {} {:<16}{}", row.arithmetic, row.path, row.tensor, show(row.error.max_abs),
+      nothing ? "-" : fmt::format("{:.3g}", row.error.max_ulp), show(row.error.normwise), row.bound ? number(*row.bound) : "-",
+      row.ratio ? fmt::format("{:.2g}", *row.ratio) : "-", none ? fmt::format("{:<9}", "no bound") : coloured(row.verdict, 9, style),
+      index_text(row.error.worst), row.main_stage.empty() ? "-" : row.main_stage);
+  if (row.error.nonfinite > 0 && row.detail.empty()) text += fmt::format("\n      {} not finite", row.error.nonfinite);
+  if (!row.detail.empty() && !none) text += "\n      " + wrapped(row.detail, ", ", 6);
+  return text + "\n";
 }
 
 std::string errors_table(const CaseResult& result, const Style& style) {
   if (result.errors.empty()) return {};
-  const bool with_stage =
-      std::any_of(result.errors.begin(), result.errors.end(), [](const ErrorRow& row) { return !row.main_stage.empty(); });
   std::string text = fmt::format("\n  measured error, against {}\n", result.reference);
-  text += fmt::format("    {:<11}{:<9}{:<14}{:>9}{:>9}{:>10}{:>9}{:>8}  {:<15} {}\n", "arithmetic", "form", "tensor", "max abs", "max rel",
-                      "max ulp", "normwise", "bound", "worst at", with_stage ? "main stage" : "");
+  text += fmt::format("  {:<10}{:<9}{:<13}{:>8}{:>9}{:>9}{:>9}{:>9} {:<9} {:<16}{}\n", "arithmetic", "form", "tensor", "max abs", "max ulp",
+                      "normwise", "bound", "of bound", "verdict", "worst at", "main stage");
   const std::string last = last_tensor(result);
   const bool compared = result.checks.empty();
+  bool without = false;
   for (const ErrorRow& row : result.errors) {
-    if (style.verbose || compared || row.verdict != Verdict::measured || row.tensor == "logits" || row.tensor == last) {
-      text += error_line(row, with_stage, style);
-    }
+    const bool ordinary = holds(row.verdict) || row.verdict == Verdict::measured;
+    if (!style.verbose && !compared && ordinary && row.tensor != "logits" && row.tensor != last) continue;
+    text += error_line(row, style);
+    without = without || row.unbounded > 0;
+  }
+  if (without) {
+    text += "    no bound: an intermediate may overflow, or a statistic lose every digit, so that nothing is proved; measured only\n";
   }
   if (result.differences.empty()) return text;
   text += fmt::format("\n  explicit minus absorbed\n    {:<20} {:<8}{:>9}{:>10}{:>9}\n", "arithmetic", "tensor", "max abs", "normwise",
@@ -140,7 +145,10 @@ std::string summary_row(const CaseResult& result, const std::vector<std::string>
     const auto row = std::find_if(result.errors.begin(), result.errors.end(),
                                   [&](const ErrorRow& r) { return r.arithmetic == name && r.path == path && r.tensor == last; });
     std::string cell = "-";
-    if (row != result.errors.end()) cell = row->error.nonfinite > 0 ? "overflow" : number(row->error.normwise);
+    if (row != result.errors.end()) {
+      cell = row->error.nonfinite > 0 ? "overflow" : number(row->error.normwise);
+      cell += row->verdict == Verdict::measured ? "*" : " ";
+    }
     text += fmt::format("{:>10}", cell);
   }
   return text + "\n";
@@ -181,7 +189,7 @@ std::string summary_text(const verdict::RunResult& run, const Style& style) {
     text += "Are the two forms the same function, and how far is each number format from it? (max error / max exact value)\n\n";
   std::string heading = fmt::format("{:<28}{:<11}", "case", "exact");
   if (!arithmetics.empty()) heading += fmt::format("{:<9} {:<8}", "form", "tensor");
-  for (const std::string& name : arithmetics) heading += fmt::format("{:>10}", name);
+  for (const std::string& name : arithmetics) heading += fmt::format("{:>10}", name + " ");
   text += bold(heading, style) + "\n";
   for (const CaseResult& result : run.cases) {
     text += summary_row(result, arithmetics, "explicit", true, style);
@@ -191,7 +199,8 @@ std::string summary_text(const verdict::RunResult& run, const Style& style) {
   if (!arithmetics.empty()) {
     text +=
         "exact: is explicit = absorbed? Asked of prime field (full size), rationals (small dims), true functions (to 1024 bits)\n"
-        "errors are measured; their bounds are not computed yet. All of one case: equinorm verify CASE\n";
+        "error: each element is held against its own rigorous bound; *: this arithmetic is too narrow for one, measured only\n"
+        "all of one case: equinorm verify CASE\n";
   }
   for (const CaseResult& result : run.cases) text += failures_text(result, style);
   return text + closing_text(run, style);
@@ -200,7 +209,7 @@ std::string summary_text(const verdict::RunResult& run, const Style& style) {
 std::string full_text(const verdict::RunResult& run, const Style& style) {
   std::string text;
   for (const CaseResult& result : run.cases) {
-    text += case_heading(result, style) + checks_table(result, style) + errors_table(result, style) + "\n";
+    text += case_heading(result, style) + checks_table(result, style) + errors_table(result, style) + rules_table(result, style) + "\n";
     if (!failures_text(result, style).empty()) text += reproduction_text(result);
   }
   return text + closing_text(run, style);

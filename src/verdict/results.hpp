@@ -2,11 +2,13 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "problem/problem.hpp"
 #include "verdict/measure.hpp"
+#include "verdict/rules.hpp"
 #include "verdict/verdict.hpp"
 
 namespace equinorm::verdict {
@@ -38,14 +40,17 @@ struct ExactCheck {
   double seconds = 0;
 };
 
-/// Measured error of one tensor of one form in one arithmetic. `bound` waits for the error bounds: absent, the row is measured only.
+/// Measured error of one tensor of one form in one arithmetic, and what the bound says of it. Without a bound on every element (an
+/// intermediate may overflow, or every digit of a statistic be lost) the row is measured only.
 struct ErrorRow {
   std::string arithmetic;  ///< "bf16", "bf16/fp32" (storage/accumulate)
   std::string path;        ///< "explicit", "absorbed", or the name of a file
   std::string tensor;
   scalar::Format format{};  ///< whose ulp is meant
   ErrorStatistics error;
-  std::optional<double> bound;
+  std::optional<double> bound;  ///< largest over the elements that have one
+  std::optional<double> ratio;  ///< largest error / bound of an element
+  Index unbounded = 0;          ///< elements of which no bound says anything
   Verdict verdict = Verdict::measured;
   std::string detail;      ///< why the verdict fails, with the values; empty otherwise
   std::string main_stage;  ///< the stage whose rounding alone moves this tensor most; empty: not determined
@@ -59,13 +64,31 @@ struct DifferenceRow {
   std::optional<double> bound;
 };
 
+/// What a case says of one catalogued wrong form, judged under the bounds of the case's declared arithmetic.
+struct MutantRow {
+  std::string mutant;
+  Verdict verdict = Verdict::undecided;  ///< a failure: caught
+  std::string caught_by;                 ///< tensors that violate their bound
+  bool by_output = false;                ///< o, y or lse are among them, so that a kernel that shows nothing else is caught too
+  double ratio = 0;                      ///< largest error / bound
+};
+
+/// What a public acceptance rule says of one output, beside the verdict of that output's ErrorRow. Never part of the exit code.
+struct RuleRow {
+  std::string tensor;
+  std::string rule;
+  RuleResult result;
+};
+
 struct CaseResult {
   problem::Problem problem;
   std::string mutant;  ///< faulty form that stood in place of the absorbed one; empty: none
   std::vector<ExactCheck> checks;
   std::vector<ErrorRow> errors;
   std::vector<DifferenceRow> differences;
-  std::string reference;  ///< what errors were measured against, and how good it is
+  std::vector<MutantRow> sensitivity;  ///< empty: not asked for
+  std::vector<RuleRow> rules;          ///< compare --rules only
+  std::string reference;               ///< what errors were measured against, and how good it is
   std::vector<std::string> notes;
   std::string reproduce;  ///< the command that runs this case again
   double seconds = 0;
@@ -79,6 +102,9 @@ struct RunResult {
 
 /// Every verdict of a case. What was only measured (rows without a bound) or could not show the fault (checks not run) carries none.
 std::vector<Verdict> verdicts(const CaseResult& result);
+/// Mutants that were asked for and that no case catches.
+std::set<std::string> uncaught(const RunResult& run);
+/// Of all verdicts; where sensitivity was asked for, 1 if a mutant is caught by no case.
 int exit_code(const RunResult& run);
 
 }  // namespace equinorm::verdict

@@ -1,0 +1,32 @@
+// Softmax averages of rows of values, and how far a kernel's may be.
+#pragma once
+
+#include "bounds/softmax_weights.hpp"
+
+namespace equinorm::bounds {
+
+/// What is averaged: exact values y [T,width] in binary64 and how far the kernel's are.
+struct Values {
+  Tensor<double> value;
+  Tensor<double> radius;    ///< empty: exact
+  std::vector<double> own;  ///< [width] what binary64 itself may lose in any |y_ti|
+};
+
+/// [n,width] each. `weights` is what wrong weights do (T1: the centred bound, so that it grows with the spread of y, not its size),
+/// `accumulation` what summing and dividing do (T2), `stored_p` what a p rounded beside its denominator does, `carried` the values' own
+/// radii (T3).
+struct AverageBound {
+  Tensor<double> mean;
+  Tensor<double> weights, accumulation, stored_p, carried;
+
+  /// All four, and the rounding of the quotient.
+  double total(const Setting& at, Index i, Index j) const;
+};
+
+/// The parts of the bound of every row. Rows whose weights are unbounded use convexity alone for `weights`.
+AverageBound average_bound(const Setting& at, const std::vector<RowWeights>& rows, const Scores& scores, const Values& values);
+
+/// Rounding of the quotient N / D, by a division or a reciprocal and a product.
+double quotient_rounding(const Setting& at, double magnitude);
+
+}  // namespace equinorm::bounds

@@ -1,0 +1,302 @@
+#include "bounds/bounds.hpp"
+
+#include <tbb/parallel_for.h>
+
+#include <algorithm>
+
+#include "bounds/average.hpp"
+#include "paths/load_inputs.hpp"
+#include "paths/path.hpp"
+#include "problem/norm_traits.hpp"
+#include "scalar/error.hpp"
+
+namespace equinorm::bounds {
+namespace {
+
+/// Every bound is a sum, product or quotient of non-negative numbers; 2^22 roundings of binary64 stay below this factor (slack_2_30).
+constexpr double kSlack = 1 + 0x1p-30;
+
+/// Inputs as they are.
+struct AsIs {
+  using Value = double;
+  double input(double x) const { return x; }
+  double table(double x) const { return x; }
+};
+
+/// Everything in binary64, any order: how the exact quantities are evaluated here.
+paths::Plan own_plan() {
+  paths::Plan plan;
+  plan.precision.storage = plan.precision.accumulate = plan.precision.statistics = scalar::kFp64;
+  plan.precision.stored.fill(scalar::kFp64);
+  return plan;
+}
+
+class BoundRun {
+ public:
+  BoundRun(const Setting& at, const tensor::TensorMap& inputs, const std::set<std::string>& wanted)
+      : at_(at),
+        own_(at.problem, own_plan_, PathKind::explicit_form),
+        pb_(at.problem),
+        in_(paths::load_inputs(AsIs{}, at.problem, inputs)) {
+    for (const problem::TensorSpec& spec : paths::outputs_of(at.form, at.problem, at.plan)) {
+      const bool needed = spec.name == "o" || (spec.name == "o_gated" && wanted.contains("y"));
+      if (wanted.contains(spec.name) || needed) out_.emplace(spec.name, Tensor<double>(spec.shape));
+    }
+    o_ = Tensor<double>({pb_.batch, pb_.queries, pb_.heads * pb_.value_dim});
+  }
+
+  Bounds run(const std::set<std::string>& wanted) {
+    for (Index b = 0; b < pb_.batch; ++b) run_row(b);
+    for (auto entry = out_.begin(); entry != out_.end();) {
+      if (!wanted.contains(entry->first)) {
+        entry = out_.erase(entry);
+        continue;
+      }
+      for (Index i = 0; i < entry->second.size(); ++i) {
+        double& bound = entry->second[i];
+        bound = bound < kInfinity ? bound * kSlack : kInfinity;
+      }
+      ++entry;
+    }
+    return std::move(out_);
+  }
+
+ private:
+  /// Query rows that share one pass over the keys.
+  static constexpr Index kRowChunk = 64;
+
+  Tensor<double>* find(const char* name) {
+    const auto found = out_.find(name);
+    return found == out_.end() ? nullptr : &found->second;
+  }
+
+  static void keep(const Vectors& x, Index i, double* to) {
+    for (Index j = 0; j < x.width(); ++j) {
+      to[j] = x.radius.row(i)[j] + x.rho[static_cast<std::size_t>(i)] * std::fabs(x.value.row(i)[j]);
+    }
+  }
+
+  void run_row(Index b) {
+    const Sources sources = make_sources(at_, in_, b), own_sources = make_sources(own_, in_, b);
+    const RowKeys row = make_row_keys(at_, in_, sources, b), own_row = make_row_keys(own_, in_, own_sources, b);
+    if (Tensor<double>* kept = find("k_rope_cached")) {
+      for (Index t = 0; t < row.tokens; ++t) keep(row.rope, t, kept->row(b, t));
+    }
+    tbb::parallel_for(Index{0}, pb_.groups, [&](Index g) { run_group(row, own_row, g); });
+    finish_row(b);
+  }
+
+  void keep_keys(const RowKeys& row, const GroupKeys& keys, Index g) {
+    const Index column = pb_.key_statistics() == 1 ? 0 : g;
+    if (Tensor<double>* kept = find("alpha_k"); kept != nullptr && column == g) {
+      for (Index t = 0; t < row.tokens; ++t) *kept->row(row.b, t, g) = keys.alpha[t] * keys.rho[t];
+    }
+    if (Tensor<double>* kept = find(at_.absorbed() ? "k_deferred" : "k_hat")) {
+      for (Index t = 0; t < row.tokens; ++t) {
+        keep(keys.content, t, kept->row(row.b, t, g));
+        if (!pb_.is_mla() || pb_.rope_dim == 0) continue;
+        const bool own = !keys.rope.value.empty();
+        keep(own ? keys.rope : row.rope, t, kept->row(row.b, t, g) + pb_.content_dim);
+      }
+    }
+  }
+
+  void keep_queries(const RowKeys& row, const Queries& queries, const std::vector<QueryIndex>& rows) {
+    for (std::size_t n = 0; n < rows.size(); ++n) {
+      const auto [s, h] = rows[n];
+      const Index i = static_cast<Index>(n);
+      if (Tensor<double>* kept = find("alpha_q")) *kept->row(row.b, s, h) = queries.alpha[n] * queries.rho[n];
+      if (Tensor<double>* kept = find("q_hat")) {
+        keep(queries.content, i, kept->row(row.b, s, h));
+        if (!queries.rope.value.empty()) keep(queries.rope, i, kept->row(row.b, s, h) + pb_.content_dim);
+      }
+      if (Tensor<double>* kept = find("q_rope_hat")) keep(queries.rope, i, kept->row(row.b, s, h));
+      if (Tensor<double>* kept = find("q_tilde")) {
+        std::copy_n(queries.q_tilde_radius.row(i), pb_.latent, kept->row(row.b, s, h));
+      }
+    }
+  }
+
+  void run_group(const RowKeys& row, const RowKeys& own_row, Index g) {
+    std::vector<QueryIndex> rows;
+    for (Index h = 0; h < pb_.heads; ++h) {
+      for (Index s = 0; pb_.group_of(h) == g && s < pb_.queries; ++s) rows.push_back({s, h});
+    }
+    const GroupKeys keys = make_group_keys(at_, in_, row, g), own_keys = make_group_keys(own_, in_, own_row, g);
+    keep_keys(row, keys, g);
+    const Values values = group_values(row, g);
+    const Index chunks = (static_cast<Index>(rows.size()) + kRowChunk - 1) / kRowChunk;
+    tbb::parallel_for(Index{0}, chunks, [&](Index chunk) {
+      const auto begin = rows.begin() + chunk * kRowChunk;
+      const auto end = rows.begin() + std::min<Index>(static_cast<Index>(rows.size()), (chunk + 1) * kRowChunk);
+      const std::vector<QueryIndex> part(begin, end);
+      Scores own = make_scores(own_, own_row, own_keys, make_queries(own_, in_, own_row, g, part), part);
+      attend(row, g, keys, values, part, std::move(own.radius));
+    });
+  }
+
+  /// v = c W_V of one group, or its input: what the explicit form averages, and where the absorbed form's weights do their damage.
+  Values group_values(const RowKeys& row, Index g) const {
+    const Index d_v = pb_.value_dim;
+    if (!pb_.is_mla()) {
+      Values values{Tensor<double>({row.tokens, d_v}), Tensor<double>({row.tokens, d_v}), {}};
+      const Vectors& v = row.sources->v;
+      for (Index t = 0; t < row.tokens; ++t) {
+        std::copy_n(v.value.row(t * pb_.groups + g), d_v, values.value.row(t));
+        std::copy_n(v.radius.row(t * pb_.groups + g), d_v, values.radius.row(t));
+      }
+      return values;
+    }
+    const double* w_v = in_.at("w_v").row(g);
+    Values values;
+    if (at_.absorbed()) {
+      values.value = multiply(row.sources->c.value, w_v, d_v);
+    } else {
+      Vectors v = multiply_bounded(at_, row.sources->c, w_v, d_v);
+      for (Index i = 0; i < v.value.size(); ++i) v.radius[i] += at_.store(Stored::v, std::fabs(v.value[i]) + v.radius[i]);
+      values.value = std::move(v.value), values.radius = std::move(v.radius);
+    }
+    values.own = own_errors(row, w_v);
+    return values;
+  }
+
+  /// What binary64 loses in v_tj, by Cauchy-Schwarz.
+  std::vector<double> own_errors(const RowKeys& row, const double* w_v) const {
+    const Index r = pb_.latent, d_v = pb_.value_dim;
+    const double spread = pb_.start == problem::Start::x ? 2 / at_.fa.unit() : 0;
+    double longest = 0;
+    for (Index t = 0; t < row.tokens; ++t) {
+      double sum = 0;
+      for (Index k = 0; k < r; ++k)
+        sum += std::pow(std::fabs(row.sources->c.value.row(t)[k]) + spread * row.sources->c.radius.row(t)[k], 2);
+      longest = std::max(longest, std::sqrt(sum));
+    }
+    std::vector<double> own(static_cast<std::size_t>(d_v));
+    for (Index j = 0; j < d_v; ++j) {
+      double sum = 0;
+      for (Index k = 0; k < r; ++k) sum += w_v[k * d_v + j] * w_v[k * d_v + j];
+      own[static_cast<std::size_t>(j)] = 0x1p-52 * static_cast<double>(r + pb_.model_dim + 8) * longest * std::sqrt(sum);
+    }
+    return own;
+  }
+
+  void attend(const RowKeys& row, Index g, const GroupKeys& keys, const Values& values, const std::vector<QueryIndex>& rows,
+              Tensor<double> own) {
+    const Queries queries = make_queries(at_, in_, row, g, rows);
+    keep_queries(row, queries, rows);
+    Scores scores = make_scores(at_, row, keys, queries, rows);
+    scores.own = std::move(own);
+    std::vector<RowWeights> weights;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const double* sink = pb_.sink ? in_.at("sink").data() + rows[i].h : nullptr;
+      weights.push_back(make_weights(at_, scores, static_cast<Index>(i), sink));
+      keep_scores(row, scores, weights.back(), static_cast<Index>(i), rows[i]);
+    }
+    const AverageBound average = average_bound(at_, weights, scores, values);
+    const Tensor<double> expanded = at_.absorbed_mla() ? latent_part(row, g, scores, weights, rows) : Tensor<double>{};
+    for (std::size_t n = 0; n < rows.size(); ++n) {
+      const Index i = static_cast<Index>(n);
+      double* to = o_.row(row.b, rows[n].s) + rows[n].h * pb_.value_dim;
+      double* kept = find("o")->row(row.b, rows[n].s, rows[n].h);
+      for (Index j = 0; j < pb_.value_dim && weights[n].live; ++j) {
+        const double value = average.mean.row(i)[j];
+        double bound =
+            at_.absorbed_mla() ? average.weights.row(i)[j] + average.stored_p.row(i)[j] + expanded.row(i)[j] : average.total(at_, i, j);
+        bound += at_.store(Stored::o, std::fabs(value) + bound);
+        to[j] = value, kept[j] = bound;
+      }
+    }
+  }
+
+  void keep_scores(const RowKeys& row, const Scores& scores, const RowWeights& weights, Index i, const QueryIndex& at_query) {
+    if (Tensor<double>* kept = find("logits")) std::copy_n(scores.radius.row(i), row.tokens, kept->row(row.b, at_query.h, at_query.s));
+    if (Tensor<double>* kept = find("lse")) *kept->row(row.b, at_query.h, at_query.s) = weights.live ? weights.lse_radius : 0;
+    if (Tensor<double>* kept = find("p"); kept != nullptr && weights.live) {
+      std::copy(weights.p_radius.begin(), weights.p_radius.end(), kept->row(row.b, at_query.h, at_query.s));
+    }
+  }
+
+  /// The absorbed form's own roundings, made in the space of the latents and carried through |W_V|; keeps the bound of u on the way.
+  Tensor<double> latent_part(const RowKeys& row, Index g, const Scores& scores, const std::vector<RowWeights>& weights,
+                             const std::vector<QueryIndex>& rows) {
+    const Vectors& c = row.sources->c;
+    const Values latents{c.value, has_radius(c.radius) ? c.radius : Tensor<double>{}, {}};
+    const AverageBound u = average_bound(at_, weights, scores, latents);
+    const Index n = static_cast<Index>(rows.size()), r = pb_.latent;
+    Tensor<double>* kept = find("u");
+    Tensor<double> through({n, r}), held({n, r});
+    for (Index i = 0; i < n; ++i) {
+      for (Index k = 0; k < r; ++k) {
+        const double value = std::fabs(u.mean.row(i)[k]), total = u.total(at_, i, k);
+        const double store = at_.store(Stored::u, value + total);
+        const double own = u.accumulation.row(i)[k] + u.carried.row(i)[k];
+        through.row(i)[k] = own + quotient_rounding(at_, value + total) + store;
+        held.row(i)[k] = value + total + store;
+        if (kept != nullptr && weights[static_cast<std::size_t>(i)].live) {
+          kept->row(row.b, rows[static_cast<std::size_t>(i)].s, rows[static_cast<std::size_t>(i)].h)[k] = total + store;
+        }
+      }
+    }
+    const Tensor<double> w_v = absolute(in_.at("w_v").row(g), r, pb_.value_dim);
+    const Accumulation sum = accumulation(at_.products, r);
+    Tensor<double> out = multiply(through, w_v.data(), pb_.value_dim);
+    const Tensor<double> sums = multiply(held, w_v.data(), pb_.value_dim);
+    for (Index i = 0; i < out.size(); ++i) {
+      out[i] += sums[i] * (1 + sum.factor) <= at_.fa.largest() ? sum.factor * sums[i] + sum.underflow : kInfinity;
+    }
+    return out;
+  }
+
+  /// Stage `output` after o: gate and output projection.
+  void finish_row(Index b) {
+    const Index width = pb_.heads * pb_.value_dim;
+    Vectors o = make_vectors(pb_.queries, width);
+    std::copy_n(o_.row(b), pb_.queries * width, o.value.data());
+    std::copy_n(find("o")->row(b), pb_.queries * width, o.radius.data());
+    if (pb_.output_gate) {
+      const double* gate = in_.at("gate").row(b);
+      const double rounding = phi(1, at_.fx.unit()) + at_.e_sigmoid * (1 + at_.fx.unit());
+      for (Index i = 0; i < pb_.queries * width; ++i) {
+        const double sigmoid = 1 / (1 + std::exp(-gate[i]));
+        o.value[i] *= sigmoid;
+        const double before = o.radius[i];
+        o.radius[i] = sigmoid * before * (1 + rounding) + rounding * std::fabs(o.value[i]) +
+                      at_.fx.product_underflow() * (1 + std::fabs(o_.row(b)[i]) + before);
+      }
+      if (Tensor<double>* kept = find("o_gated")) std::copy_n(o.radius.data(), pb_.queries * width, kept->row(b));
+    }
+    if (Tensor<double>* kept = find("y")) {
+      const Vectors y = multiply_bounded(at_, o, in_.at("w_o").data(), pb_.model_dim);
+      std::copy_n(y.radius.data(), y.radius.size(), kept->row(b));
+    }
+  }
+
+  const Setting& at_;
+  paths::Plan own_plan_ = own_plan();
+  Setting own_;  ///< the explicit form in binary64: its bound says how exact the magnitudes here are
+  const problem::Problem& pb_;
+  paths::PathInputs<double> in_;
+  Bounds out_;
+  Tensor<double> o_;  ///< [B,S,H*d_v] exact o in binary64
+};
+
+}  // namespace
+
+bool has_bounds(const paths::Plan& plan) {
+  const problem::Precision& precision = plan.precision;
+  const auto fits = [](scalar::Format format) { return format.kind != scalar::FormatKind::real; };
+  return fits(precision.storage) && fits(precision.accumulate) && fits(precision.statistics) &&
+         precision.order.kind != scalar::SumOrder::Kind::tensor_core;
+}
+
+Bounds error_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
+                    const std::set<std::string>& wanted, const FunctionErrors& functions) {
+  if (!has_bounds(plan)) {
+    throw Error("precision: no error bound for accumulation in " + scalar::to_string(plan.precision.accumulate) + ", order " +
+                scalar::to_string(plan.precision.order) + "; allowed: fp16, bf16, fp32, fp64, any order but a matrix unit's");
+  }
+  const Setting at(problem, plan, form, functions);
+  return BoundRun(at, inputs, wanted).run(wanted);
+}
+
+}  // namespace equinorm::bounds

@@ -1,0 +1,29 @@
+// How far a correct implementation in a declared arithmetic may be from the exact value, element by element.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "bounds/setting.hpp"
+#include "tensor/any_tensor.hpp"
+#include "tensor/tensor.hpp"
+
+namespace equinorm::bounds {
+
+/// Rigorous bounds |kernel - exact| <= bound by output name, shapes of problem::output_tensors. 0 where every arithmetic gives -inf (masked
+/// logits) or 0 (rows with nothing to attend to). Infinite where nothing can be said: an intermediate may overflow, or the arithmetic may
+/// lose every digit of a statistic.
+using Bounds = std::map<std::string, tensor::Tensor<double>>;
+
+/// Whether there are bounds for the plan: fp16, bf16, fp32 and fp64, in every order but a matrix unit's.
+bool has_bounds(const paths::Plan& plan);
+
+/// Running bounds (kind C) of the outputs in `wanted` that `form` defines, for the plan's formats, stored tensors, order, tiles, splits and
+/// flushing. Inputs must be numbers of the storage format (round_inputs); they are exact. Nothing here depends on what a kernel computed:
+/// magnitudes are those of the exact quantities, in binary64, plus their radii. Throws Error for an input that is missing and where
+/// has_bounds says no.
+Bounds error_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
+                    const std::set<std::string>& wanted, const FunctionErrors& functions = {});
+
+}  // namespace equinorm::bounds

@@ -1,0 +1,35 @@
+// Stage `cache_write`: keys of one batch row, their statistics and radii.
+#pragma once
+
+#include <memory>
+
+#include "bounds/sources.hpp"
+
+namespace equinorm::bounds {
+
+/// What all groups of a batch row share.
+struct RowKeys {
+  const Sources* sources = nullptr;
+  Index b = 0;
+  Index tokens = 0;
+  Vectors rope;                      ///< [T,d_r] weighted and rotated; normalised where the RoPE block has a statistic of its own
+  std::vector<Vectors> k0;           ///< full_width mla: every group's k0
+  std::vector<Statistic> statistic;  ///< full_width: the one of each token
+};
+
+RowKeys make_row_keys(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index b);
+
+/// Keys of one group.
+struct GroupKeys {
+  Vectors k0;                      ///< mla, [T,d_c]: c W_K (3)
+  std::vector<double> alpha, rho;  ///< [T] 1/S and its error as stored; 1 and 0 without a norm
+  Vectors content;                 ///< [T,d_c], gqa [T,d]: k_hat; in gqa's deferred form without alpha_k
+  Vectors rope;                    ///< unified, explicit: the group's own RoPE keys; else empty
+};
+
+GroupKeys make_group_keys(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g);
+
+/// cos and sin of a position, and where the rotated dims begin; null where nothing turns.
+void set_rotation(const Setting& at, const paths::PathInputs<double>& in, Index position, Finish& finish);
+
+}  // namespace equinorm::bounds

@@ -1,0 +1,66 @@
+#include "bounds/linear.hpp"
+
+#include <algorithm>
+
+#include "scalar/emulated.hpp"
+
+namespace equinorm::bounds {
+namespace {
+
+const scalar::Contraction kWide{scalar::kFp64, true, {}, false};
+
+}  // namespace
+
+Tensor<double> multiply(const Tensor<double>& a, const double* b, Index n) {
+  const Index m = a.dim(0), depth = a.dim(1);
+  Tensor<double> out({m, n});
+  scalar::matmul(kWide, m, n, depth, a.data(), depth, b, n, out.data(), n, false);
+  return out;
+}
+
+Tensor<double> multiply_transposed(const Tensor<double>& a, const Tensor<double>& b) {
+  const Index m = a.dim(0), depth = a.dim(1), n = b.dim(0);
+  Tensor<double> out({m, n});
+  scalar::matmul_transposed(kWide, m, n, depth, a.data(), depth, b.data(), depth, out.data(), n, false);
+  return out;
+}
+
+Tensor<double> absolute(const double* x, Index rows, Index width) {
+  Tensor<double> out({rows, width});
+  for (Index i = 0; i < rows * width; ++i) out[i] = std::fabs(x[i]);
+  return out;
+}
+
+bool has_radius(const Tensor<double>& radius) {
+  return std::any_of(radius.data(), radius.data() + radius.size(), [](double r) { return r != 0; });
+}
+
+Vectors multiply_bounded(const Setting& at, const Vectors& x, const double* w, Index n) {
+  const Index rows = x.rows(), depth = x.width();
+  Vectors out{multiply(x.value, w, n), Tensor<double>({rows, n}), std::vector<double>(static_cast<std::size_t>(rows))};
+  const Tensor<double> abs_w = absolute(w, depth, n);
+  Tensor<double> magnitude = absolute(x.value.data(), rows, depth);
+  const bool inexact = has_radius(x.radius);
+  Tensor<double> carried;
+  if (inexact) {
+    carried = multiply(x.radius, abs_w.data(), n);
+    for (Index i = 0; i < magnitude.size(); ++i) magnitude[i] += x.radius[i];
+  }
+  const Tensor<double> sums = multiply(magnitude, abs_w.data(), n);
+  const Accumulation sum = accumulation(at.products, depth);
+  for (Index i = 0; i < sums.size(); ++i) {
+    const bool fits = sums[i] * (1 + sum.factor) <= at.fa.largest();
+    out.radius[i] = fits ? sum.factor * sums[i] + sum.underflow + (inexact ? carried[i] : 0) : kInfinity;
+  }
+  return out;
+}
+
+void spread_factor(Vectors& x) {
+  for (Index i = 0; i < x.rows(); ++i) {
+    double& rho = x.rho[static_cast<std::size_t>(i)];
+    for (Index j = 0; j < x.width(); ++j) x.radius.row(i)[j] += rho * std::fabs(x.value.row(i)[j]);
+    rho = 0;
+  }
+}
+
+}  // namespace equinorm::bounds

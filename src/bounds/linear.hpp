@@ -1,0 +1,24 @@
+// Matrix products of magnitudes, in binary64.
+#pragma once
+
+#include "bounds/vectors.hpp"
+
+namespace equinorm::bounds {
+
+/// a[m,depth] b[depth,n]; and with b given as [n,depth].
+Tensor<double> multiply(const Tensor<double>& a, const double* b, Index n);
+Tensor<double> multiply_transposed(const Tensor<double>& a, const Tensor<double>& b);
+
+Tensor<double> absolute(const double* x, Index rows, Index width);
+
+/// x W for W [depth,n], as `accumulate` computes it: |W| carries the radius of x on, and the accumulation adds its own (theorem fdot_error
+/// with inexact operands). Infinite where a partial sum may overflow.
+Vectors multiply_bounded(const Setting& at, const Vectors& x, const double* w, Index n);
+
+/// Moves the common factor of each row into its radii: |kernel - value| <= radius + rho |value|.
+void spread_factor(Vectors& x);
+
+/// Whether any radius differs from 0.
+bool has_radius(const Tensor<double>& radius);
+
+}  // namespace equinorm::bounds

@@ -1,0 +1,157 @@
+#include "bounds/queries.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "problem/norm_traits.hpp"
+
+namespace equinorm::bounds {
+namespace {
+
+class QueryStage {
+ public:
+  QueryStage(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g, const std::vector<QueryIndex>& rows)
+      : at_(at), in_(in), row_(row), rows_(rows), pb_(at.problem), norm_(problem::norm_traits(at.problem)) {
+    gamma_k_ = weights(at, in, false, false, g);
+  }
+
+  Queries run(Index g) {
+    const Index n = static_cast<Index>(rows_.size());
+    Queries out;
+    out.content = gather(row_.sources->q_content);
+    if (pb_.is_mla() && pb_.rope_dim > 0) out.rope = gather(row_.sources->q_rope);
+    out.alpha.assign(rows_.size(), 1), out.rho.assign(rows_.size(), 0);
+    for (Index i = 0; i < n && norm_.normed; ++i) {
+      const Statistic alpha = content_statistic(rows_[static_cast<std::size_t>(i)]);
+      out.alpha[static_cast<std::size_t>(i)] = alpha.alpha, out.rho[static_cast<std::size_t>(i)] = alpha.rho;
+    }
+    if (at_.absorbed_mla()) absorb(g, out);
+    for (Index i = 0; i < n; ++i) finish(i, out);
+    return out;
+  }
+
+ private:
+  /// Rows (s, h) of [S*H,width].
+  Vectors gather(const Vectors& all) const {
+    Vectors out = make_vectors(static_cast<Index>(rows_.size()), all.width());
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      const Index from = rows_[i].s * pb_.heads + rows_[i].h, to = static_cast<Index>(i);
+      std::copy_n(all.value.row(from), all.width(), out.value.row(to));
+      std::copy_n(all.radius.row(from), all.width(), out.radius.row(to));
+    }
+    return out;
+  }
+
+  Statistic statistic_over(const Vectors& x, const Vectors* more, const QueryIndex& at_query) const {
+    SquareSums sums;
+    const Index first = at_query.s * pb_.heads + (norm_.over_all_heads ? 0 : at_query.h);
+    const Index last = norm_.over_all_heads ? first + pb_.heads : first + 1;
+    for (const Vectors* part : {&x, more}) {
+      if (part == nullptr) continue;
+      for (Index i = first; i < last; ++i) {
+        for (Index j = 0; j < part->width(); ++j) sums.add(part->value.row(i)[j], part->radius.row(i)[j]);
+      }
+    }
+    const double nu = pb_.norm.kind == problem::NormKind::rms ? 1.0 / static_cast<double>(sums.width) : 1;
+    return statistic({at_.sums, nu, at_.eps, at_.e_rsqrt}, sums);
+  }
+
+  Statistic content_statistic(const QueryIndex& query) const {
+    const bool with_rope = norm_.spans_rope && pb_.rope_dim > 0;
+    return statistic_over(row_.sources->q_content, with_rope ? &row_.sources->q_rope : nullptr, query);
+  }
+
+  const Weights& gamma_q(bool rope, Index h) {
+    auto& known = rope ? rope_weights_ : content_weights_;
+    if (known.empty()) known.resize(static_cast<std::size_t>(pb_.heads));
+    std::optional<Weights>& entry = known[static_cast<std::size_t>(h)];
+    if (!entry) entry = weights(at_, in_, true, rope, h);
+    return *entry;
+  }
+
+  /// q_hat of row i. Where alpha_q is applied to the score the kernel's own vector lacks it; value
+  /// and radius are given in units of q_hat all the same.
+  void finish(Index i, Queries& out) {
+    const QueryIndex& query = rows_[static_cast<std::size_t>(i)];
+    const double alpha = out.alpha[static_cast<std::size_t>(i)], rho = out.rho[static_cast<std::size_t>(i)];
+    const bool folded = norm_.normed && at_.folds_alpha_q();
+    const Weights& weight = gamma_q(false, query.h);
+    Finish how;
+    how.weight = &weight, how.alpha = alpha, how.rho = rho, how.scaled = folded, how.stored = Stored::q_hat;
+    if (!pb_.is_mla()) set_rotation(at_, in_, *in_.positions_q.row(row_.b, query.s), how);
+    finish_row(at_, how, out.content, i);
+    if (norm_.normed && !folded) scale_row(alpha, out.content, i);
+    if (!out.rope.value.empty()) {
+      const Weights& rope_weight = gamma_q(true, query.h);
+      how.weight = &rope_weight;
+      if (norm_.own_rope_statistic) {
+        const Statistic own = statistic_over(row_.sources->q_rope, nullptr, query);
+        how.alpha = own.alpha, how.rho = own.rho, how.scaled = true;
+      }
+      set_rotation(at_, in_, *in_.positions_q.row(row_.b, query.s), how);
+      finish_row(at_, how, out.rope, i);
+      if (norm_.spans_rope && !folded) scale_row(alpha, out.rope, i);
+    }
+  }
+
+  static void scale_row(double factor, Vectors& x, Index i) {
+    for (Index j = 0; j < x.width(); ++j) x.value.row(i)[j] *= factor, x.radius.row(i)[j] *= factor;
+  }
+
+  /// g = q gamma_q gamma_k [alpha_q] and q_tilde = g W_K^T.
+  void absorb(Index g, Queries& out) {
+    const Index n = static_cast<Index>(rows_.size()), d_c = pb_.content_dim, r = pb_.latent;
+    Vectors factors = gather(row_.sources->q_content);
+    for (Index i = 0; i < n; ++i) {
+      Finish how;
+      how.weight = &gamma_q(false, rows_[static_cast<std::size_t>(i)].h), how.unstored = true;
+      finish_row(at_, how, factors, i);
+      how.weight = &gamma_k_;
+      how.alpha = out.alpha[static_cast<std::size_t>(i)], how.rho = out.rho[static_cast<std::size_t>(i)];
+      how.scaled = norm_.normed && at_.folds_alpha_q(), how.unstored = false, how.stored = Stored::g;
+      finish_row(at_, how, factors, i);
+    }
+    Tensor<double> magnitude({n, d_c});
+    for (Index i = 0; i < n; ++i) {
+      for (Index j = 0; j < d_c; ++j) magnitude.row(i)[j] = factors.magnitude(i, j);
+    }
+    const double* w = in_.at("w_k").row(g);
+    Tensor<double> w_t({d_c, r}), abs_t({d_c, r});
+    for (Index k = 0; k < r; ++k) {
+      for (Index j = 0; j < d_c; ++j) w_t.row(j)[k] = w[k * d_c + j], abs_t.row(j)[k] = std::fabs(w[k * d_c + j]);
+    }
+    out.q_tilde = multiply(factors.value, w_t.data(), r);
+    const Tensor<double> sums = multiply(magnitude, abs_t.data(), r);
+    out.q_tilde_radius = multiply(factors.radius, abs_t.data(), r);
+    out.q_tilde_local = Tensor<double>({n, r});
+    const Accumulation sum = accumulation(at_.products, d_c);
+    for (Index i = 0; i < n; ++i) {
+      const double f = 1 + factors.rho[static_cast<std::size_t>(i)];
+      for (Index k = 0; k < r; ++k) {
+        double local = sums.row(i)[k] * (1 + sum.factor) <= at_.fa.largest() ? sum.factor * sums.row(i)[k] + sum.underflow : kInfinity;
+        local += at_.store(Stored::q_tilde, f * std::fabs(out.q_tilde.row(i)[k]) + out.q_tilde_radius.row(i)[k] + local);
+        out.q_tilde_local.row(i)[k] = local;
+        out.q_tilde_radius.row(i)[k] += local;
+      }
+    }
+    out.g_radius = std::move(factors.radius);
+  }
+
+  const Setting& at_;
+  const paths::PathInputs<double>& in_;
+  const RowKeys& row_;
+  const std::vector<QueryIndex>& rows_;
+  const problem::Problem& pb_;
+  problem::NormTraits norm_;
+  Weights gamma_k_;
+  std::vector<std::optional<Weights>> content_weights_, rope_weights_;
+};
+
+}  // namespace
+
+Queries make_queries(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g,
+                     const std::vector<QueryIndex>& rows) {
+  return QueryStage(at, in, row, g, rows).run(g);
+}
+
+}  // namespace equinorm::bounds

@@ -1,0 +1,25 @@
+// Stage `query`: explicit q_hat (9), absorbed q_tilde (10), of some rows of one group.
+#pragma once
+
+#include "bounds/keys.hpp"
+
+namespace equinorm::bounds {
+
+struct QueryIndex {
+  Index s, h;
+};
+
+struct Queries {
+  std::vector<double> alpha, rho;  ///< [n] 1/S of each query and its error; 1 and 0 without a norm
+  Vectors content;                 ///< [n,d_c] (gqa: [n,d]): q_hat, in its own units whatever the form
+  Vectors rope;                    ///< [n,d_r]: the RoPE part of q_hat
+  Tensor<double> g_radius;         ///< absorbed mla, [n,d_c]: error of g = q gamma_q gamma_k [alpha_q]
+  Tensor<double> q_tilde;          ///< absorbed mla, [n,r]: g W_K^T
+  Tensor<double> q_tilde_local;    ///< [n,r]: error of forming and storing q_tilde from the kernel's own g
+  Tensor<double> q_tilde_radius;   ///< [n,r]: all of its error, common factor apart
+};
+
+Queries make_queries(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g,
+                     const std::vector<QueryIndex>& rows);
+
+}  // namespace equinorm::bounds

@@ -1,0 +1,61 @@
+// What one rounding into a number format can do, from above.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "scalar/format.hpp"
+
+namespace equinorm::bounds {
+
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// Rounding to nearest into a format, with gradual underflow or, under `ftz`, with subnormal results replaced by zero.
+///
+/// Magnitudes are upper bounds m >= |z| of the number that is rounded, so every function here grows with its argument.
+class Rounding {
+ public:
+  Rounding(scalar::Format format, bool ftz) : unit_(std::ldexp(1.0, -format.precision)) {
+    if (format.kind == scalar::FormatKind::real) return;
+    const scalar::FormatLimits limits = scalar::limits(format);
+    smallest_normal_ = limits.smallest_normal;
+    largest_ = limits.largest;
+    product_underflow_ = ftz ? smallest_normal_ : limits.smallest_subnormal / 2;
+    sum_underflow_ = ftz ? smallest_normal_ : 0;
+  }
+
+  /// u = 2^-p: |fl(z) - z| <= u |z| where nothing underflows.
+  double unit() const { return unit_; }
+  double largest() const { return largest_; }
+
+  /// |fl(z) - z| for any |z| <= magnitude: half a unit in the last place at `magnitude`; x_min more may be lost to a flush. Infinite where
+  /// the result may overflow. Theorem half_ulp_of_upper.
+  double half_ulp(double magnitude) const {
+    if (!(magnitude <= largest_)) return kInfinity;
+    const double at_least = magnitude > smallest_normal_ ? magnitude : smallest_normal_;
+    const double power = std::bit_cast<double>(std::bit_cast<std::uint64_t>(at_least) & 0x7ff0000000000000U);  // 2^e <= at_least
+    return power * unit_ + sum_underflow_;
+  }
+
+  /// Relative part of a rounding whose operand's binade is not known: u |z|. Infinite where the result may overflow.
+  double relative(double magnitude) const { return magnitude <= largest_ ? unit_ * magnitude : kInfinity; }
+
+  /// omega: what underflow adds to a product, quotient or store, and to a sum (exact there unless flushed). bounds of the standard model
+  /// fl(z) = z (1 + delta) + omega, Higham 2002, section 2.
+  double product_underflow() const { return product_underflow_; }
+  double sum_underflow() const { return sum_underflow_; }
+
+ private:
+  double unit_;
+  double smallest_normal_ = 0;
+  double largest_ = std::numeric_limits<double>::max();
+  double product_underflow_ = 0;
+  double sum_underflow_ = 0;
+};
+
+/// (1+u)^h - 1, rounded up.
+inline double phi(double height, double unit) { return std::expm1(height * std::log1p(unit)) * (1 + 0x1p-40); }
+
+}  // namespace equinorm::bounds

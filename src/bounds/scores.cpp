@@ -1,0 +1,232 @@
+#include "bounds/scores.hpp"
+
+#include "problem/norm_traits.hpp"
+
+namespace equinorm::bounds {
+namespace {
+
+bool sees(const problem::Problem& pb, Index b, Index s, Index t) {
+  if (pb.mask.kind == problem::MaskKind::none) return true;
+  const Index last = pb.query_position(b, s);
+  if (last < 0 || t > last) return false;
+  return pb.mask.kind == problem::MaskKind::causal || t > last - pb.mask.window;
+}
+
+/// A contraction of two inexact families: values, and local errors (common factors apart), both [n,T].
+struct Contraction {
+  Tensor<double> value, radius;
+};
+
+/// q k^T of two inexact families: (|q| + e_q) e_k + e_q |k| + D (|q| + e_q)(|k| + e_k), summed over the width (theorem fdot_inexact);
+/// underflow apart. raw[i] is the size of the kernel's own row i in units of q's. Infinite where an absolute sum may overflow.
+Contraction contract(const Vectors& q, const Vectors& k, const Accumulation& sum, const std::vector<double>& raw, double largest) {
+  Contraction out{multiply_transposed(q.value, k.value), {}};
+  Tensor<double> held_q({q.rows(), q.width()}), held_k({k.rows(), k.width()}), exact_k({k.rows(), k.width()}), both({k.rows(), k.width()});
+  for (Index i = 0; i < q.rows(); ++i) {
+    for (Index j = 0; j < q.width(); ++j) held_q.row(i)[j] = q.magnitude(i, j);
+  }
+  for (Index t = 0; t < k.rows(); ++t) {
+    const double factor = 1 + k.rho[static_cast<std::size_t>(t)];
+    for (Index j = 0; j < k.width(); ++j) {
+      const double radius = k.radius.row(t)[j];
+      held_k.row(t)[j] = k.magnitude(t, j);
+      exact_k.row(t)[j] = factor * std::fabs(k.value.row(t)[j]);
+      both.row(t)[j] = radius + sum.factor * held_k.row(t)[j];
+    }
+  }
+  out.radius = multiply_transposed(held_q, both);
+  const Tensor<double> query_part = multiply_transposed(q.radius, exact_k);
+  for (Index i = 0; i < q.rows(); ++i) {
+    for (Index t = 0; t < k.rows(); ++t) {
+      double& radius = out.radius.row(i)[t];
+      radius += query_part.row(i)[t];
+      // The radius holds factor times the absolute sum, so most sums need no second look.
+      const double fits = largest / (raw[static_cast<std::size_t>(i)] * (1 + sum.factor));
+      if (radius <= fits * sum.factor) continue;
+      double total = 0;
+      for (Index j = 0; j < q.width(); ++j) total += held_q.row(i)[j] * held_k.row(t)[j];
+      if (!(total <= fits)) radius = kInfinity;
+    }
+  }
+  return out;
+}
+
+class ScoreStage {
+ public:
+  ScoreStage(const Setting& at, const RowKeys& row, const GroupKeys& keys, const Queries& queries, const std::vector<QueryIndex>& rows)
+      : at_(at), row_(row), keys_(keys), queries_(queries), rows_(rows), pb_(at.problem), norm_(problem::norm_traits(at.problem)) {}
+
+  Scores run() {
+    const Index n = static_cast<Index>(rows_.size()), tokens = row_.tokens;
+    has_rope_ = pb_.is_mla() && pb_.rope_dim > 0;
+    const bool one_chain =
+        at_.plan.precision.order.kind == scalar::SumOrder::Kind::any && has_rope_ && (!at_.absorbed() || norm_.spans_rope || !norm_.normed);
+    const Index depth = at_.absorbed_mla() ? pb_.latent : keys_.content.width();
+    const Accumulation content_sum = accumulation(at_.products, depth + (one_chain ? pb_.rope_dim : 0));
+    const Accumulation rope_sum = one_chain ? content_sum : accumulation(at_.products, pb_.rope_dim);
+    std::vector<double> raw(rows_.size(), 1);
+    for (std::size_t i = 0; i < raw.size() && norm_.normed && !at_.folds_alpha_q(); ++i) raw[i] = 1 / queries_.alpha[i];
+    const std::vector<double> rope_raw = norm_.spans_rope ? raw : std::vector<double>(rows_.size(), 1);
+    content_underflow_ = content_sum.underflow, rope_underflow_ = rope_sum.underflow;
+    if (at_.absorbed_mla()) {
+      content_ = {multiply_transposed(queries_.content.value, keys_.content.value), latent_radius(content_sum)};
+    } else {
+      content_ = contract(queries_.content, keys_.content, content_sum, raw, at_.fa.largest());
+    }
+    if (has_rope_) rope_ = contract(queries_.rope, keys_.rope.value.empty() ? row_.rope : keys_.rope, rope_sum, rope_raw, at_.fa.largest());
+    Scores out{Tensor<double>({n, tokens}), Tensor<double>({n, tokens}), {}, Tensor<std::uint8_t>({n, tokens})};
+    for (Index i = 0; i < n; ++i) {
+      for (Index t = 0; t < tokens; ++t) {
+        if (!sees(pb_, row_.b, rows_[static_cast<std::size_t>(i)].s, t)) continue;
+        out.live.row(i)[t] = 1;
+        finish(i, t, out);
+      }
+    }
+    return out;
+  }
+
+ private:
+  /// Error of z = q_tilde c, in the kernel's units: q_tilde's own error against |c|, that of g against |k0|.
+  Tensor<double> latent_radius(const Accumulation& sum) const {
+    const Index n = queries_.q_tilde.dim(0), r = pb_.latent;
+    const Vectors& c = row_.sources->c;
+    const bool folded = norm_.normed && at_.folds_alpha_q();
+    Tensor<double> local({n, r}), held({n, r});
+    for (Index i = 0; i < n; ++i) {
+      const double f = folded ? 1 + queries_.rho[static_cast<std::size_t>(i)] : 1;
+      for (Index k = 0; k < r; ++k) {
+        held.row(i)[k] = f * std::fabs(queries_.q_tilde.row(i)[k]) + queries_.q_tilde_radius.row(i)[k];
+        local.row(i)[k] = queries_.q_tilde_local.row(i)[k] + sum.factor * held.row(i)[k];
+      }
+    }
+    Tensor<double> magnitude = absolute(c.value.data(), row_.tokens, r);
+    for (Index i = 0; i < magnitude.size(); ++i) magnitude[i] += c.radius[i];
+    Tensor<double> radius = multiply_transposed(local, magnitude);
+    const Tensor<double> through_g = multiply_transposed(queries_.g_radius, absolute_keys());
+    for (Index i = 0; i < radius.size(); ++i) radius[i] += through_g[i];
+    if (has_radius(c.radius)) {
+      const Tensor<double> through_c = multiply_transposed(held, c.radius);
+      for (Index i = 0; i < radius.size(); ++i) radius[i] += through_c[i];
+    }
+    guard_overflow(held, magnitude, sum, radius);
+    return radius;
+  }
+
+  /// The latent logit before alpha_k may overflow although the logit does not: its absolute sum must fit (finite_dot).
+  void guard_overflow(const Tensor<double>& held, const Tensor<double>& magnitude, const Accumulation& sum, Tensor<double>& radius) const {
+    if (at_.fa.largest() > 1e30) return guard_by_norms(held, magnitude, radius);
+    const Tensor<double> sums = multiply_transposed(held, magnitude);
+    for (Index i = 0; i < sums.size(); ++i) {
+      if (!(sums[i] * (1 + sum.factor) <= at_.fa.largest())) radius[i] = kInfinity;
+    }
+  }
+
+  /// Cauchy-Schwarz: enough where the range is wide.
+  void guard_by_norms(const Tensor<double>& held, const Tensor<double>& magnitude, Tensor<double>& radius) const {
+    const auto lengths = [](const Tensor<double>& x) {
+      std::vector<double> out;
+      for (Index i = 0; i < x.dim(0); ++i) {
+        double sum = 0;
+        for (Index j = 0; j < x.dim(1); ++j) sum += x.row(i)[j] * x.row(i)[j];
+        out.push_back(std::sqrt(sum));
+      }
+      return out;
+    };
+    const std::vector<double> q = lengths(held), c = lengths(magnitude);
+    for (std::size_t i = 0; i < q.size(); ++i) {
+      for (std::size_t t = 0; t < c.size(); ++t) {
+        if (!(q[i] * c[t] <= at_.fa.largest() / 16)) radius.row(static_cast<Index>(i))[t] = kInfinity;
+      }
+    }
+  }
+
+  /// |k0|, exact: binary64's own error added.
+  Tensor<double> absolute_keys() const {
+    Tensor<double> out = absolute(keys_.k0.value.data(), row_.tokens, pb_.content_dim);
+    const double own = static_cast<double>(pb_.latent) * 0x1p-52 / accumulation(at_.products, pb_.latent).factor;
+    for (Index i = 0; i < out.size(); ++i) out[i] += own * keys_.k0.radius[i];
+    return out;
+  }
+
+  void finish(Index i, Index t, Scores& out) const {
+    const auto row = static_cast<std::size_t>(i), token = static_cast<std::size_t>(t);
+    const bool query_outside = norm_.normed && !at_.folds_alpha_q(), key_outside = norm_.normed && at_.absorbed();
+    const double alpha_k = keys_.alpha[token], f_q = 1 + queries_.rho[row], f_k = 1 + keys_.rho[token];
+    // Content, in units of the explicit product q_hat k_hat.
+    const double to_units = (key_outside ? alpha_k : 1) * (at_.absorbed_mla() && query_outside ? queries_.alpha[row] : 1);
+    const bool raw_keys = key_outside && !pb_.is_mla();
+    const double content = (raw_keys ? alpha_k : 1) * content_.value.row(i)[t];
+    const double raw_units = (key_outside ? alpha_k : 1) * (query_outside ? queries_.alpha[row] : 1);  // of the kernel's own dot product
+    const double content_radius = to_units * content_.radius.row(i)[t] + raw_units * content_underflow_;
+    const bool unified = norm_.spans_rope;
+    double rope = 0, rope_radius = 0, rope_factor = 0;
+    if (has_rope_) {
+      const double units = unified && key_outside ? alpha_k : 1;
+      rope = units * rope_.value.row(i)[t];
+      rope_radius = units * rope_.radius.row(i)[t] + (unified ? raw_units : 1) * rope_underflow_;
+      const std::vector<double>& rope_rho = keys_.rope.value.empty() ? row_.rope.rho : keys_.rope.rho;
+      if (norm_.own_rope_statistic) rope_factor = (1 + queries_.rope.rho[row]) * (1 + rope_rho[token]) - 1;
+    }
+    const double fx = at_.fx.unit();
+    const int products = (query_outside ? 1 : 0) + (key_outside ? 1 : 0);
+    const double rounding = phi(products, fx), outside = (query_outside ? f_q : 1) * (key_outside ? f_k : 1);
+    const double factor = (f_q * f_k - 1) + rounding * f_q * f_k;
+    const double underflow = products * at_.fx.product_underflow() * (1 + alpha_k * f_k);
+    const auto scaled = [&](double value, double radius) {
+      return (1 + rounding) * outside * radius + factor * std::fabs(value) + underflow;
+    };
+    const auto join = [&](double value, double radius, double common) {
+      return has_rope_ ? radius + at_.fa.relative((1 + common) * std::fabs(value) + radius) + at_.fa.sum_underflow() * (1 + alpha_k)
+                       : radius;
+    };
+    const double total = content + rope;
+    double radius = 0;
+    if (unified) {
+      radius = scaled(total, join(total, content_radius + rope_radius, f_q * f_k - 1));
+    } else {
+      radius = join(total, scaled(content, content_radius) + rope_radius + rope_factor * std::fabs(rope), 0);
+    }
+    if (products > 0 && !((f_q * f_k * std::fabs(content) + radius) / raw_units <= at_.fx.largest())) radius = kInfinity;
+    finish_logit(total, radius, i, t, out);
+  }
+
+  /// scale, soft-cap, store; scale and cap are held rounded.
+  void finish_logit(double total, double radius, Index i, Index t, Scores& out) const {
+    const Rounding& fx = at_.fx;
+    const double two = phi(2, fx.unit()), scale = std::fabs(at_.scale);
+    double logit = at_.scale * total;
+    radius = scale * radius * (1 + two) + two * std::fabs(logit) + fx.product_underflow();
+    if (!pb_.softcap.is_zero()) {
+      const double cap = pb_.softcap.to_double(), before = logit;
+      logit = cap * std::tanh(logit / cap);
+      // tanh is 1-Lipschitz: the argument's error, rounded cap and quotient included, passes on; then tanh, cap and product.
+      const double argument = radius * (1 + two) + two * std::fabs(before) + cap * fx.product_underflow();
+      const double last = phi(2, fx.unit()) + at_.e_tanh * (1 + two);
+      radius = argument * (1 + last) + last * std::fabs(logit) + (1 + cap) * fx.product_underflow();
+    }
+    radius += at_.store(Stored::logits, std::fabs(logit) + radius);
+    if (!(std::fabs(logit) + radius <= at_.fx.largest())) radius = kInfinity;
+    out.logit.row(i)[t] = logit;
+    out.radius.row(i)[t] = radius < kInfinity ? radius : kInfinity;
+  }
+
+  const Setting& at_;
+  const RowKeys& row_;
+  const GroupKeys& keys_;
+  const Queries& queries_;
+  const std::vector<QueryIndex>& rows_;
+  const problem::Problem& pb_;
+  problem::NormTraits norm_;
+  bool has_rope_ = false;
+  double content_underflow_ = 0, rope_underflow_ = 0;
+  Contraction content_, rope_;
+};
+
+}  // namespace
+
+Scores make_scores(const Setting& at, const RowKeys& row, const GroupKeys& keys, const Queries& queries,
+                   const std::vector<QueryIndex>& rows) {
+  return ScoreStage(at, row, keys, queries, rows).run();
+}
+
+}  // namespace equinorm::bounds

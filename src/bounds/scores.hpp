@@ -1,0 +1,21 @@
+// Stage `score`: logits of some query rows against every token, and how far the declared arithmetic's may be.
+#pragma once
+
+#include "bounds/queries.hpp"
+
+namespace equinorm::bounds {
+
+/// All [n,T]. Where live is 0 the logit is -inf for every arithmetic and the other entries are 0.
+struct Scores {
+  Tensor<double> logit;   ///< exact value, evaluated in binary64
+  Tensor<double> radius;  ///< |kernel - exact|; infinite where nothing can be said
+  Tensor<double> own;     ///< |logit - exact|: what binary64 itself may lose here; empty until someone says
+  Tensor<std::uint8_t> live;
+};
+
+/// Running bounds of the explicit form (theorem logit_explicit_bound: dot product of inexact vectors, then one common factor) and of the
+/// absorbed one (theorem logit_absorbed_bound: the rounding of g is charged against k0 = c W_K itself, not against |c| |W_K|).
+Scores make_scores(const Setting& at, const RowKeys& row, const GroupKeys& keys, const Queries& queries,
+                   const std::vector<QueryIndex>& rows);
+
+}  // namespace equinorm::bounds

@@ -1,0 +1,56 @@
+// The declared arithmetic of a path, as the bounds see it.
+#pragma once
+
+#include <vector>
+
+#include "bounds/accumulation.hpp"
+#include "bounds/statistic.hpp"
+#include "paths/path_data.hpp"
+#include "paths/plan.hpp"
+#include "problem/problem.hpp"
+
+namespace equinorm::bounds {
+
+using paths::Index;
+using problem::PathKind;
+using problem::Stored;
+
+/// Relative errors of the functions, final rounding included, in units of u_x. The defaults hold for correctly rounded ones and for the
+/// approximations of GPUs (a few 2^-23 in fp32). exp(0) is exactly 1.
+struct FunctionErrors {
+  double exp = 4, rsqrt = 4, log = 4, tanh = 4, sigmoid = 4;
+  bool base_two = true;  ///< exp and log may be taken to base 2, of numbers multiplied by log2 e, with or without FMA
+};
+
+/// What was declared, and what follows from it at every stage.
+struct Setting {
+  Setting(const problem::Problem& problem, const paths::Plan& plan, PathKind form, const FunctionErrors& functions = {});
+
+  const problem::Problem& problem;
+  const paths::Plan& plan;
+  PathKind form;
+  Rounding fx;         ///< statistics and elementwise work
+  Rounding fa;         ///< matrix products
+  Reduction products;  ///< sums in f_a
+  Reduction sums;      ///< sums in f_x
+  double e_exp, e_rsqrt, e_log, e_tanh, e_sigmoid;
+  bool base_two;
+  double scale;  ///< nearest binary64
+  double eps;
+
+  bool absorbed() const { return form == PathKind::absorbed_form; }
+  bool absorbed_mla() const { return absorbed() && problem.is_mla(); }
+  /// alpha_q multiplies the query before the contraction.
+  bool folds_alpha_q() const { return !absorbed() || plan.fold_alpha_q; }
+  /// Whether `tensor` is rounded when stored: not where its format is the one that it was computed in, or the widest one.
+  bool rounds(Stored tensor) const { return rounds_[static_cast<std::size_t>(tensor)]; }
+  const Rounding& format(Stored tensor) const { return formats_[static_cast<std::size_t>(tensor)]; }
+  /// What storing adds for a number of at most `magnitude`. Theorem half_ulp_of_upper.
+  double store(Stored tensor, double magnitude) const { return rounds(tensor) ? format(tensor).half_ulp(magnitude) : 0; }
+
+ private:
+  std::vector<Rounding> formats_;
+  std::vector<bool> rounds_;
+};
+
+}  // namespace equinorm::bounds

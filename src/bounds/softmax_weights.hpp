@@ -1,0 +1,33 @@
+// Stages `softmax` and `value`: how far the weights of a softmax average may be, tiles, splits and all.
+#pragma once
+
+#include "bounds/scores.hpp"
+
+namespace equinorm::bounds {
+
+/// One row of weights. The kernel averages with w_t = exp(logit_t + d_t) + omega_t, |d_t| <= shift_t: errors of the logits, of exp, of
+/// rescales and of the stored p alike are perturbations of the logits.
+struct RowWeights {
+  bool live = false;   ///< a token or a sink is in the denominator
+  bool known = false;  ///< every logit has a finite radius
+  double lse = 0;
+  double lse_radius = 0;
+  std::vector<double> p;         ///< [T] exact softmax, in binary64
+  std::vector<double> p_radius;  ///< [T] of a materialised p
+  std::vector<double> upper;     ///< [T] >= the kernel's normalised weight
+  std::vector<double> move;      ///< [T] sum_t move_t |y_t - y| bounds what wrong weights do to an average (theorem weighted_average_bound)
+  std::vector<double> own;       ///< [T] the same for binary64's own p
+  std::vector<double> lost;      ///< [T] underflow of a stored p that the denominator does not share
+  double move_sink = 0, upper_sink = 0;
+  bool bounded = false;    ///< move and upper are finite; else only convexity helps
+  double numerator = 0;    ///< phi_N: relative error of the weighted sum
+  double denominator = 0;  ///< phi_D
+  double numerator_underflow = 0;
+  double p_rounding = 0;  ///< u_P where the denominator sums unrounded weights
+  double least_sum = 1;   ///< lower bound of the denominator, the largest weight being 1
+};
+
+/// Weights of row i of `scores`; `sink` null without one.
+RowWeights make_weights(const Setting& at, const Scores& scores, Index i, const double* sink);
+
+}  // namespace equinorm::bounds

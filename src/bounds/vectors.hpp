@@ -1,0 +1,57 @@
+// Rows of numbers as a kernel holds them: exact values, how far the kernel's may be, and a factor that a whole row shares.
+#pragma once
+
+#include <vector>
+
+#include "bounds/setting.hpp"
+#include "tensor/tensor.hpp"
+
+namespace equinorm::bounds {
+
+using tensor::Tensor;
+
+/// Rows [n,width]. The kernel's row i is a_i (value + e) with |a_i - 1| <= rho_i and |a_i e_j| <= radius_j: what the statistic gets wrong
+/// is common to the row and is charged once, at the end (common_factor, bounds of products of sums).
+struct Vectors {
+  Tensor<double> value;     ///< exact values, evaluated in binary64
+  Tensor<double> radius;    ///< same shape
+  std::vector<double> rho;  ///< [n]; 0 where no statistic has been applied
+
+  Index rows() const { return value.dim(0); }
+  Index width() const { return value.dim(1); }
+  /// An upper bound of what the kernel holds.
+  double magnitude(Index i, Index j) const {
+    return (1 + rho[static_cast<std::size_t>(i)]) * std::fabs(*value_at(i, j)) + *radius_at(i, j);
+  }
+
+ private:
+  const double* value_at(Index i, Index j) const { return value.row(i) + j; }
+  const double* radius_at(Index i, Index j) const { return radius.row(i) + j; }
+};
+
+Vectors make_vectors(Index rows, Index width);
+
+/// Weights of one block of one head or group: gamma, or 1 + gamma with its rounding; empty: none.
+struct Weights {
+  std::vector<double> value, radius;
+};
+Weights weights(const Setting& at, const paths::PathInputs<double>& in, bool query_side, bool rope_block, Index head_or_group);
+
+/// What happens to one row of a block: scaled by alpha (rho: its error), weighted, rotated, stored.
+struct Finish {
+  double alpha = 1;
+  double rho = 0;
+  bool scaled = false;  ///< alpha is applied
+  const Weights* weight = nullptr;
+  const double* cosine = nullptr;  ///< [n/2] of the row's position; null: not rotated
+  const double* sine = nullptr;
+  Index first_rotated = 0;  ///< offset of the rotated dims
+  Stored stored = Stored::k_hat;
+  bool unstored = false;  ///< nothing is rounded at the end
+};
+
+/// Carries out `how` on row i in place. Products and additions are charged u each, whatever their order, the store half an ulp
+/// (theorems rad_mul, rad_add, half_ulp_of_upper).
+void finish_row(const Setting& at, const Finish& how, Vectors& x, Index i);
+
+}  // namespace equinorm::bounds

@@ -1,0 +1,101 @@
+#include "verdict/judge.hpp"
+
+#include <cmath>
+
+#include "scalar/error.hpp"
+
+namespace equinorm::verdict {
+namespace {
+
+void check_shape(const Tensor<double>& values, const Tensor<double>& other, const char* what) {
+  if (values.shape() == other.shape()) return;
+  throw Error("shape " + tensor::to_string(values.shape()) + " where the " + what + " has " + tensor::to_string(other.shape()));
+}
+
+/// More elements beyond the probable bound than chance explains.
+bool improbable_often(const Judgement& judgement, double miss) {
+  const double n = static_cast<double>(judgement.elements), expected = n * miss;
+  return static_cast<double>(judgement.improbable) > expected + 6 * std::sqrt(expected) + 1;
+}
+
+class Judge {
+ public:
+  Judge(const Tensor<double>& values, const ReferenceTensor& exact, const ElementBound& bound)
+      : values_(values), exact_(exact), bound_(bound) {}
+
+  Judgement run() {
+    for (Index i = 0; i < values_.size(); ++i) look(i);
+    if (worst_ >= 0) {
+      result_.worst = tensor::unravel(values_.shape(), worst_);
+      result_.worst_value = values_[worst_], result_.worst_exact = exact_.value[worst_], result_.worst_bound = bound_.rigorous[worst_];
+    }
+    result_.verdict = verdict();
+    return std::move(result_);
+  }
+
+ private:
+  void look(Index i) {
+    const double expected = exact_.value[i], got = values_[i], bound = bound_.rigorous[i];
+    const double rho = exact_.radius.empty() ? 0 : exact_.radius[i];
+    ++result_.elements;
+    if (std::isinf(expected)) {
+      if (got == expected) {
+        ++result_.within;
+      } else {
+        ++(std::isfinite(got) ? result_.beyond : result_.nonfinite);
+        remember(i, HUGE_VAL);
+      }
+      return;
+    }
+    if (!(bound < HUGE_VAL) || !(rho < HUGE_VAL) || !std::isfinite(expected)) {
+      ++result_.unbounded;
+      return;
+    }
+    result_.largest_bound = std::fmax(result_.largest_bound, bound);
+    if (!std::isfinite(got)) {
+      ++result_.nonfinite, remember(i, HUGE_VAL);
+      return;
+    }
+    const double error = std::fabs((got - expected) - exact_.low[i]);
+    if (error + rho <= bound) {
+      ++result_.within;
+      if (!bound_.probable.empty() && !(error <= bound_.probable[i] + rho)) ++result_.improbable;
+    } else if (error > bound + rho) {
+      ++result_.beyond;
+    } else {
+      ++result_.undecided;
+    }
+    if (bound > 0)
+      remember(i, (error + rho) / bound);
+    else if (error > 0)
+      remember(i, HUGE_VAL);
+  }
+
+  void remember(Index i, double ratio) {
+    if (worst_ >= 0 && !(ratio > result_.ratio)) return;
+    worst_ = i, result_.ratio = ratio;
+  }
+
+  Verdict verdict() const {
+    if (result_.beyond > 0) return Verdict::violates;
+    if (result_.nonfinite > 0) return Verdict::nonfinite;
+    if (result_.undecided > 0 || result_.unbounded > 0 || result_.elements == 0) return Verdict::undecided;
+    return improbable_often(result_, bound_.miss) ? Verdict::suspect : Verdict::within;
+  }
+
+  const Tensor<double>& values_;
+  const ReferenceTensor& exact_;
+  const ElementBound& bound_;
+  Judgement result_;
+  Index worst_ = -1;
+};
+
+}  // namespace
+
+Judgement judge(const Tensor<double>& values, const ReferenceTensor& exact, const ElementBound& bound) {
+  check_shape(values, exact.value, "reference");
+  check_shape(values, bound.rigorous, "bound");
+  return Judge(values, exact, bound).run();
+}
+
+}  // namespace equinorm::verdict

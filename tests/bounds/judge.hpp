@@ -1,0 +1,33 @@
+// Runs a form in an arithmetic and holds every element against its exact value and its bound.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "bounds/bounds.hpp"
+#include "reference/dice.hpp"
+
+namespace equinorm::bounds {
+
+/// Of one tensor: elements judged, those beyond their bound, and the largest error / bound.
+struct Judged {
+  Index elements = 0, violations = 0, unbounded = 0;
+  double worst = 0;  ///< max over elements of (error - radius) / bound
+  double max_error = 0, max_bound = 0;
+  std::string first;  ///< where the first violation is
+};
+
+/// The exact values come from rigorous balls on the same formulas (small problems), so `inputs` must be numbers of the plan's storage
+/// format.
+std::map<std::string, Judged> judge_with_balls(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
+                                               PathKind form);
+/// From the oracle: full sizes, the outputs that it knows.
+std::map<std::string, Judged> judge_with_oracle(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
+                                                PathKind form);
+
+/// Any legal plan: formats, stored tensors, order, tiles, splits, flags.
+paths::Plan any_plan(reference::Dice& dice, scalar::Format storage);
+
+std::string describe(const paths::Plan& plan);
+
+}  // namespace equinorm::bounds

@@ -1,0 +1,70 @@
+// No correct implementation may be beyond its bound: random problems, plans and data. EQUINORM_BOUND_SEEDS and EQUINORM_BOUND_FIRST draw
+// more.
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+#include "bounds/judge.hpp"
+#include "inputs/generate.hpp"
+#include "inputs/round.hpp"
+#include "reference/random_problem.hpp"
+
+namespace equinorm::bounds {
+namespace {
+
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+/// Inputs of one of the families that serve the problem, or the tests' own draws.
+tensor::TensorMap any_inputs(problem::Problem problem, reference::Dice& dice) {
+  const auto families = inputs::input_families();
+  if (dice.one_in(3)) return reference::random_inputs(problem, problem.inputs.seed);
+  problem.inputs.kind = families[static_cast<std::size_t>(dice.between(0, static_cast<std::int64_t>(families.size()) - 1))].first;
+  try {
+    return inputs::generate_inputs(problem);
+  } catch (const Error&) {
+    return reference::random_inputs(problem, problem.inputs.seed);  // this family does not serve this problem
+  }
+}
+
+void add(std::map<std::string, Judged>& totals, const std::map<std::string, Judged>& one) {
+  for (const auto& [name, judged] : one) {
+    Judged& total = totals[name];
+    total.elements += judged.elements, total.violations += judged.violations, total.unbounded += judged.unbounded;
+    total.worst = std::fmax(total.worst, judged.worst);
+  }
+}
+
+std::string table(const std::map<std::string, Judged>& totals) {
+  std::string text = fmt::format("{:14} {:>12} {:>10} {:>11} {:>12}\n", "tensor", "elements", "unbounded", "violations", "error/bound");
+  for (const auto& [name, judged] : totals) {
+    text += fmt::format("{:14} {:12} {:10} {:11} {:12.4f}\n", name, judged.elements, judged.unbounded, judged.violations, judged.worst);
+  }
+  return text;
+}
+
+TEST_CASE("no element of a tiny problem is beyond its bound") {
+  const std::uint64_t first = from_environment("EQUINORM_BOUND_FIRST", 1), seeds = from_environment("EQUINORM_BOUND_SEEDS", 400);
+  std::map<std::string, Judged> totals;
+  for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
+    const problem::Problem problem = reference::random_small_problem(seed);
+    reference::Dice dice(seed * 7 + 3);
+    const paths::Plan plan = any_plan(dice, problem.precision.storage);
+    const tensor::TensorMap inputs = inputs::round_inputs(problem, any_inputs(problem, dice), plan.precision.storage, plan.precision.ftz);
+    for (const PathKind form : {PathKind::explicit_form, PathKind::absorbed_form}) {
+      const auto judged = judge_with_balls(problem, inputs, plan, form);
+      for (const auto& [name, one] : judged) {
+        INFO(reference::describe(problem) << "; " << describe(plan) << "; " << problem::to_string(form) << "; " << one.first);
+        CHECK(one.violations == 0);
+      }
+      add(totals, judged);
+    }
+  }
+  WARN(table(totals));
+}
+
+}  // namespace
+}  // namespace equinorm::bounds
