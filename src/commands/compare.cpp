@@ -167,7 +167,7 @@ int compare(const CompareOptions& compare, const Options& options) {
   {
     Progress progress(1, !options.quiet);
     progress.begin(problem.name + ": reference");
-    const ReferenceResult reference = measuring_reference(problem, inputs, names);
+    const ReferenceResult reference = certified_reference(problem, inputs, names);
     result.reference = reference.description;
     const bounds::Bounds bounds = declared_bounds(problem, inputs, reference.tensors, names);
     result.notes.push_back("bounds: " + describe_declaration(problem.precision));

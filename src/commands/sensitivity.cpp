@@ -23,7 +23,7 @@ class MutantJudge {
  public:
   MutantJudge(const problem::Problem& problem, const tensor::TensorMap& inputs)
       : problem_(problem), given_(inputs), plan_(find_arithmetic("declared", problem).plan), names_(names_of(problem, plan_)) {
-    StorageView view{inputs, measuring_reference(problem, inputs, names_).tensors};
+    StorageView view{inputs, certified_reference(problem, inputs, names_).tensors};
     views_.emplace(problem, std::move(view), names_);
   }
 

@@ -128,7 +128,7 @@ class CaseRun {
   void measure() {
     const std::set<std::string> names{"logits", "lse", "o", "o_gated", "y"};
     ReferenceResult reference;
-    step("reference", [&] { reference = measuring_reference(problem_, inputs_, names); });
+    step("reference", [&] { reference = certified_reference(problem_, inputs_, names); });
     result_.reference = reference.description;
     StorageViews views(problem_, {inputs_, std::move(reference.tensors)}, names);
     const std::optional<inputs::Sample> sample = inputs::sample_problem(problem_, inputs_, kStageTokens, problem_.inputs.seed);
