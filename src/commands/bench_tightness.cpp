@@ -92,7 +92,7 @@ void add_ratios(const Problem& problem, const Plan& plan, PathKind form, Ratios&
   for (const problem::TensorSpec& spec : paths::outputs_of(form, problem, plan)) names.insert(spec.name);
   const bounds::Bounds bounds = bounds::error_bounds(problem, inputs, plan, form, names, kOwnFunctions);
   const Doubles out = run_form(form, plan, problem, inputs, names);
-  const verdict::Reference reference = measuring_reference(problem, inputs, names).tensors;
+  const verdict::Reference reference = certified_reference(problem, inputs, names).tensors;
   for (const auto& [name, values] : out) {
     if (!reference.contains(name) || !bounds.contains(name)) continue;
     const double error = verdict::measure(values, reference.at(name), plan.precision.storage).max_abs;

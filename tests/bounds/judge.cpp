@@ -102,12 +102,7 @@ std::map<std::string, Judged> judge_with_balls(const problem::Problem& problem, 
 std::map<std::string, Judged> judge_with_oracle(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
                                                 PathKind form) {
   std::map<std::string, Exact> exact;
-  std::set<std::string> wanted;
-  const std::set<std::string> known = oracle::enclosed_names(problem);
-  for (const std::string& name : names_of(problem, plan, form)) {
-    if (known.contains(name)) wanted.insert(name);
-  }
-  for (auto& [name, enclosed] : oracle::enclose(problem, inputs, wanted)) exact[name] = {enclosed.value, enclosed.radius};
+  for (auto& [name, enclosed] : oracle::enclose(problem, inputs, names_of(problem, plan, form))) exact[name] = {enclosed.value, enclosed.radius};
   return judge(problem, inputs, plan, form, exact);
 }
 
