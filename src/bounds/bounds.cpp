@@ -16,6 +16,9 @@ namespace {
 /// Every bound is a sum, product or quotient of non-negative numbers; 2^22 roundings of binary64 stay below this factor (slack_covers).
 constexpr double kSlack = 1 + 0x1p-30;
 
+/// Far below any format's unit, far above what certified enclosures are known to: an exact zero can be decided.
+constexpr double kDecidable = 0x1p-460;
+
 /// Inputs as they are.
 struct AsIs {
   using Value = double;
@@ -54,7 +57,7 @@ class BoundRun {
       }
       for (Index i = 0; i < entry->second.size(); ++i) {
         double& bound = entry->second[i];
-        bound = bound < kInfinity ? bound * kSlack : kInfinity;
+        if (!(bound <= 0)) bound = bound < kInfinity ? bound * kSlack + kDecidable : kInfinity;
       }
       ++entry;
     }

@@ -22,7 +22,9 @@ class Rounding {
     const scalar::FormatLimits limits = scalar::limits(format);
     smallest_normal_ = limits.smallest_normal;
     largest_ = limits.largest;
-    product_underflow_ = ftz ? smallest_normal_ : limits.smallest_subnormal / 2;
+    // Half of fp64's smallest number is none of binary64's: the whole one stands for it.
+    lost_ = format.precision >= 53 ? limits.smallest_subnormal : 0;
+    product_underflow_ = ftz ? smallest_normal_ : limits.smallest_subnormal / 2 + lost_;
     sum_underflow_ = ftz ? smallest_normal_ : 0;
   }
 
@@ -37,7 +39,7 @@ class Rounding {
     if (!(magnitude <= largest_)) return kInfinity;
     const double at_least = magnitude > smallest_normal_ ? magnitude : smallest_normal_;
     const double power = std::bit_cast<double>(std::bit_cast<std::uint64_t>(at_least) & 0x7ff0000000000000U);  // 2^e <= at_least
-    return power * unit_ + sum_underflow_;
+    return power * unit_ + lost_ + sum_underflow_;
   }
 
   /// Relative part of a rounding whose operand's binade is not known: u |z|. Infinite where the result may overflow. Proof:
@@ -53,6 +55,7 @@ class Rounding {
   scalar::Format format_;
   double unit_;
   double smallest_normal_ = 0;
+  double lost_ = 0;
   double largest_ = std::numeric_limits<double>::max();
   double product_underflow_ = 0;
   double sum_underflow_ = 0;
