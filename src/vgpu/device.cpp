@@ -1,6 +1,7 @@
 #include "vgpu/device.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
 
@@ -56,7 +57,7 @@ Argument Argument::exact(float value, double high, double low) {
   return argument;
 }
 
-Device::Device() = default;
+Device::Device() : shadow_memory_(std::make_unique<ShadowMemory>()) {}
 Device::~Device() = default;
 
 void Device::write(u64 address, std::span<const std::byte> bytes) { memory_.write(address, bytes); }
@@ -104,10 +105,29 @@ LaunchReport Device::launch(const Module& module, std::string_view name, const G
   for (int fp16_output = 0; fp16_output < 2; ++fp16_output)
     for (int input = 0; input < 3; ++input) launch.matrix_models[fp16_output][input] = matrix_model(target, static_cast<MatrixInput>(input), fp16_output != 0);
   set_parameters(launch, arguments);
+  Shadows shadows(launch, *shadow_memory_);
+  if (options.shadows) {
+    launch.shadows = &shadows;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      if (!arguments[i].has_shadow || arguments[i].bytes.size() != 4) continue;
+      u32 bits = 0;
+      std::memcpy(&bits, arguments[i].bytes.data(), 4);
+      shadows.set_parameter(program.parameters[i].offset, bits, {arguments[i].shadow_high, arguments[i].shadow_low});
+    }
+  }
   run_grid(launch);
+  if (options.shadows) shadows.summarise();
   report.finished = !launch.stop;
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - launch.start).count();
   return report;
+}
+
+ShadowValue Device::shadow(u64 address, Type type) const {
+  u64 bits = 0;
+  memory_.read(address, std::as_writable_bytes(std::span(&bits, 1)).first(static_cast<std::size_t>(size_of(type))));
+  if (const Pair* found = shadow_memory_->find(address, bits, size_of(type))) return {found->high, found->low, true};
+  u64 wide = convert(bits, type, Type::f64, Rounding::nearest, false, false, false, false, false);
+  return {std::bit_cast<double>(wide), 0.0, false};
 }
 
 std::span<const Handler> handlers() {

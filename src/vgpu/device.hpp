@@ -55,7 +55,7 @@ struct Options {
   std::uint64_t seed = 1;
   bool races = true;         ///< look for races in shared memory
   bool shadows = false;      ///< carry values without rounding beside the values (shadow.hpp)
-  bool find_nan = false;     ///< report the first instruction that makes a NaN or an infinity from finite numbers
+  bool find_nan = false;     ///< with shadows: report every instruction that makes a NaN or an infinity from finite numbers
   std::uint64_t instruction_limit = std::uint64_t{1} << 36;  ///< warp instructions of one launch
   double seconds_limit = 600;
   int target = 0;            ///< tensor cores of sm_TARGET; 0: of the module's target
@@ -95,7 +95,7 @@ struct LineError {
 struct ShadowReport {
   std::uint64_t operations = 0;  ///< floating-point results with a shadow
   std::uint64_t restarts = 0;    ///< operands whose shadow was lost, so that it began again at the value
-  std::uint64_t other_branches = 0;  ///< comparisons that the shadows would decide otherwise
+  std::vector<std::string> constants;  ///< rounded irrational constants of the kernel that were taken as exact
   std::vector<LineError> lines;  ///< by sum, largest first
 };
 
