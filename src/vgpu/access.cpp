@@ -30,15 +30,24 @@ u64 bits_of(T value) {
 template <class T>
 u64 combine_integers(u8 mode, T old, T operand) {
   switch (mode) {
-    case 0: return bits_of(static_cast<T>(static_cast<u64>(old) + static_cast<u64>(operand)));
-    case 1: return bits_of(std::min(old, operand));
-    case 2: return bits_of(std::max(old, operand));
-    case 3: return bits_of(static_cast<T>(old & operand));
-    case 4: return bits_of(static_cast<T>(old | operand));
-    case 5: return bits_of(static_cast<T>(old ^ operand));
-    case 6: return bits_of(operand);
-    case 7: return bits_of(old >= operand ? T(0) : static_cast<T>(old + 1));
-    default: return bits_of(old == 0 || old > operand ? operand : static_cast<T>(old - 1));
+    case 0:
+      return bits_of(static_cast<T>(static_cast<u64>(old) + static_cast<u64>(operand)));
+    case 1:
+      return bits_of(std::min(old, operand));
+    case 2:
+      return bits_of(std::max(old, operand));
+    case 3:
+      return bits_of(static_cast<T>(old & operand));
+    case 4:
+      return bits_of(static_cast<T>(old | operand));
+    case 5:
+      return bits_of(static_cast<T>(old ^ operand));
+    case 6:
+      return bits_of(operand);
+    case 7:
+      return bits_of(old >= operand ? T(0) : static_cast<T>(old + 1));
+    default:
+      return bits_of(old == 0 || old > operand ? operand : static_cast<T>(old - 1));
   }
 }
 
@@ -57,14 +66,23 @@ u64 combine(const Decoded& d, u64 old, u64 operand) {
       const double sum = as<double>(old) + as<double>(operand);
       return sum == sum ? bits_of(sum) : 0x7ff8000000000000u;
     }
-    case Type::f16: return half(false, 0);
-    case Type::bf16: return half(true, 0);
-    case Type::f16x2: return half(false, 0) | half(false, 16);
-    case Type::bf16x2: return half(true, 0) | half(true, 16);
-    case Type::s32: return combine_integers(d.mode, as<s32>(old), as<s32>(operand)) & 0xffffffffu;
-    case Type::s64: return combine_integers(d.mode, as<s64>(old), as<s64>(operand));
-    case Type::u64: case Type::b64: return combine_integers(d.mode, old, operand);
-    default: return combine_integers(d.mode, static_cast<u32>(old), static_cast<u32>(operand)) & 0xffffffffu;
+    case Type::f16:
+      return half(false, 0);
+    case Type::bf16:
+      return half(true, 0);
+    case Type::f16x2:
+      return half(false, 0) | half(false, 16);
+    case Type::bf16x2:
+      return half(true, 0) | half(true, 16);
+    case Type::s32:
+      return combine_integers(d.mode, as<s32>(old), as<s32>(operand)) & 0xffffffffu;
+    case Type::s64:
+      return combine_integers(d.mode, as<s64>(old), as<s64>(operand));
+    case Type::u64:
+    case Type::b64:
+      return combine_integers(d.mode, old, operand);
+    default:
+      return combine_integers(d.mode, static_cast<u32>(old), static_cast<u32>(operand)) & 0xffffffffu;
   }
 }
 
@@ -85,17 +103,26 @@ void make_copy(Warp& warp, int lane, const PendingCopy& copy) {
 Spot locate(Warp& warp, const Decoded&, int lane, Space space, u64 address) {
   Block& block = *warp.block;
   if (space == Space::generic) {
-    if (address >= kGlobalWindow) space = Space::global;
-    else if (address >= kParamWindow) space = Space::param, address -= kParamWindow;
-    else if (address >= kLocalWindow) space = Space::local, address -= kLocalWindow;
-    else if (address >= kSharedWindow) space = Space::shared, address -= kSharedWindow;
-    else return {View{}, address, Space::generic};
+    if (address >= kGlobalWindow)
+      space = Space::global;
+    else if (address >= kParamWindow)
+      space = Space::param, address -= kParamWindow;
+    else if (address >= kLocalWindow)
+      space = Space::local, address -= kLocalWindow;
+    else if (address >= kSharedWindow)
+      space = Space::shared, address -= kSharedWindow;
+    else
+      return {View{}, address, Space::generic};
   }
   switch (space) {
-    case Space::shared: return {warp.shared, address, space};
-    case Space::local: return {frame_of(warp, lane), address, space};
-    case Space::param: return {block.launch->parameters.view(), address, space};
-    default: return {warp.global, address - kGlobalWindow, Space::global};
+    case Space::shared:
+      return {warp.shared, address, space};
+    case Space::local:
+      return {frame_of(warp, lane), address, space};
+    case Space::param:
+      return {block.launch->parameters.view(), address, space};
+    default:
+      return {warp.global, address - kGlobalWindow, Space::global};
   }
 }
 
@@ -107,7 +134,8 @@ std::byte* access(Warp& warp, const Decoded& instruction, int lane, const Spot& 
   if (!inside || std::any_of(state, state + bytes, [least](std::uint8_t s) { return s < least; }))
     if (!report_access(warp, instruction, lane, view, spot.offset, bytes, is_write, spot.space)) return nullptr;
   if (is_write) std::memset(state, kWritten, bytes);
-  if (spot.space == Space::shared && warp.block->races != nullptr) warp.block->races->access(warp, instruction, lane, spot.offset, bytes, is_write);
+  if (spot.space == Space::shared && warp.block->races != nullptr)
+    warp.block->races->access(warp, instruction, lane, spot.offset, bytes, is_write);
   return view.data + spot.offset;
 }
 
@@ -115,7 +143,8 @@ u64 atomic(Warp& warp, const Decoded& d, int lane, u64 address, u64 operand, u64
   const auto bytes = static_cast<u32>(size_of(d.type));
   const Spot spot = locate(warp, d, lane, d.space, address);
   Races* races = warp.block->races;
-  if (spot.space == Space::shared && races != nullptr && spot.offset + bytes <= spot.view.size) races->access(warp, d, lane, spot.offset, bytes, true, true);
+  if (spot.space == Space::shared && races != nullptr && spot.offset + bytes <= spot.view.size)
+    races->access(warp, d, lane, spot.offset, bytes, true, true);
   warp.block->races = nullptr;
   std::byte* at = access(warp, d, lane, spot, bytes, false);
   warp.block->races = races;

@@ -13,15 +13,19 @@ namespace {
 
 int fenv_mode(Rounding rounding) {
   switch (rounding) {
-    case Rounding::zero: return FE_TOWARDZERO;
-    case Rounding::down: return FE_DOWNWARD;
-    case Rounding::up: return FE_UPWARD;
-    default: return FE_TONEAREST;
+    case Rounding::zero:
+      return FE_TOWARDZERO;
+    case Rounding::down:
+      return FE_DOWNWARD;
+    case Rounding::up:
+      return FE_UPWARD;
+    default:
+      return FE_TONEAREST;
   }
 }
 
-/// Runs one operation under a rounding mode of the processor. The operands and the result go through volatile, which no compiler moves across the
-/// calls that change the mode.
+/// Runs one operation under a rounding mode of the processor. The operands and the result go through volatile, which no compiler moves
+/// across the calls that change the mode.
 template <class Operation>
 float under(Rounding rounding, Operation operation) {
   const int before = std::fegetround();
@@ -33,13 +37,27 @@ float under(Rounding rounding, Operation operation) {
 
 void evaluate(Transcendental function, mpfr_t y, mpfr_t x) {
   switch (function) {
-    case Transcendental::sqrt: mpfr_sqrt(y, x, MPFR_RNDN); break;
-    case Transcendental::rsqrt: mpfr_rec_sqrt(y, x, MPFR_RNDN); break;
-    case Transcendental::ex2: mpfr_exp2(y, x, MPFR_RNDN); break;
-    case Transcendental::lg2: mpfr_log2(y, x, MPFR_RNDN); break;
-    case Transcendental::sin: mpfr_sin(y, x, MPFR_RNDN); break;
-    case Transcendental::cos: mpfr_cos(y, x, MPFR_RNDN); break;
-    case Transcendental::tanh: mpfr_tanh(y, x, MPFR_RNDN); break;
+    case Transcendental::sqrt:
+      mpfr_sqrt(y, x, MPFR_RNDN);
+      break;
+    case Transcendental::rsqrt:
+      mpfr_rec_sqrt(y, x, MPFR_RNDN);
+      break;
+    case Transcendental::ex2:
+      mpfr_exp2(y, x, MPFR_RNDN);
+      break;
+    case Transcendental::lg2:
+      mpfr_log2(y, x, MPFR_RNDN);
+      break;
+    case Transcendental::sin:
+      mpfr_sin(y, x, MPFR_RNDN);
+      break;
+    case Transcendental::cos:
+      mpfr_cos(y, x, MPFR_RNDN);
+      break;
+    case Transcendental::tanh:
+      mpfr_tanh(y, x, MPFR_RNDN);
+      break;
   }
 }
 
@@ -53,11 +71,16 @@ struct Number {
 
 double to_integral(double x, Rounding rounding) {
   switch (rounding) {
-    case Rounding::zero: return std::trunc(x);
-    case Rounding::down: return std::floor(x);
-    case Rounding::up: return std::ceil(x);
-    case Rounding::away: return std::round(x);
-    default: return std::nearbyint(x);
+    case Rounding::zero:
+      return std::trunc(x);
+    case Rounding::down:
+      return std::floor(x);
+    case Rounding::up:
+      return std::ceil(x);
+    case Rounding::away:
+      return std::round(x);
+    default:
+      return std::nearbyint(x);
   }
 }
 
@@ -75,30 +98,43 @@ struct FloatFormat {
 };
 FloatFormat format_of(Type type) {
   switch (type) {
-    case Type::f16: return {11, -14, 15, 16};
-    case Type::bf16: return {8, -126, 127, 16};
-    case Type::tf32: return {11, -126, 127, 32};
-    case Type::f32: return {24, -126, 127, 32};
-    default: return {53, -1022, 1023, 64};
+    case Type::f16:
+      return {11, -14, 15, 16};
+    case Type::bf16:
+      return {8, -126, 127, 16};
+    case Type::tf32:
+      return {11, -126, 127, 32};
+    case Type::f32:
+      return {24, -126, 127, 32};
+    default:
+      return {53, -1022, 1023, 64};
   }
 }
 
 double read_float(u64 bits, Type type) {
   switch (type) {
-    case Type::f16: return scalar::fp16_value(static_cast<u16>(bits));
-    case Type::bf16: return scalar::bf16_value(static_cast<u16>(bits));
-    case Type::f64: return std::bit_cast<double>(bits);
-    default: return std::bit_cast<float>(static_cast<u32>(bits));
+    case Type::f16:
+      return scalar::fp16_value(static_cast<u16>(bits));
+    case Type::bf16:
+      return scalar::bf16_value(static_cast<u16>(bits));
+    case Type::f64:
+      return std::bit_cast<double>(bits);
+    default:
+      return std::bit_cast<float>(static_cast<u32>(bits));
   }
 }
 
 u64 write_float(double x, Type type) {
   const bool is_nan = std::isnan(x);
   switch (type) {
-    case Type::f16: return is_nan ? 0x7fff : scalar::fp16_bits(x);
-    case Type::bf16: return is_nan ? 0x7fff : scalar::bf16_bits(x);
-    case Type::f64: return is_nan ? 0x7ff8000000000000u : std::bit_cast<u64>(x);
-    default: return is_nan ? 0x7fffffffu : std::bit_cast<u32>(static_cast<float>(x));
+    case Type::f16:
+      return is_nan ? 0x7fff : scalar::fp16_bits(x);
+    case Type::bf16:
+      return is_nan ? 0x7fff : scalar::bf16_bits(x);
+    case Type::f64:
+      return is_nan ? 0x7ff8000000000000u : std::bit_cast<u64>(x);
+    default:
+      return is_nan ? 0x7fffffffu : std::bit_cast<u32>(static_cast<float>(x));
   }
 }
 
@@ -123,7 +159,8 @@ u64 to_integer_type(double x, Type to, Rounding rounding) {
 s64 sign_extend(u64 bits, int bytes) { return static_cast<s64>(bits << (64 - 8 * bytes)) >> (64 - 8 * bytes); }
 
 u64 integer_to_integer(u64 bits, Type from, Type to, bool sat) {
-  const s64 value = is_signed(from) ? sign_extend(bits, size_of(from)) : static_cast<s64>(size_of(from) == 8 ? bits : bits & ((u64{1} << (8 * size_of(from))) - 1));
+  const s64 value = is_signed(from) ? sign_extend(bits, size_of(from))
+                                    : static_cast<s64>(size_of(from) == 8 ? bits : bits & ((u64{1} << (8 * size_of(from))) - 1));
   if (!sat) return static_cast<u64>(value);
   const bool is_huge = !is_signed(from) && value < 0;  // an u64 above 2^63
   const int width = 8 * size_of(to) - (is_signed(to) ? 1 : 0);
@@ -137,11 +174,17 @@ u64 integer_to_integer(u64 bits, Type from, Type to, bool sat) {
 u64 integer_to_float(u64 bits, Type from, Type to, Rounding rounding) {
   const s64 value = static_cast<s64>(integer_to_integer(bits, from, from, false));
   Number x(64);
-  if (is_signed(from)) mpfr_set_si(x.value, value, MPFR_RNDN);
-  else mpfr_set_ui(x.value, static_cast<u64>(value), MPFR_RNDN);
+  if (is_signed(from))
+    mpfr_set_si(x.value, value, MPFR_RNDN);
+  else
+    mpfr_set_ui(x.value, static_cast<u64>(value), MPFR_RNDN);
   const FloatFormat format = format_of(to);
   Number y(format.precision);
-  mpfr_set(y.value, x.value, rounding == Rounding::zero ? MPFR_RNDZ : rounding == Rounding::down ? MPFR_RNDD : rounding == Rounding::up ? MPFR_RNDU : MPFR_RNDN);
+  mpfr_set(y.value, x.value,
+           rounding == Rounding::zero   ? MPFR_RNDZ
+           : rounding == Rounding::down ? MPFR_RNDD
+           : rounding == Rounding::up   ? MPFR_RNDU
+                                        : MPFR_RNDN);
   return write_float(overflow(mpfr_get_d(y.value, MPFR_RNDN), format, rounding), to);
 }
 
@@ -162,11 +205,16 @@ float directed(DirectedOp op, Rounding rounding, float a, float b, float c) {
   volatile float x = a, y = b, z = c;
   return under(rounding, [&]() -> float {
     switch (op) {
-      case DirectedOp::add: return x + y;
-      case DirectedOp::sub: return x - y;
-      case DirectedOp::mul: return x * y;
-      case DirectedOp::div: return x / y;
-      default: return std::fma(x, y, z);
+      case DirectedOp::add:
+        return x + y;
+      case DirectedOp::sub:
+        return x - y;
+      case DirectedOp::mul:
+        return x * y;
+      case DirectedOp::div:
+        return x / y;
+      default:
+        return std::fma(x, y, z);
     }
   });
 }
@@ -212,12 +260,23 @@ u16 half_operation(HalfOp op, bool is_bf16, u16 a, u16 b, u16 c, const Decoded& 
   const double x = value(a), y = value(b), z = value(c);
   double r = 0;
   switch (op) {
-    case HalfOp::add: r = scalar::rounded_add(format, x, y); break;
-    case HalfOp::sub: r = scalar::rounded_add(format, x, -y); break;
-    case HalfOp::mul: r = scalar::rounded_multiply(format, x, y); break;
-    case HalfOp::fma: r = scalar::rounded_fma(format, x, y, z); break;
-    case HalfOp::ex2: r = nearly(Transcendental::ex2, x); break;
-    default: r = nearly(Transcendental::tanh, x);
+    case HalfOp::add:
+      r = scalar::rounded_add(format, x, y);
+      break;
+    case HalfOp::sub:
+      r = scalar::rounded_add(format, x, -y);
+      break;
+    case HalfOp::mul:
+      r = scalar::rounded_multiply(format, x, y);
+      break;
+    case HalfOp::fma:
+      r = scalar::rounded_fma(format, x, y, z);
+      break;
+    case HalfOp::ex2:
+      r = nearly(Transcendental::ex2, x);
+      break;
+    default:
+      r = nearly(Transcendental::tanh, x);
   }
   if (d.sat) r = r > 0 ? std::min(r, 1.0) : 0.0;
   if (d.relu && r < 0) r = 0.0;
@@ -230,6 +289,8 @@ bool is_perturbed(const Warp& warp, u64& seed) {
   return options.approximation == Approximation::perturbed;
 }
 
-const MatrixModel& matrix_model(const Warp& warp, int input, bool fp16_output) { return warp.block->launch->matrix_models[fp16_output ? 1 : 0][input]; }
+const MatrixModel& matrix_model(const Warp& warp, int input, bool fp16_output) {
+  return warp.block->launch->matrix_models[fp16_output ? 1 : 0][input];
+}
 
 }  // namespace equinorm::vgpu

@@ -1,7 +1,6 @@
 // Branches, returns and calls. A call is replaced by the called function's instructions, with registers and local variables of their own.
-#include "vgpu/compiler.hpp"
-
 #include "scalar/error.hpp"
+#include "vgpu/compiler.hpp"
 
 namespace equinorm::vgpu {
 
@@ -9,7 +8,8 @@ void Compiler::emit_flow(Frame& frame, const Instruction& instruction, Decoded& 
   const auto pc = static_cast<u32>(program_.code.size());
   switch (row.flow) {
     case Flow::branch:
-      if (instruction.operands.size() != 1 || instruction.operands[0].kind != Operand::Kind::label) fail(instruction, "the operand is no label of this function");
+      if (instruction.operands.size() != 1 || instruction.operands[0].kind != Operand::Kind::label)
+        fail(instruction, "the operand is no label of this function");
       frame.branches.emplace_back(pc, instruction.operands[0].index);
       break;
     case Flow::branch_indexed: {
@@ -17,12 +17,14 @@ void Compiler::emit_flow(Frame& frame, const Instruction& instruction, Decoded& 
       if (instruction.operands.size() != 2 || instruction.operands[1].kind != Operand::Kind::label ||
           frame.function->targets[static_cast<std::size_t>(instruction.operands[1].index)].empty())
         fail(instruction, "the operands are an index and the label of .branchtargets");
-      if (const std::string why = bind_value(frame, instruction, instruction.operands[0], Type::u32, false, false, d.slot[0], bytes); !why.empty())
+      if (const std::string why = bind_value(frame, instruction, instruction.operands[0], Type::u32, false, false, d.slot[0], bytes);
+          !why.empty())
         fail(instruction, why);
       frame.branches.emplace_back(pc, instruction.operands[1].index);
       break;
     }
-    case Flow::call: return emit_call(frame, instruction, d);
+    case Flow::call:
+      return emit_call(frame, instruction, d);
     case Flow::leave:
       if (open_.size() == 1) {
         d.flow = Flow::exit;
@@ -31,7 +33,8 @@ void Compiler::emit_flow(Frame& frame, const Instruction& instruction, Decoded& 
         frame.leaves.push_back(pc);
       }
       break;
-    default: break;
+    default:
+      break;
   }
   program_.code.push_back(d);
 }
@@ -65,8 +68,10 @@ void Compiler::emit_call(Frame& frame, const Instruction& instruction, const Dec
 }
 
 /// A .param of the callee is the caller's variable itself: both are only written before the call or read after it.
-void Compiler::map_parameters(Frame& caller, Frame& callee, const Instruction& instruction, const std::vector<int>& declared, const std::vector<Operand>& given) {
-  if (declared.size() != given.size()) fail(instruction, "the function takes " + std::to_string(declared.size()) + " operands here, not " + std::to_string(given.size()));
+void Compiler::map_parameters(Frame& caller, Frame& callee, const Instruction& instruction, const std::vector<int>& declared,
+                              const std::vector<Operand>& given) {
+  if (declared.size() != given.size())
+    fail(instruction, "the function takes " + std::to_string(declared.size()) + " operands here, not " + std::to_string(given.size()));
   for (std::size_t i = 0; i < given.size(); ++i) {
     if (declared[i] < 0 || given[i].kind != Operand::Kind::variable) fail(instruction, "only .param variables can be passed");
     const auto from = static_cast<std::size_t>(given[i].index), to = static_cast<std::size_t>(declared[i]);
@@ -76,7 +81,8 @@ void Compiler::map_parameters(Frame& caller, Frame& callee, const Instruction& i
 }
 
 /// Functions of the driver's library.
-void Compiler::emit_known_call(Frame& frame, const Instruction& instruction, const Decoded& d, const std::string& name, const std::vector<Operand>& results) {
+void Compiler::emit_known_call(Frame& frame, const Instruction& instruction, const Decoded& d, const std::string& name,
+                               const std::vector<Operand>& results) {
   Decoded known = d;
   if (name == "__assertfail") {
     known.flow = Flow::trap;

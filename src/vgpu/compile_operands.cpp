@@ -10,10 +10,14 @@ namespace {
 
 Type wide(Type type) {
   switch (type) {
-    case Type::u16: return Type::u32;
-    case Type::s16: return Type::s32;
-    case Type::u32: return Type::u64;
-    default: return Type::s64;
+    case Type::u16:
+      return Type::u32;
+    case Type::s16:
+      return Type::s32;
+    case Type::u32:
+      return Type::u64;
+    default:
+      return Type::s64;
   }
 }
 
@@ -64,7 +68,8 @@ Decoded Compiler::describe(const Frame& frame, const Instruction& instruction, c
   d.mode = static_cast<u8>(form.mode);
   d.combine = static_cast<u8>(form.combine);
   d.count = static_cast<u8>(form.count);
-  d.ftz = form.ftz, d.sat = form.sat, d.relu = form.relu, d.nan = form.nan, d.to_integer = form.to_integer, d.has_rounding = form.has_rounding;
+  d.ftz = form.ftz, d.sat = form.sat, d.relu = form.relu, d.nan = form.nan, d.to_integer = form.to_integer,
+  d.has_rounding = form.has_rounding;
   d.aligned = instruction.opcode.starts_with("bar.") || instruction.opcode.ends_with(".aligned");
   if (instruction.guard >= 0) {
     d.guard = frame.slots[static_cast<std::size_t>(instruction.guard)];
@@ -98,15 +103,16 @@ std::string Compiler::bind(Frame& frame, const Instruction& instruction, const F
   if (at != instruction.operands.size() && !has_policy) return "too many operands";
   if (row.shadow == ShadowOp::load || row.shadow == ShadowOp::store) d.source_bytes = static_cast<u8>(size_of(d.type));
   if (row.shadow == ShadowOp::copy_async && d.has_optional && d.register_bytes == 8) d.has_optional = false;  // a cache policy
-  if (row.shadow == ShadowOp::copy_async && d.immediate != 4 && d.immediate != 8 && d.immediate != 16) return "cp.async copies 4, 8 or 16 bytes";
+  if (row.shadow == ShadowOp::copy_async && d.immediate != 4 && d.immediate != 8 && d.immediate != 16)
+    return "cp.async copies 4, 8 or 16 bytes";
   d.slot_count = static_cast<u32>(slots.size());
   std::copy_n(slots.begin(), std::min<std::size_t>(slots.size(), Decoded::kInline), d.slot);
   if (slots.size() > Decoded::kInline) d.slots = program_.long_slots.emplace_back(std::move(slots)).data();
   return {};
 }
 
-std::string Compiler::bind_item(Frame& frame, const Instruction& instruction, const Form& form, std::string_view item, const Operand& operand, Decoded& d,
-                                std::vector<u32>& slots) {
+std::string Compiler::bind_item(Frame& frame, const Instruction& instruction, const Form& form, std::string_view item,
+                                const Operand& operand, Decoded& d, std::vector<u32>& slots) {
   const bool is_result = item.starts_with('=');
   if (is_result) item.remove_prefix(1);
   if (item == "[m]") return bind_address(frame, instruction, operand, d, slots, d.slot_count != 0);
@@ -139,7 +145,8 @@ std::string Compiler::bind_item(Frame& frame, const Instruction& instruction, co
   };
   if (is_vector) {
     if (operand.kind != Operand::Kind::vector && lanes == 1) return one(operand, type);
-    if (operand.kind != Operand::Kind::vector || static_cast<int>(operand.parts.size()) != lanes) return "a vector of " + std::to_string(lanes) + " is needed";
+    if (operand.kind != Operand::Kind::vector || static_cast<int>(operand.parts.size()) != lanes)
+      return "a vector of " + std::to_string(lanes) + " is needed";
     for (const Operand& part : operand.parts)
       if (std::string why = one(part, type); !why.empty()) return why;
     return {};
@@ -151,14 +158,16 @@ std::string Compiler::bind_item(Frame& frame, const Instruction& instruction, co
   return one(operand.parts[1], type_of(form, item.substr(bar + 1)));
 }
 
-std::string Compiler::bind_value(Frame& frame, const Instruction& instruction, const Operand& operand, Type type, bool relaxed, bool is_result, u32& slot, int& bytes) {
+std::string Compiler::bind_value(Frame& frame, const Instruction& instruction, const Operand& operand, Type type, bool relaxed,
+                                 bool is_result, u32& slot, int& bytes) {
   bytes = storage(type);
   switch (operand.kind) {
     case Operand::Kind::reg: {
       const Type own = frame.function->registers[static_cast<std::size_t>(operand.index)].type;
       if ((own == Type::pred) != (type == Type::pred)) return std::string("a ") + to_string(type) + " is needed, not a " + to_string(own);
       if (operand.negated && type != Type::pred) return "'!' belongs to a predicate";
-      if (storage(own) != bytes && (!relaxed || storage(own) < bytes)) return std::string("a register for ") + to_string(type) + " is needed, not " + to_string(own);
+      if (storage(own) != bytes && (!relaxed || storage(own) < bytes))
+        return std::string("a register for ") + to_string(type) + " is needed, not " + to_string(own);
       bytes = storage(own);
       u32& known = frame.slots[static_cast<std::size_t>(operand.index)];
       if (known == ~u32{0}) known = new_slot(bytes);
@@ -172,7 +181,10 @@ std::string Compiler::bind_value(Frame& frame, const Instruction& instruction, c
     case Operand::Kind::float32:
     case Operand::Kind::float64:
       if (is_result) return "a register is needed";
-      slot = constant(bytes == 2 ? constant_bits(operand, type) & 0xffff : bytes == 4 ? constant_bits(operand, type) & 0xffffffffu : constant_bits(operand, type), bytes);
+      slot = constant(bytes == 2   ? constant_bits(operand, type) & 0xffff
+                      : bytes == 4 ? constant_bits(operand, type) & 0xffffffffu
+                                   : constant_bits(operand, type),
+                      bytes);
       return {};
     case Operand::Kind::variable:
     case Operand::Kind::name: {
@@ -193,7 +205,8 @@ std::string Compiler::bind_value(Frame& frame, const Instruction& instruction, c
       slot = constant(bytes == 4 ? address & 0xffffffffu : address, bytes);
       return {};
     }
-    default: return "a register or constant is needed";
+    default:
+      return "a register or constant is needed";
   }
 }
 
@@ -216,7 +229,8 @@ std::string Compiler::symbol_address(Frame& frame, const Operand& operand, Space
   return {};
 }
 
-std::string Compiler::bind_address(Frame& frame, const Instruction& instruction, const Operand& operand, Decoded& d, std::vector<u32>& slots, bool is_second) {
+std::string Compiler::bind_address(Frame& frame, const Instruction& instruction, const Operand& operand, Decoded& d,
+                                   std::vector<u32>& slots, bool is_second) {
   if (operand.kind != Operand::Kind::address || operand.parts.size() != 1) return "an address is needed";
   const Operand& base = operand.parts[0];
   u32 slot = 0;
@@ -226,7 +240,8 @@ std::string Compiler::bind_address(Frame& frame, const Instruction& instruction,
     if (bytes < 4) return "an address has 32 or 64 bits";
     is_64 = bytes == 8;
     int ignored = 0;
-    if (std::string why = bind_value(frame, instruction, base, is_64 ? Type::b64 : Type::b32, false, false, slot, ignored); !why.empty()) return why;
+    if (std::string why = bind_value(frame, instruction, base, is_64 ? Type::b64 : Type::b32, false, false, slot, ignored); !why.empty())
+      return why;
   } else if (base.kind == Operand::Kind::integer) {
     slot = constant(base.bits, 8);
   } else if (base.kind == Operand::Kind::variable || base.kind == Operand::Kind::name) {
@@ -248,10 +263,11 @@ std::string Compiler::bind_address(Frame& frame, const Instruction& instruction,
   return {};
 }
 
-std::string Compiler::bind_parts(Frame& frame, const Instruction& instruction, const Form& form, const Operand& operand, Decoded& d, std::vector<u32>& slots,
-                                 bool is_result) {
+std::string Compiler::bind_parts(Frame& frame, const Instruction& instruction, const Form& form, const Operand& operand, Decoded& d,
+                                 std::vector<u32>& slots, bool is_result) {
   const int whole = size_of(form.types.at(0)), parts = static_cast<int>(operand.parts.size());
-  if (operand.kind != Operand::Kind::vector || (parts != 2 && parts != 4) || whole / parts < 2) return "a vector of 2 or 4 parts of 16 or 32 bits is needed";
+  if (operand.kind != Operand::Kind::vector || (parts != 2 && parts != 4) || whole / parts < 2)
+    return "a vector of 2 or 4 parts of 16 or 32 bits is needed";
   d.count = static_cast<u8>(parts);
   d.register_bytes = static_cast<u8>(whole);
   const Type type = whole / parts == 2 ? Type::b16 : Type::b32;

@@ -14,6 +14,7 @@ namespace equinorm::vgpu {
 namespace {
 
 constexpr u64 kMostShared = 227 * 1024;
+constexpr u64 kMostLocal = u64{1} << 32;
 
 void check_grid(const Function& kernel, const Grid& grid) {
   u64 blocks = 1, threads = 1;
@@ -24,24 +25,28 @@ void check_grid(const Function& kernel, const Grid& grid) {
     if (grid.blocks[at] == 0 || grid.threads[at] == 0 || blocks > (u64{1} << 31) || threads > 1024)
       throw Error("launch of " + kernel.name + ": a grid has 1 to 2^31 blocks of 1 to 1024 threads");
     if (kernel.required_threads[at] != 0 && kernel.required_threads[at] != grid.threads[at])
-      throw Error("launch of " + kernel.name + ": .reqntid asks for " + std::to_string(kernel.required_threads[at]) + " threads, not " + std::to_string(grid.threads[at]));
+      throw Error("launch of " + kernel.name + ": .reqntid asks for " + std::to_string(kernel.required_threads[at]) + " threads, not " +
+                  std::to_string(grid.threads[at]));
   }
-  const u64 most = u64{1} * std::max(kernel.maximum_threads[0], 1u) * std::max(kernel.maximum_threads[1], 1u) * std::max(kernel.maximum_threads[2], 1u);
+  const u64 most =
+      u64{1} * std::max(kernel.maximum_threads[0], 1u) * std::max(kernel.maximum_threads[1], 1u) * std::max(kernel.maximum_threads[2], 1u);
   if (kernel.maximum_threads[0] != 0 && threads > most)
     throw Error("launch of " + kernel.name + ": .maxntid allows " + std::to_string(most) + " threads, not " + std::to_string(threads));
-  if (grid.dynamic_shared > kMostShared) throw Error("launch of " + kernel.name + ": at most " + std::to_string(kMostShared) + " bytes of shared memory");
+  if (grid.dynamic_shared > kMostShared)
+    throw Error("launch of " + kernel.name + ": at most " + std::to_string(kMostShared) + " bytes of shared memory");
 }
 
 void set_parameters(Launch& launch, std::span<const Argument> arguments) {
   const Program& program = *launch.program;
   if (arguments.size() != program.parameters.size())
-    throw Error("launch of " + launch.kernel + ": " + std::to_string(program.parameters.size()) + " arguments are needed, not " + std::to_string(arguments.size()));
+    throw Error("launch of " + launch.kernel + ": " + std::to_string(program.parameters.size()) + " arguments are needed, not " +
+                std::to_string(arguments.size()));
   launch.parameters.resize(program.parameter_bytes);
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const Placed& place = program.parameters[i];
     if (arguments[i].bytes.size() != place.bytes)
-      throw Error("launch of " + launch.kernel + ": argument " + std::to_string(i + 1) + " has " + std::to_string(place.bytes) + " bytes, not " +
-                  std::to_string(arguments[i].bytes.size()));
+      throw Error("launch of " + launch.kernel + ": argument " + std::to_string(i + 1) + " has " + std::to_string(place.bytes) +
+                  " bytes, not " + std::to_string(arguments[i].bytes.size()));
     std::memcpy(launch.parameters.view().data + place.offset, arguments[i].bytes.data(), place.bytes);
     launch.parameters.mark(place.offset, place.bytes, kWritten);
   }
@@ -65,13 +70,15 @@ void Device::write(u64 address, std::span<const std::byte> bytes) { memory_.writ
 u64 Device::load_variable(const Module& module, const Variable& variable) {
   const auto [found, is_new] = variables_.try_emplace(&variable, 0);
   if (!is_new) return found->second;
-  if (variable.is_extern && variable.space != Space::shared) throw Error(module.name + ": variable '" + variable.name + "' is defined elsewhere");
+  if (variable.is_extern && variable.space != Space::shared)
+    throw Error(module.name + ": variable '" + variable.name + "' is defined elsewhere");
   const u64 address = found->second = allocate(variable.bytes);
   std::vector<std::byte> bytes(variable.bytes);
   std::memcpy(bytes.data(), variable.initial.data(), variable.initial.size());
   for (const Relocation& relocation : variable.relocations) {
     const Variable* target = module.find_variable(relocation.symbol);
-    if (target == nullptr || target->space == Space::shared) throw Error(module.name + ": '" + variable.name + "' refers to '" + relocation.symbol + "', which has no address");
+    if (target == nullptr || target->space == Space::shared)
+      throw Error(module.name + ": '" + variable.name + "' refers to '" + relocation.symbol + "', which has no address");
     const u64 value = load_variable(module, *target) + static_cast<u64>(relocation.addend);
     std::memcpy(bytes.data() + relocation.offset, &value, sizeof value);
   }
@@ -79,7 +86,8 @@ u64 Device::load_variable(const Module& module, const Variable& variable) {
   return address;
 }
 
-LaunchReport Device::launch(const Module& module, std::string_view name, const Grid& grid, std::span<const Argument> arguments, const Options& options) {
+LaunchReport Device::launch(const Module& module, std::string_view name, const Grid& grid, std::span<const Argument> arguments,
+                            const Options& options) {
   const Function* kernel = module.find_function(name);
   if (kernel == nullptr || !kernel->is_entry || !kernel->has_body) {
     std::string known;
@@ -89,7 +97,12 @@ LaunchReport Device::launch(const Module& module, std::string_view name, const G
   }
   check_grid(*kernel, grid);
   const Program program = compile(module, *kernel, [&](const Variable& variable) { return load_variable(module, variable); });
-  if (program.shared_bytes + grid.dynamic_shared > kMostShared + 65536) throw Error("launch of " + kernel->name + ": more shared memory than a block has");
+  if (program.shared_bytes + grid.dynamic_shared > kMostShared + 65536)
+    throw Error("launch of " + kernel->name + ": more shared memory than a block has");
+  const u64 threads = u64{1} * grid.threads[0] * grid.threads[1] * grid.threads[2];
+  if (program.frame_bytes * threads > kMostLocal)
+    throw Error("launch of " + kernel->name + ": local memory of " + std::to_string(program.frame_bytes) +
+                " bytes a thread; a block may have 2^32 in all");
 
   LaunchReport report;
   Launch launch;
@@ -103,7 +116,8 @@ LaunchReport Device::launch(const Module& module, std::string_view name, const G
   launch.start = std::chrono::steady_clock::now();
   const int target = options.target != 0 ? options.target : module.target;
   for (int fp16_output = 0; fp16_output < 2; ++fp16_output)
-    for (int input = 0; input < 3; ++input) launch.matrix_models[fp16_output][input] = matrix_model(target, static_cast<MatrixInput>(input), fp16_output != 0);
+    for (int input = 0; input < 3; ++input)
+      launch.matrix_models[fp16_output][input] = matrix_model(target, static_cast<MatrixInput>(input), fp16_output != 0);
   set_parameters(launch, arguments);
   Shadows shadows(launch, *shadow_memory_);
   if (options.shadows) {
@@ -132,9 +146,12 @@ ShadowValue Device::shadow(u64 address, Type type) const {
 
 std::span<const Handler> handlers() {
   switch (scalar::simd_level()) {
-    case scalar::SimdLevel::avx512: return handlers_avx512();
-    case scalar::SimdLevel::avx2: return handlers_avx2();
-    default: return handlers_portable();
+    case scalar::SimdLevel::avx512:
+      return handlers_avx512();
+    case scalar::SimdLevel::avx2:
+      return handlers_avx2();
+    default:
+      return handlers_portable();
   }
 }
 

@@ -18,7 +18,17 @@ namespace equinorm::vgpu {
 
 /// What a launch may find. Each is reported once for every instruction, with the first thread that met it and how often it happened.
 enum class FindingKind : std::uint8_t {
-  out_of_bounds, misaligned, uninitialised, race, divergent_barrier, divergent_warp, deadlock, trap, limit, bad_address, not_a_number
+  out_of_bounds,
+  misaligned,
+  uninitialised,
+  race,
+  divergent_barrier,
+  divergent_warp,
+  deadlock,
+  trap,
+  limit,
+  bad_address,
+  not_a_number
 };
 const char* to_string(FindingKind kind);
 
@@ -26,13 +36,13 @@ struct Finding {
   FindingKind kind = FindingKind::out_of_bounds;
   std::string kernel;
   std::string opcode;
-  std::string place;          ///< CUDA source, "file:line inlined at file:line"; empty without -lineinfo
-  std::uint32_t line = 0;     ///< of the PTX
+  std::string place;       ///< CUDA source, "file:line inlined at file:line"; empty without -lineinfo
+  std::uint32_t line = 0;  ///< of the PTX
   std::array<std::uint32_t, 3> block{}, thread{};
   Space space = Space::generic;
   std::uint64_t address = 0;
   std::uint32_t bytes = 0;
-  std::uint64_t count = 0;    ///< lanes that met it
+  std::uint64_t count = 0;  ///< lanes that met it
   std::string detail;
 };
 /// One line: what, where, who.
@@ -53,12 +63,12 @@ struct Options {
   CopySchedule copies = CopySchedule::latest_legal;
   Approximation approximation = Approximation::correctly_rounded;
   std::uint64_t seed = 1;
-  bool races = true;         ///< look for races in shared memory
-  bool shadows = false;      ///< carry values without rounding beside the values (shadow.hpp)
-  bool find_nan = false;     ///< with shadows: report every instruction that makes a NaN or an infinity from finite numbers
+  bool races = true;      ///< look for races in shared memory
+  bool shadows = false;   ///< carry values without rounding beside the values (shadow.hpp)
+  bool find_nan = false;  ///< with shadows: report every instruction that makes a NaN or an infinity from finite numbers
   std::uint64_t instruction_limit = std::uint64_t{1} << 36;  ///< warp instructions of one launch
   double seconds_limit = 600;
-  int target = 0;            ///< tensor cores of sm_TARGET; 0: of the module's target
+  int target = 0;  ///< tensor cores of sm_TARGET; 0: of the module's target
 };
 
 struct Grid {
@@ -88,15 +98,15 @@ struct Argument {
 struct LineError {
   std::string place;
   std::uint64_t operations = 0;
-  double largest_ulp = 0;       ///< largest error of one operation, in ulps of its result
-  double sum = 0;               ///< of the absolute errors of the operations
+  double largest_ulp = 0;  ///< largest error of one operation, in ulps of its result
+  double sum = 0;          ///< of the absolute errors of the operations
 };
 
 struct ShadowReport {
-  std::uint64_t operations = 0;  ///< floating-point results with a shadow
-  std::uint64_t restarts = 0;    ///< operands whose shadow was lost, so that it began again at the value
+  std::uint64_t operations = 0;        ///< floating-point results with a shadow
+  std::uint64_t restarts = 0;          ///< operands whose shadow was lost, so that it began again at the value
   std::vector<std::string> constants;  ///< rounded irrational constants of the kernel that were taken as exact
-  std::vector<LineError> lines;  ///< by sum, largest first
+  std::vector<LineError> lines;        ///< by sum, largest first
 };
 
 struct LaunchReport {
@@ -145,9 +155,10 @@ class Device {
   }
 
   /// Runs kernel `name` of `module`; the first launch of a module allocates its variables, which live as long as the Device, as must the
-  /// module. Findings never throw. Throws Error before anything runs: unknown kernel, opcode (with line), malformed operands, wrong number or
-  /// size of arguments, impossible grid.
-  LaunchReport launch(const Module& module, std::string_view name, const Grid& grid, std::span<const Argument> arguments, const Options& options = {});
+  /// module. Findings never throw. Throws Error before anything runs: unknown kernel, opcode (with line), malformed operands, wrong number
+  /// or size of arguments, impossible grid.
+  LaunchReport launch(const Module& module, std::string_view name, const Grid& grid, std::span<const Argument> arguments,
+                      const Options& options = {});
 
   /// The shadow of the binary32, binary64, fp16 or bf16 number at an address of global memory, left by launches with Options::shadows.
   ShadowValue shadow(std::uint64_t address, Type type) const;

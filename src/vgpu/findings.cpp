@@ -7,8 +7,12 @@
 namespace equinorm::vgpu {
 
 const char* to_string(FindingKind kind) {
-  constexpr std::array<const char*, 11> kNames{"out of bounds", "misaligned address", "uninitialised read", "race in shared memory", "divergent barrier",
-                                               "divergent warp instruction", "deadlock", "trap", "limit reached", "bad address", "not a number"};
+  constexpr std::array<const char*, 11> kNames{"out of bounds",      "misaligned address",
+                                               "uninitialised read", "race in shared memory",
+                                               "divergent barrier",  "divergent warp instruction",
+                                               "deadlock",           "trap",
+                                               "limit reached",      "bad address",
+                                               "not a number"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -16,9 +20,10 @@ std::string to_string(const Finding& finding) {
   std::ostringstream out;
   out << to_string(finding.kind) << ": " << finding.kernel;
   if (!finding.place.empty()) out << " at " << finding.place;
-  out << ", PTX line " << finding.line << " (" << finding.opcode << "), block (" << finding.block[0] << ',' << finding.block[1] << ',' << finding.block[2]
-      << ") thread (" << finding.thread[0] << ',' << finding.thread[1] << ',' << finding.thread[2] << ')';
-  if (finding.bytes != 0) out << ", " << finding.bytes << " bytes at " << to_string(finding.space) << " 0x" << std::hex << finding.address << std::dec;
+  out << ", PTX line " << finding.line << " (" << finding.opcode << "), block (" << finding.block[0] << ',' << finding.block[1] << ','
+      << finding.block[2] << ") thread (" << finding.thread[0] << ',' << finding.thread[1] << ',' << finding.thread[2] << ')';
+  if (finding.bytes != 0)
+    out << ", " << finding.bytes << " bytes at " << to_string(finding.space) << " 0x" << std::hex << finding.address << std::dec;
   if (!finding.detail.empty()) out << ": " << finding.detail;
   if (finding.count > 1) out << " (" << finding.count << " times)";
   return out.str();
@@ -57,7 +62,8 @@ void report(Warp& warp, const Decoded& instruction, FindingKind kind, int lane, 
 bool report_access(Warp& warp, const Decoded& instruction, int lane, const View& view, u64 offset, u32 bytes, bool is_write, Space space) {
   const u64 address = space == Space::global ? offset + view.base : offset;
   if (view.data == nullptr || view.size < bytes || offset > view.size - bytes) {
-    report(warp, instruction, FindingKind::out_of_bounds, lane, address, bytes, space, is_write ? "write outside the space" : "read outside the space");
+    report(warp, instruction, FindingKind::out_of_bounds, lane, address, bytes, space,
+           is_write ? "write outside the space" : "read outside the space");
     return false;
   }
   // Vectors of a size that is no power of two do not exist; alignment is that of the whole access.
@@ -73,8 +79,8 @@ bool report_access(Warp& warp, const Decoded& instruction, int lane, const View&
       detail += " of freed memory";
     } else if (near != nullptr) {
       const bool before = address < near->address;
-      detail += " " + std::to_string(before ? near->address - address : address - near->address) + " bytes " + (before ? "before" : "after") +
-                " the start of an allocation of " + std::to_string(near->bytes);
+      detail += " " + std::to_string(before ? near->address - address : address - near->address) + " bytes " +
+                (before ? "before" : "after") + " the start of an allocation of " + std::to_string(near->bytes);
     } else {
       detail += " outside every variable";
     }

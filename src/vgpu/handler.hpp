@@ -27,15 +27,15 @@ struct Decoded;
 /// Executes one instruction for the lanes of `mask`, which is not empty.
 using Handler = void (*)(Warp& warp, const Decoded& instruction, u32 mask);
 
-/// One instruction, ready to run. Operands are byte offsets of slots in the warp's register file, in the order of the row's operand column; a
-/// slot holds 32 lanes of 2, 4 or 8 bytes, or one 32-bit mask for a predicate. Constants and special registers have slots too.
+/// One instruction, ready to run. Operands are byte offsets of slots in the warp's register file, in the order of the row's operand column;
+/// a slot holds 32 lanes of 2, 4 or 8 bytes, or one 32-bit mask for a predicate. Constants and special registers have slots too.
 struct Decoded {
   static constexpr int kInline = 6;
   Handler handler = nullptr;
   const u32* slots = nullptr;  ///< all slots of an instruction that has more than kInline
   u32 slot[kInline] = {};
-  u32 guard = 0;  ///< slot of the predicate; slot 0 holds all ones
-  u32 flip = 0;   ///< all ones for @!p
+  u32 guard = 0;   ///< slot of the predicate; slot 0 holds all ones
+  u32 flip = 0;    ///< all ones for @!p
   u32 target = 0;  ///< of a branch
   Flow flow = Flow::none;
   Type type = Type::b32, second_type = Type::b32;
@@ -114,7 +114,7 @@ struct Block {
   u32 threads = 0;
   std::vector<Warp> warps;
   Region shared;
-  Region local;      ///< frames of all threads, one after the other
+  Region local;  ///< frames of all threads, one after the other
   u64 frame_bytes = 0;
   std::vector<CopyQueue> copies;
   Races* races = nullptr;  ///< null: not checked

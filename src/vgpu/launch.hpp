@@ -22,22 +22,27 @@ struct Launch {
   Region parameters{kParamWindow};
   LaunchReport* report = nullptr;
   std::map<std::pair<FindingKind, const Decoded*>, std::size_t> known;  // findings so far
-  MatrixModel matrix_models[2][3];  // [fp16 output][input]
+  MatrixModel matrix_models[2][3];                                      // [fp16 output][input]
   Shadows* shadows = nullptr;
   u32 arrived[16] = {};  ///< bar.arrive, by barrier
-  bool stop = false;  ///< trap, deadlock or limit: nothing more runs
+  bool stop = false;     ///< trap, deadlock or limit: nothing more runs
   std::chrono::steady_clock::time_point start;
 };
 
 /// Runs all blocks of the grid.
 void run_grid(Launch& launch);
 
+/// Fills a warp's register file, which it will use from then on, and makes all its threads ready.
+void set_up_warp(Warp& warp, const Program& program, std::vector<std::byte>& file);
+/// Marks what a block may touch of shared and local memory, and forgets what the last one wrote.
+void set_up_memory(Block& block, const Program& program, const Grid& grid);
+
 /// Orders 0 .. count - 1 as the options say; `salt` tells lists apart under a seed.
 std::vector<u32> order_of(const Options& options, u32 count, u64 salt);
 
-/// Races in shared memory: two accesses of a byte by two threads, at least one a write, with no barrier that orders them. Threads of one warp are
-/// ordered by bar.warp.sync alone. Every completed barrier counts as one of the whole block. Atomics race with plain accesses made before them,
-/// and are not recorded themselves.
+/// Races in shared memory: two accesses of a byte by two threads, at least one a write, with no barrier that orders them. Threads of one
+/// warp are ordered by bar.warp.sync alone. Every completed barrier counts as one of the whole block. Atomics race with plain accesses made
+/// before them, and are not recorded themselves.
 class Races {
  public:
   Races(u64 bytes, u32 threads);

@@ -47,7 +47,9 @@ class Lexer {
     }
   }
 
-  Token take(Token::Kind kind, std::size_t begin, std::uint64_t bits = 0) const { return {kind, text_.substr(begin, at_ - begin), bits, line_}; }
+  Token take(Token::Kind kind, std::size_t begin, std::uint64_t bits = 0) const {
+    return {kind, text_.substr(begin, at_ - begin), bits, line_};
+  }
 
   Token next() {
     const std::size_t begin = at_;
@@ -67,7 +69,8 @@ class Lexer {
       token.text = token.text.substr(1, token.text.size() - 2);
       return token;
     }
-    if (std::strchr("()[]{}<>,;:=+-!@|*", c) == nullptr || c == '\0') fail("unexpected character, code " + std::to_string(static_cast<unsigned char>(c)));
+    if (std::strchr("()[]{}<>,;:=+-!@|*", c) == nullptr || c == '\0')
+      fail("unexpected character, code " + std::to_string(static_cast<unsigned char>(c)));
     ++at_;
     return take(Token::Kind::punctuation, begin);
   }
@@ -91,10 +94,14 @@ class Lexer {
     if (kind == 'f' || kind == 'F') return read_pattern(begin, 8, Token::Kind::float32);
     if (kind == 'd' || kind == 'D') return read_pattern(begin, 16, Token::Kind::float64);
     int base = 10;
-    if (kind == 'x' || kind == 'X') base = 16, at_ += 2;
-    else if (kind == 'b' || kind == 'B') base = 2, at_ += 2;
-    else if (is_digit(kind)) base = 8;
-    else if (is_decimal_float()) return read_decimal(begin);
+    if (kind == 'x' || kind == 'X')
+      base = 16, at_ += 2;
+    else if (kind == 'b' || kind == 'B')
+      base = 2, at_ += 2;
+    else if (is_digit(kind))
+      base = 8;
+    else if (is_decimal_float())
+      return read_decimal(begin);
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value, base);
     if (error != std::errc()) fail("a number that is none or exceeds 64 bits");
@@ -109,7 +116,8 @@ class Lexer {
     std::uint64_t value = 0;
     const char* first = text_.data() + at_;
     const auto [end, error] = std::from_chars(first, first + std::min(digits, text_.size() - at_), value, 16);
-    if (error != std::errc() || static_cast<std::size_t>(end - first) != digits) fail("a float pattern needs " + std::to_string(digits) + " hex digits");
+    if (error != std::errc() || static_cast<std::size_t>(end - first) != digits)
+      fail("a float pattern needs " + std::to_string(digits) + " hex digits");
     at_ += digits;
     return take(kind, begin, value);
   }

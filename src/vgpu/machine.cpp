@@ -1,11 +1,10 @@
 // The interpreter: warps, blocks, the grid.
 //
-// Divergence: the lanes of a warp that stand at different instructions are fragments. The fragment with the smallest pc runs, and merges with
-// another when it reaches its pc, so that branches meet again at the earliest point in the text. A fragment that jumps backward kTurn times while
-// others wait gives way, so that a loop which waits for another lane comes to an end.
+// Divergence: the lanes of a warp that stand at different instructions are fragments. The fragment with the smallest pc runs, and merges
+// with another when it reaches its pc, so that branches meet again at the earliest point in the text. A fragment that jumps backward kTurn
+// times while others wait gives way, so that a loop which waits for another lane comes to an end.
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <numeric>
 
 #include "vgpu/launch.hpp"
@@ -14,8 +13,8 @@
 namespace equinorm::vgpu {
 namespace {
 
-constexpr u32 kTurn = 4096;            // backward branches before another fragment gets a turn
-constexpr u64 kSlice = 1u << 16;       // instructions before another warp gets a turn
+constexpr u32 kTurn = 4096;       // backward branches before another fragment gets a turn
+constexpr u64 kSlice = 1u << 16;  // instructions before another warp gets a turn
 constexpr u32 kBarriers = 16;
 
 u32 mix(u64 x) {
@@ -37,8 +36,10 @@ class Runner {
       const int chosen = choose();
       if (chosen < 0) return ran;
       ran = true;
-      if (launch_.shadows != nullptr) run_fragment<true>(static_cast<std::size_t>(chosen), slice);
-      else run_fragment<false>(static_cast<std::size_t>(chosen), slice);
+      if (launch_.shadows != nullptr)
+        run_fragment<true>(static_cast<std::size_t>(chosen), slice);
+      else
+        run_fragment<false>(static_cast<std::size_t>(chosen), slice);
     }
     return ran;
   }
@@ -55,7 +56,8 @@ class Runner {
         }
     int best = -1;
     for (std::size_t i = 0; i < fragments.size(); ++i)
-      if (fragments[i].wait == Fragment::Wait::none && (best < 0 || fragments[i].pc < fragments[static_cast<std::size_t>(best)].pc)) best = static_cast<int>(i);
+      if (fragments[i].wait == Fragment::Wait::none && (best < 0 || fragments[i].pc < fragments[static_cast<std::size_t>(best)].pc))
+        best = static_cast<int>(i);
     if (best >= 0 && impatient_ > 0) best = other_than(best);
     return best;
   }
@@ -91,8 +93,10 @@ class Runner {
       if (d.flow == Flow::none) [[likely]] {
         if (active != 0) {
           warp_.pc = pc;
-          if constexpr (kShadows) run_with_shadow(*launch_.shadows, warp_, d, active);
-          else d.handler(warp_, d, active);
+          if constexpr (kShadows)
+            run_with_shadow(*launch_.shadows, warp_, d, active);
+          else
+            d.handler(warp_, d, active);
         }
         ++pc;
       } else if (d.flow == Flow::branch && active == mask) {
@@ -124,8 +128,10 @@ class Runner {
 
   void check_limits() {
     const char* what = nullptr;
-    if (launch_.report->warp_instructions > launch_.options.instruction_limit) what = "instructions";
-    else if (std::chrono::duration<double>(std::chrono::steady_clock::now() - launch_.start).count() > launch_.options.seconds_limit) what = "time";
+    if (launch_.report->warp_instructions > launch_.options.instruction_limit)
+      what = "instructions";
+    else if (std::chrono::duration<double>(std::chrono::steady_clock::now() - launch_.start).count() > launch_.options.seconds_limit)
+      what = "time";
     if (what == nullptr) return;
     const Fragment& one = warp_.fragments.front();
     report(warp_, code_[one.pc], FindingKind::limit, std::countr_zero(one.mask), 0, 0, Space::reg, what);
@@ -142,8 +148,13 @@ class Runner {
     const u32 lane = static_cast<u32>(std::countr_zero(active));
     bool stays = true;
     switch (d.flow) {
-      case Flow::branch: moved.pc = d.target; break;
-      case Flow::branch_indexed: stays = false; split_by_table(d, active); break;
+      case Flow::branch:
+        moved.pc = d.target;
+        break;
+      case Flow::branch_indexed:
+        stays = false;
+        split_by_table(d, active);
+        break;
       case Flow::exit:
         warp_.live &= ~active;
         stays = false;
@@ -152,14 +163,18 @@ class Runner {
         report(warp_, d, FindingKind::trap, static_cast<int>(lane), 0, 0, Space::reg);
         launch_.stop = true;
         break;
-      case Flow::barrier: park_at_barrier(d, moved, rest); break;
+      case Flow::barrier:
+        park_at_barrier(d, moved, rest);
+        break;
       default:
         moved.wait = Fragment::Wait::warp;
         moved.barrier = warp_.lanes<u32>(d.slot[0])[lane];
     }
     // split_by_table may have added fragments, but behind this one.
-    if (rest != 0) fragments[number] = {old.pc + 1, rest, Fragment::Wait::none, 0};
-    else fragments.erase(fragments.begin() + static_cast<std::ptrdiff_t>(number));
+    if (rest != 0)
+      fragments[number] = {old.pc + 1, rest, Fragment::Wait::none, 0};
+    else
+      fragments.erase(fragments.begin() + static_cast<std::ptrdiff_t>(number));
     if (stays) fragments.push_back(moved);
     release_warp_barrier();
   }
@@ -177,7 +192,8 @@ class Runner {
   void park_at_barrier(const Decoded& d, Fragment& moved, u32 rest) {
     const int lane = std::countr_zero(moved.mask);
     const u32 id = warp_.lanes<u32>(d.slot[0])[lane] % kBarriers;
-    if (d.aligned && rest != 0) report(warp_, d, FindingKind::divergent_barrier, std::countr_zero(rest), 0, 0, Space::reg, "lanes of one warp disagree");
+    if (d.aligned && rest != 0)
+      report(warp_, d, FindingKind::divergent_barrier, std::countr_zero(rest), 0, 0, Space::reg, "lanes of one warp disagree");
     if (d.mode == 1) {  // arrive: the fragment goes on
       ++moved.pc;
       warp_.block->launch->arrived[id] += static_cast<u32>(std::popcount(moved.mask));
@@ -198,7 +214,8 @@ class Runner {
         if (other.wait == Fragment::Wait::warp && other.barrier == members) here |= other.mask;
       if ((members & warp_.live & ~here) != 0) continue;
       for (Fragment& other : fragments)
-        if (other.wait == Fragment::Wait::warp && other.barrier == members) other.wait = Fragment::Wait::none, other.barrier = 0, ++other.pc;
+        if (other.wait == Fragment::Wait::warp && other.barrier == members)
+          other.wait = Fragment::Wait::none, other.barrier = 0, ++other.pc;
       order_warp(warp_, members);
     }
   }
@@ -231,18 +248,16 @@ bool release_barriers(Block& block, const Program& program) {
     launch.arrived[id] = 0;
     released = true;
     for (Warp& warp : block.warps) {
-      u32 here = 0;
       for (Fragment& fragment : warp.fragments) {
         if (fragment.wait != Fragment::Wait::barrier || fragment.barrier != id) continue;
-        here |= fragment.mask;
         fragment.wait = Fragment::Wait::none;
         fragment.barrier = 0;
         const Decoded& d = program.code[fragment.pc++];
         const u32 absent = warp.live & ~fragment.mask;
         if (d.aligned && absent != 0)
-          report(warp, d, FindingKind::divergent_barrier, std::countr_zero(absent), 0, 0, Space::reg, "lanes of one warp came to different places");
+          report(warp, d, FindingKind::divergent_barrier, std::countr_zero(absent), 0, 0, Space::reg,
+                 "lanes of one warp came to different places");
       }
-      static_cast<void>(here);
     }
     if (block.races != nullptr) block.races->order_block();
   }
@@ -252,7 +267,8 @@ bool release_barriers(Block& block, const Program& program) {
 void report_deadlock(Block& block, const Program& program) {
   for (Warp& warp : block.warps)
     for (const Fragment& fragment : warp.fragments) {
-      report(warp, program.code[fragment.pc], FindingKind::deadlock, std::countr_zero(fragment.mask), 0, 0, Space::reg, "waits for threads that do not come");
+      report(warp, program.code[fragment.pc], FindingKind::deadlock, std::countr_zero(fragment.mask), 0, 0, Space::reg,
+             "waits for threads that do not come");
       block.launch->stop = true;
       return;
     }
@@ -271,67 +287,6 @@ void run_block(Block& block, const Program& program, u64 salt) {
   }
 }
 
-u64 special_value(SpecialRegister which, const Launch& launch, const Block& block, u32 warp, u32 lane) {
-  const auto &threads = launch.grid.threads, &blocks = launch.grid.blocks;
-  const u32 thread = warp * kLanes + lane;
-  using enum SpecialRegister;
-  switch (which) {
-    case tid_x: return thread % threads[0];
-    case tid_y: return thread / threads[0] % threads[1];
-    case tid_z: return thread / (threads[0] * threads[1]);
-    case ntid_x: return threads[0];
-    case ntid_y: return threads[1];
-    case ntid_z: return threads[2];
-    case ctaid_x: return block.index[0];
-    case ctaid_y: return block.index[1];
-    case ctaid_z: return block.index[2];
-    case nctaid_x: return blocks[0];
-    case nctaid_y: return blocks[1];
-    case nctaid_z: return blocks[2];
-    case laneid: return lane;
-    case warpid: return warp;
-    case nwarpid: return (block.threads + kLanes - 1) / kLanes;
-    case nsmid: case cluster_one: case gridid: return 1;
-    case lanemask_eq: return u32{1} << lane;
-    case lanemask_le: return kAllLanes >> (31 - lane);
-    case lanemask_lt: return (u32{1} << lane) - 1;
-    case lanemask_ge: return kAllLanes << lane;
-    case lanemask_gt: return lane == 31 ? 0 : kAllLanes << (lane + 1);
-    case dynamic_smem_size: return launch.grid.dynamic_shared;
-    case total_smem_size: return launch.program->shared_bytes + launch.grid.dynamic_shared;
-    default: return 0;
-  }
-}
-
-void set_up_warp(Warp& warp, const Program& program, std::vector<std::byte>& file) {
-  std::memcpy(file.data(), program.image.data(), program.image.size());
-  warp.registers = file.data();
-  for (const auto& [which, packed] : program.specials) {
-    const u32 slot = packed & ~3u;
-    for (u32 lane = 0; lane < kLanes; ++lane) {
-      const u64 value = special_value(which, *warp.block->launch, *warp.block, warp.index, lane);
-      if ((packed & 1) != 0) warp.lanes<u64>(slot)[lane] = value;
-      else if ((packed & 2) != 0) warp.lanes<u16>(slot)[lane] = static_cast<u16>(value);
-      else warp.lanes<u32>(slot)[lane] = static_cast<u32>(value);
-    }
-  }
-  const u32 left = warp.block->threads - warp.index * kLanes;
-  warp.live = left >= kLanes ? kAllLanes : (u32{1} << left) - 1;
-  warp.fragments.assign(1, {0, warp.live, Fragment::Wait::none, 0});
-}
-
-void set_up_memory(Block& block, const Program& program, const Grid& grid) {
-  const u64 shared = program.shared_bytes + grid.dynamic_shared;
-  block.shared.resize(shared);
-  block.shared.mark(0, shared, kForbidden);
-  for (const Placed& one : program.shared) block.shared.mark(one.offset, one.bytes, kUnwritten);
-  block.shared.mark(program.shared_bytes, grid.dynamic_shared, kUnwritten);
-  block.frame_bytes = program.frame_bytes;
-  block.local.resize(block.frame_bytes * block.threads);
-  for (u32 thread = 0; thread < block.threads; ++thread)
-    for (const Placed& one : program.frame) block.local.mark(thread * block.frame_bytes + one.offset, one.bytes, kUnwritten);
-}
-
 }  // namespace
 
 std::vector<u32> order_of(const Options& options, u32 count, u64 salt) {
@@ -339,7 +294,8 @@ std::vector<u32> order_of(const Options& options, u32 count, u64 salt) {
   std::iota(order.begin(), order.end(), 0u);
   if (options.order == Order::reversed) std::reverse(order.begin(), order.end());
   if (options.order == Order::seeded)
-    for (u32 i = count; i > 1; --i) std::swap(order[i - 1], order[mix(options.seed * 0x9e3779b97f4a7c15u + salt * 0xbf58476d1ce4e5b9u + i) % i]);
+    for (u32 i = count; i > 1; --i)
+      std::swap(order[i - 1], order[mix(options.seed * 0x9e3779b97f4a7c15u + salt * 0xbf58476d1ce4e5b9u + i) % i]);
   return order;
 }
 

@@ -14,11 +14,16 @@ struct Layout {
 
 Layout layout_of(MatrixInput input) {
   switch (input) {
-    case MatrixInput::fp16: return {5, 10, true};
-    case MatrixInput::bf16: return {8, 7, true};
-    case MatrixInput::tf32: return {8, 10, true};
-    case MatrixInput::e4m3: return {4, 3, false};
-    case MatrixInput::e5m2: return {5, 2, true};
+    case MatrixInput::fp16:
+      return {5, 10, true};
+    case MatrixInput::bf16:
+      return {8, 7, true};
+    case MatrixInput::tf32:
+      return {8, 10, true};
+    case MatrixInput::e4m3:
+      return {4, 3, false};
+    case MatrixInput::e5m2:
+      return {5, 2, true};
   }
   return {};
 }
@@ -57,7 +62,8 @@ struct Addend {
 };
 
 /// One block of at most model.terms products.
-std::uint32_t add_block(const MatrixModel& model, MatrixInput input, std::span<const std::uint32_t> a, std::span<const std::uint32_t> b, std::uint32_t c) {
+std::uint32_t add_block(const MatrixModel& model, MatrixInput input, std::span<const std::uint32_t> a, std::span<const std::uint32_t> b,
+                        std::uint32_t c) {
   const int fraction = fraction_of(input);
   const Layout accumulator = accumulator_of(model.output);
   bool is_nan = false, plus = false, minus = false, all_negative_zero = true;
@@ -71,15 +77,21 @@ std::uint32_t add_block(const MatrixModel& model, MatrixInput input, std::span<c
     const MatrixNumber x = decode(input, a[i]), y = decode(input, b[i]);
     using Class = MatrixNumber::Class;
     const bool zero_x = x.kind == Class::finite && x.significand == 0, zero_y = y.kind == Class::finite && y.significand == 0;
-    if (x.kind == Class::nan || y.kind == Class::nan || (x.kind == Class::infinite && zero_y) || (y.kind == Class::infinite && zero_x)) is_nan = true;
-    else if (x.kind == Class::infinite || y.kind == Class::infinite) add_infinity(x.negative != y.negative);
-    else add(x.negative != y.negative, static_cast<std::uint64_t>(x.significand) * y.significand, 2 * fraction, x.exponent + y.exponent);
+    if (x.kind == Class::nan || y.kind == Class::nan || (x.kind == Class::infinite && zero_y) || (y.kind == Class::infinite && zero_x))
+      is_nan = true;
+    else if (x.kind == Class::infinite || y.kind == Class::infinite)
+      add_infinity(x.negative != y.negative);
+    else
+      add(x.negative != y.negative, static_cast<std::uint64_t>(x.significand) * y.significand, 2 * fraction, x.exponent + y.exponent);
   }
   for (std::size_t i = a.size(); i < static_cast<std::size_t>(model.terms); ++i) add(false, 0, 0, 0);
   const MatrixNumber start = decode_as(accumulator, c);
-  if (start.kind == MatrixNumber::Class::nan) is_nan = true;
-  else if (start.kind == MatrixNumber::Class::infinite) add_infinity(start.negative);
-  else add(start.negative, start.significand, accumulator.fraction_bits, start.exponent);
+  if (start.kind == MatrixNumber::Class::nan)
+    is_nan = true;
+  else if (start.kind == MatrixNumber::Class::infinite)
+    add_infinity(start.negative);
+  else
+    add(start.negative, start.significand, accumulator.fraction_bits, start.exponent);
   if (is_nan || plus || minus) return special(model.output, is_nan || (plus && minus), minus);
 
   int largest = addends[0].exponent;
@@ -117,9 +129,12 @@ std::uint32_t round_output(MatrixOutput output, std::int64_t sum, int unit, bool
   }
   if (rounded == std::uint64_t{2} << precision) rounded >>= 1, ++exponent;
   std::uint32_t bits = 0;
-  if ((rounded >> precision) == 0) bits = static_cast<std::uint32_t>(rounded);  // subnormal
-  else if (exponent > greatest) bits = (static_cast<std::uint32_t>(2 * greatest + 1)) << precision;
-  else bits = static_cast<std::uint32_t>(exponent + greatest) << precision | (static_cast<std::uint32_t>(rounded) & ((1u << precision) - 1));
+  if ((rounded >> precision) == 0)
+    bits = static_cast<std::uint32_t>(rounded);  // subnormal
+  else if (exponent > greatest)
+    bits = (static_cast<std::uint32_t>(2 * greatest + 1)) << precision;
+  else
+    bits = static_cast<std::uint32_t>(exponent + greatest) << precision | (static_cast<std::uint32_t>(rounded) & ((1u << precision) - 1));
   if (output == MatrixOutput::e8m13_toward_zero) bits <<= 10;
   return sum < 0 ? bits | sign : bits;
 }
@@ -137,7 +152,8 @@ MatrixModel matrix_model(int target, MatrixInput input, bool fp16_output) {
   return model;
 }
 
-std::uint32_t fused_dot(const MatrixModel& model, MatrixInput input, std::span<const std::uint32_t> a, std::span<const std::uint32_t> b, std::uint32_t c) {
+std::uint32_t fused_dot(const MatrixModel& model, MatrixInput input, std::span<const std::uint32_t> a, std::span<const std::uint32_t> b,
+                        std::uint32_t c) {
   const auto terms = static_cast<std::size_t>(model.terms);
   for (std::size_t at = 0; at < a.size(); at += terms) {
     const std::size_t count = std::min(terms, a.size() - at);

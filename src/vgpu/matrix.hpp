@@ -1,10 +1,11 @@
-// How tensor cores add: D = round(c + sum_i a_i b_i) in blocks of `terms` products. In a block all products are exact; every addend, c included,
-// is aligned to the largest exponent and cut toward zero after `fraction_bits` bits; the sum of these is exact; one rounding ends the block. A
-// longer k is a chain of blocks, ascending.
+// How tensor cores add: D = round(c + sum_i a_i b_i) in blocks of `terms` products. In a block all products are exact; every addend, c
+// included, is aligned to the largest exponent and cut toward zero after `fraction_bits` bits; the sum of these is exact; one rounding ends
+// the block. A longer k is a chain of blocks, ascending.
 //
-// This is a model, not a specification: PTX leaves order and rounding open. Its parameters reproduce published GPU results bit for bit for fp16 and
-// bf16 (V100, A100, Ada, H100, B200), and for tf32 up to four products; signed zeros, infinities and NaN follow published descriptions only.
-// Sources: Fasi, Higham, Mikaitis, Pranesh (PeerJ CS 2021); Khattak, Mikaitis (arXiv 2512.07004); MMA-Sim (arXiv 2511.10909).
+// This is a model, not a specification: PTX leaves order and rounding open. Its parameters reproduce published GPU results bit for bit for
+// fp16 and bf16 (V100, A100, Ada, H100, B200), and for tf32 up to four products; signed zeros, infinities and NaN follow published
+// descriptions only. Sources: Fasi, Higham, Mikaitis, Pranesh (PeerJ CS 2021); Khattak, Mikaitis (arXiv 2512.07004); MMA-Sim (arXiv
+// 2511.10909).
 #pragma once
 
 #include <cstdint>
@@ -26,13 +27,14 @@ struct MatrixModel {
   int zero_exponent = -132;  ///< exponent with which a zero addend takes part in the search for the largest
 };
 
-/// Model of mma.sync on sm_TARGET (70, 75, 80 to 89, 90, 100, 120); other targets use the nearest older one. fp8 inputs: Ada's native form, and
-/// wgmma's on 90.
+/// Model of mma.sync on sm_TARGET (70, 75, 80 to 89, 90, 100, 120); other targets use the nearest older one. fp8 inputs: Ada's native form,
+/// and wgmma's on 90.
 MatrixModel matrix_model(int target, MatrixInput input, bool fp16_output);
 
-/// c + sum a_i b_i as the bits of the output's format; c has that format too. a and b hold bits of `input` (tf32: binary32 words, whose low 13 bits
-/// are dropped). A block that is not full has zero addends instead.
-std::uint32_t fused_dot(const MatrixModel& model, MatrixInput input, std::span<const std::uint32_t> a, std::span<const std::uint32_t> b, std::uint32_t c);
+/// c + sum a_i b_i as the bits of the output's format; c has that format too. a and b hold bits of `input` (tf32: binary32 words, whose low
+/// 13 bits are dropped). A block that is not full has zero addends instead.
+std::uint32_t fused_dot(const MatrixModel& model, MatrixInput input, std::span<const std::uint32_t> a, std::span<const std::uint32_t> b,
+                        std::uint32_t c);
 
 /// A finite number (-1)^negative significand 2^(exponent - fraction), as the tensor core sees it, or what it is instead.
 struct MatrixNumber {

@@ -14,15 +14,14 @@ void Region::resize(std::uint64_t size) {
   size_ = size;
 }
 
-void Region::mark(std::uint64_t offset, std::uint64_t bytes, ByteState state) {
-  std::memset(state_.data() + offset, state, bytes);
-}
+void Region::mark(std::uint64_t offset, std::uint64_t bytes, ByteState state) { std::memset(state_.data() + offset, state, bytes); }
 
 GlobalMemory::GlobalMemory() { region_.resize(kRedZone); }
 
 std::uint64_t GlobalMemory::allocate(std::uint64_t bytes) {
   if (bytes > kLargest || end_ + bytes + 2 * kRedZone > kLargest)
-    throw Error("device memory: " + std::to_string(bytes) + " bytes more than " + std::to_string(end_) + " exceed " + std::to_string(kLargest));
+    throw Error("device memory: " + std::to_string(bytes) + " bytes more than " + std::to_string(end_) + " exceed " +
+                std::to_string(kLargest));
   const std::uint64_t offset = end_;
   end_ = (offset + bytes + 2 * kRedZone - 1) / kRedZone * kRedZone;
   region_.resize(end_);
@@ -41,7 +40,8 @@ void GlobalMemory::free(std::uint64_t address) {
 
 std::uint64_t GlobalMemory::offset_of(std::uint64_t address, std::uint64_t bytes) const {
   const Allocation* found = nearest(address);
-  if (found == nullptr || found->is_free || address < found->address || bytes > found->bytes || address - found->address > found->bytes - bytes)
+  if (found == nullptr || found->is_free || address < found->address || bytes > found->bytes ||
+      address - found->address > found->bytes - bytes)
     throw Error("device memory: host access to " + std::to_string(bytes) + " bytes that lie in no allocation");
   return address - kGlobalWindow;
 }

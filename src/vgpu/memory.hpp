@@ -45,8 +45,8 @@ class Region {
   std::vector<std::uint8_t> state_;
 };
 
-/// Global memory: allocations separated by red zones of kRedZone forbidden bytes. Addresses are multiples of 256 and depend on nothing but the
-/// order of the calls. Freed memory stays forbidden.
+/// Global memory: allocations separated by red zones of kRedZone forbidden bytes. Addresses are multiples of 256 and depend on nothing but
+/// the order of the calls. Freed memory stays forbidden.
 class GlobalMemory {
  public:
   static constexpr std::uint64_t kRedZone = 256;

@@ -86,9 +86,9 @@ struct Function {
   std::vector<Register> registers;
   std::vector<Variable> variables;
   std::vector<Instruction> body;
-  std::vector<std::uint32_t> labels;      ///< label -> index into body (may be body.size())
-  std::vector<std::string> label_names;   ///< for messages
-  std::vector<std::vector<int>> targets;  ///< label -> the labels that it lists, if it is a .branchtargets
+  std::vector<std::uint32_t> labels;                ///< label -> index into body (may be body.size())
+  std::vector<std::string> label_names;             ///< for messages
+  std::vector<std::vector<int>> targets;            ///< label -> the labels that it lists, if it is a .branchtargets
   std::array<std::uint32_t, 3> required_threads{};  ///< .reqntid, zeros if absent
   std::array<std::uint32_t, 3> maximum_threads{};   ///< .maxntid, zeros if absent
 };

@@ -10,7 +10,8 @@ namespace equinorm::vgpu {
 namespace {
 
 constexpr Row kRows[] = {
-#define EQUINORM_OP(pattern, operands, exactness, bound, shadow, handler) {pattern, operands, Exactness::exactness, bound, ShadowOp::shadow, Flow::none},
+#define EQUINORM_OP(pattern, operands, exactness, bound, shadow, handler) \
+  {pattern, operands, Exactness::exactness, bound, ShadowOp::shadow, Flow::none},
 #define EQUINORM_FLOW(pattern, operands, flow) {pattern, operands, Exactness::control, "0", ShadowOp::none, Flow::flow},
 #include "vgpu/table.inc"
 #undef EQUINORM_OP
@@ -44,10 +45,22 @@ int find_alternative(std::string_view group, std::string_view modifier) {
 }
 
 void note_modifier(Form& form, std::string_view word) {
-  constexpr std::array<std::pair<std::string_view, Space>, 7> kSpaces{{{"global", Space::global}, {"shared", Space::shared}, {"local", Space::local},
-      {"const", Space::constant}, {"param", Space::param}, {"shared::cta", Space::shared}, {"param::entry", Space::param}}};
-  constexpr std::array<std::pair<std::string_view, Rounding>, 9> kRoundings{{{"rn", Rounding::nearest}, {"rz", Rounding::zero}, {"rm", Rounding::down},
-      {"rp", Rounding::up}, {"rna", Rounding::away}, {"rni", Rounding::nearest}, {"rzi", Rounding::zero}, {"rmi", Rounding::down}, {"rpi", Rounding::up}}};
+  constexpr std::array<std::pair<std::string_view, Space>, 7> kSpaces{{{"global", Space::global},
+                                                                       {"shared", Space::shared},
+                                                                       {"local", Space::local},
+                                                                       {"const", Space::constant},
+                                                                       {"param", Space::param},
+                                                                       {"shared::cta", Space::shared},
+                                                                       {"param::entry", Space::param}}};
+  constexpr std::array<std::pair<std::string_view, Rounding>, 9> kRoundings{{{"rn", Rounding::nearest},
+                                                                             {"rz", Rounding::zero},
+                                                                             {"rm", Rounding::down},
+                                                                             {"rp", Rounding::up},
+                                                                             {"rna", Rounding::away},
+                                                                             {"rni", Rounding::nearest},
+                                                                             {"rzi", Rounding::zero},
+                                                                             {"rmi", Rounding::down},
+                                                                             {"rpi", Rounding::up}}};
   if (const auto type = parse_type(word)) form.types.push_back(*type);
   for (const auto& [name, space] : kSpaces)
     if (word == name) form.space = space;
@@ -124,7 +137,8 @@ Coverage coverage(const Module& module) {
         ++result.runnable;
         continue;
       }
-      Unsupported& one = missing.try_emplace(instruction.opcode, Unsupported{instruction.opcode, function.name, instruction.line, 0}).first->second;
+      Unsupported& one =
+          missing.try_emplace(instruction.opcode, Unsupported{instruction.opcode, function.name, instruction.line, 0}).first->second;
       ++one.count;
     }
   for (auto& [opcode, one] : missing) result.unsupported.push_back(std::move(one));

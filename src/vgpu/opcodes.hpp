@@ -27,8 +27,40 @@ const char* to_string(Exactness exactness);
 
 /// What the shadow of an instruction does (shadow.hpp). none: its result has no shadow.
 enum class ShadowOp : std::uint8_t {
-  none, move, select, pack, unpack, load, store, shuffle, load_matrix, store_matrix, copy_async, atomic, convert, matrix,
-  add, sub, mul, fma, div, rcp, sqrt, rsqrt, ex2, lg2, sin, cos, tanh, min, max, abs, neg, shift, byte_permute, mask_bits
+  none,
+  move,
+  select,
+  pack,
+  unpack,
+  load,
+  store,
+  shuffle,
+  load_matrix,
+  store_matrix,
+  copy_async,
+  atomic,
+  convert,
+  matrix,
+  add,
+  sub,
+  mul,
+  fma,
+  div,
+  rcp,
+  sqrt,
+  rsqrt,
+  ex2,
+  lg2,
+  sin,
+  cos,
+  tanh,
+  min,
+  max,
+  abs,
+  neg,
+  shift,
+  byte_permute,
+  mask_bits
 };
 
 /// How an instruction moves the program counter; none: by one.
@@ -36,9 +68,9 @@ enum class Flow : std::uint8_t { none, branch, branch_indexed, call, leave, exit
 
 /// One semantic form.
 ///
-/// pattern: space-separated parts of the opcode. `word` the first part; `.a` required; `.a|.b` one of them; `[.a|.b]` none or one of them; a
-/// part that ends in * stands for a prefix; `#` before a group stores the number of the alternative taken as Form::mode.
-/// operands: space-separated. `=` marks a result. A type name or 0, 1, 2 (the n-th type of the opcode) or w (twice the width of type 0);
+/// pattern: space-separated parts of the opcode. `word` the first part; `.a` required; `.a|.b` one of them; `[.a|.b]` none or one of them;
+/// a part that ends in * stands for a prefix; `#` before a group stores the number of the alternative taken as Form::mode. operands:
+/// space-separated. `=` marks a result. A type name or 0, 1, 2 (the n-th type of the opcode) or w (twice the width of type 0);
 /// `~` the register may be wider; `*` a vector as .v2/.v4 says; `4x` a vector of 4; `[m]` an address; `i` an integer constant; `@` a label;
 /// `=0|pred` a second, optional result; `?` optional.
 struct Row {
@@ -72,8 +104,8 @@ std::vector<Form> match_opcode(std::string_view opcode);
 struct Unsupported {
   std::string opcode;
   std::string function;
-  std::uint32_t line = 0;   ///< of its first use
-  std::size_t count = 0;    ///< uses
+  std::uint32_t line = 0;  ///< of its first use
+  std::size_t count = 0;   ///< uses
 };
 struct Coverage {
   std::size_t instructions = 0;

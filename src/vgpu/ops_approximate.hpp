@@ -12,40 +12,56 @@ EQUINORM_INLINE bool is_decided(double y) { return static_cast<float>(y * (1.0 -
 /// Where the quick result is undecided or special, the slow one.
 template <class Quick>
 EQUINORM_INLINE void decide(Transcendental function, u32 mask, const float* a, float* r, Quick quick) {
-  u8 open[kLanes];
-  EQUINORM_LANES {
-    const double y = quick(static_cast<double>(a[i]));
-    r[i] = static_cast<float>(y);
-    open[i] = is_decided(y) ? 0 : 1;
-  }
+  double y[kLanes];
+  u32 open[kLanes];
+  EQUINORM_LANES y[i] = quick(static_cast<double>(a[i]));
+  EQUINORM_LANES r[i] = static_cast<float>(y[i]);
+  EQUINORM_LANES open[i] = is_decided(y[i]) ? 0 : 1;
   for (int i = 0; i < kLanes; ++i)
     if (open[i] != 0 && (mask >> i & 1) != 0) r[i] = correctly_rounded(function, a[i]);
 }
 
 struct PowerOfTwo {
   static constexpr Transcendental kFunction = Transcendental::ex2;
+  static constexpr double kTerm[] = {1.0,
+                                     0x1.62e42fefa39efp-1,
+                                     0x1.ebfbdff82c58fp-3,
+                                     0x1.c6b08d704a0c0p-5,
+                                     0x1.3b2ab6fba4e77p-7,
+                                     0x1.5d87fe78a6731p-10,
+                                     0x1.430912f86c787p-13,
+                                     0x1.ffcbfc588b0c7p-17,
+                                     0x1.62c0223a5c824p-20,
+                                     0x1.b5253d395e7c4p-24,
+                                     0x1.e4cf5158b8ecap-28,
+                                     0x1.e8cac7351bb25p-32,
+                                     0x1.c3bd650fc2986p-36};
+  /// A recursion and not a loop: the loop over the lanes is vectorised only if it holds no other.
+  template <int kNext>
+  EQUINORM_INLINE static double horner(double sum, double f) {
+    if constexpr (kNext < 0)
+      return sum;
+    else
+      return horner<kNext - 1>(sum * f + kTerm[kNext], f);
+  }
   /// 2^x = 2^n sum_k (f ln 2)^k / k!, n = rint x, |f| <= 1/2: 14 terms leave less than 2^-57; 27 roundings less than 2^-49.
   EQUINORM_INLINE static double quick(double x) {
-    constexpr double kTerm[] = {1.0, 0x1.62e42fefa39efp-1, 0x1.ebfbdff82c58fp-3, 0x1.c6b08d704a0c0p-5, 0x1.3b2ab6fba4e77p-7, 0x1.5d87fe78a6731p-10,
-                                0x1.430912f86c787p-13, 0x1.ffcbfc588b0c7p-17, 0x1.62c0223a5c824p-20, 0x1.b5253d395e7c4p-24, 0x1.e4cf5158b8ecap-28,
-                                0x1.e8cac7351bb25p-32, 0x1.c3bd650fc2986p-36, 0x1.816193166d0f9p-40};
     x = x < -200.0 ? -200.0 : x > 200.0 ? 200.0 : x;
     const double shifted = x + 0x1.8p52;
     const double f = x - (shifted - 0x1.8p52);
-    double sum = kTerm[13];
-#pragma GCC unroll 13
-    for (int k = 12; k >= 0; --k) sum = sum * f + kTerm[k];
-    return sum * cast_bits<double>(static_cast<u64>(cast_bits<s64>(shifted) + 1023) << 52);
+    return horner<12>(0x1.816193166d0f9p-40, f) * cast_bits<double>(static_cast<u64>(cast_bits<s64>(shifted) + 1023) << 52);
   }
   EQUINORM_INLINE static void lanes(u32 mask, const float* a, float* r) {
-    decide(kFunction, mask, a, r, [](double x) __attribute__((always_inline)) { return quick(x); });
+    decide(
+        kFunction, mask, a, r, [](double x) __attribute__((always_inline)) { return quick(x); });
     EQUINORM_LANES r[i] = a[i] == a[i] ? r[i] : cast_bits<float>(kNan32);
   }
 };
 struct ReciprocalRoot {
   static constexpr Transcendental kFunction = Transcendental::rsqrt;
   EQUINORM_INLINE static void lanes(u32 mask, const float* a, float* r) {
-    decide(kFunction, mask, a, r, [](double x) __attribute__((always_inline)) { return 1.0 / __builtin_sqrt(x); });
+    decide(
+        kFunction, mask, a, r, [](double x) __attribute__((always_inline)) { return 1.0 / __builtin_sqrt(x); });
   }
 };
 template <Transcendental kOf>
@@ -83,7 +99,8 @@ EQUINORM_INLINE void finish_approximate(Warp& w, const Decoded& d, u32 mask, flo
   u64 seed = 0;
   if (is_perturbed(w, seed)) EQUINORM_LANES r[i] = perturb(r[i], seed + d.line, ulps);
   float* to = w.lanes<float>(d.slot[0]);
-  write_lanes(to, mask, [&](int i) __attribute__((always_inline)) { return finish(r[i], d.ftz, false); });
+  write_lanes(
+      to, mask, [&](int i) __attribute__((always_inline)) { return finish(r[i], d.ftz, false); });
 }
 
 template <class Op>
@@ -96,7 +113,10 @@ void approximate1(Warp& w, const Decoded& d, u32 mask) {
     a = flushed;
   }
   function_lanes<Op>(mask, a, r);
-  finish_approximate(w, d, mask, r, __is_same(Op, Reciprocal) || __is_same(Op, SquareRoot) ? 1 : __is_same(Op, HyperbolicTangent) ? 4096 : 2);
+  finish_approximate(w, d, mask, r,
+                     __is_same(Op, Reciprocal) || __is_same(Op, SquareRoot) ? 1
+                     : __is_same(Op, HyperbolicTangent)                     ? 4096
+                                                                            : 2);
 }
 
 /// div.approx computes a (1/b) on hardware, so for 2^126 < |b| < 2^128 it gives 0 (NaN for an infinite a); div.full has the full range.

@@ -1,5 +1,5 @@
-// Loops over the lanes of a warp. Everything in ops_*.hpp is compiled once for every instruction set, into a namespace without a name, and calls
-// nothing inline of the standard library: an out-of-line copy could be merged with one that the processor cannot run.
+// Loops over the lanes of a warp. Everything in ops_*.hpp is compiled once for every instruction set, into a namespace without a name, and
+// calls nothing inline of the standard library: an out-of-line copy could be merged with one that the processor cannot run.
 #pragma once
 
 #include "vgpu/handler.hpp"
@@ -30,7 +30,8 @@ EQUINORM_INLINE void write_lanes(R* result, u32 mask, F f) {
 template <class R, class A, class Op>
 void map_to(Warp& w, const Decoded& d, u32 mask) {
   const A* a = w.lanes<A>(d.slot[1]);
-  write_lanes(w.lanes<R>(d.slot[0]), mask, [&](int i) __attribute__((always_inline)) { return static_cast<R>(Op::apply(a[i])); });
+  write_lanes(
+      w.lanes<R>(d.slot[0]), mask, [&](int i) __attribute__((always_inline)) { return static_cast<R>(Op::apply(a[i])); });
 }
 template <class T, class Op>
 void map1(Warp& w, const Decoded& d, u32 mask) {
@@ -40,12 +41,14 @@ template <class T, class Op, class B = T>
 void map2(Warp& w, const Decoded& d, u32 mask) {
   const T* a = w.lanes<T>(d.slot[1]);
   const B* b = w.lanes<B>(d.slot[2]);
-  write_lanes(w.lanes<T>(d.slot[0]), mask, [&](int i) __attribute__((always_inline)) { return static_cast<T>(Op::apply(a[i], b[i])); });
+  write_lanes(
+      w.lanes<T>(d.slot[0]), mask, [&](int i) __attribute__((always_inline)) { return static_cast<T>(Op::apply(a[i], b[i])); });
 }
 template <class T, class Op>
 void map3(Warp& w, const Decoded& d, u32 mask) {
   const T *a = w.lanes<T>(d.slot[1]), *b = w.lanes<T>(d.slot[2]), *c = w.lanes<T>(d.slot[3]);
-  write_lanes(w.lanes<T>(d.slot[0]), mask, [&](int i) __attribute__((always_inline)) { return static_cast<T>(Op::apply(a[i], b[i], c[i])); });
+  write_lanes(
+      w.lanes<T>(d.slot[0]), mask, [&](int i) __attribute__((always_inline)) { return static_cast<T>(Op::apply(a[i], b[i], c[i])); });
 }
 
 /// A mask written to a predicate for the lanes of `mask`.

@@ -36,38 +36,74 @@ EQUINORM_INLINE u64 read_bits(const Warp& w, u32 slot, int lane, int bytes) {
   return bytes == 2 ? read_wide<u16>(w, slot, lane) : bytes == 4 ? read_wide<u32>(w, slot, lane) : read_wide<u64>(w, slot, lane);
 }
 EQUINORM_INLINE void write_bits(const Warp& w, u32 slot, int lane, int bytes, u64 bits) {
-  if (bytes == 2) w.lanes<u16>(slot)[lane] = static_cast<u16>(bits);
-  else if (bytes == 4) w.lanes<u32>(slot)[lane] = static_cast<u32>(bits);
-  else w.lanes<u64>(slot)[lane] = bits;
+  if (bytes == 2)
+    w.lanes<u16>(slot)[lane] = static_cast<u16>(bits);
+  else if (bytes == 4)
+    w.lanes<u32>(slot)[lane] = static_cast<u32>(bits);
+  else
+    w.lanes<u64>(slot)[lane] = bits;
 }
 
 void convert_any(Warp& w, const Decoded& d, u32 mask) {
   for (int i = 0; i < kLanes; ++i)
     if ((mask >> i & 1) != 0)
       write_bits(w, d.slot[0], i, d.register_bytes,
-                 convert(read_bits(w, d.slot[1], i, d.source_bytes), d.second_type, d.type, d.rounding, d.ftz, d.sat, d.relu, d.to_integer, d.has_rounding));
+                 convert(read_bits(w, d.slot[1], i, d.source_bytes), d.second_type, d.type, d.rounding, d.ftz, d.sat, d.relu, d.to_integer,
+                         d.has_rounding));
 }
 void convert_pair(Warp& w, const Decoded& d, u32 mask) {
   const Type to = d.type == Type::f16x2 ? Type::f16 : Type::bf16;
   for (int i = 0; i < kLanes; ++i) {
     if ((mask >> i & 1) == 0) continue;
-    const auto half = [&](u32 slot) { return convert(read_wide<u32>(w, slot, i), Type::f32, to, d.rounding, d.ftz, d.sat, d.relu, false, true); };
+    const auto half = [&](u32 slot) {
+      return convert(read_wide<u32>(w, slot, i), Type::f32, to, d.rounding, d.ftz, d.sat, d.relu, false, true);
+    };
     w.lanes<u32>(d.slot[0])[i] = static_cast<u32>(half(d.slot[1]) << 16 | half(d.slot[2]));
   }
 }
 
 template <class Op>
 struct HalfOf;
-template <> struct HalfOf<Add> { static constexpr HalfOp kOp = HalfOp::add; };
-template <> struct HalfOf<Sub> { static constexpr HalfOp kOp = HalfOp::sub; };
-template <> struct HalfOf<Mul> { static constexpr HalfOp kOp = HalfOp::mul; };
-template <> struct HalfOf<MulAdd> { static constexpr HalfOp kOp = HalfOp::fma; };
-template <> struct HalfOf<Least> { static constexpr HalfOp kOp = HalfOp::min; };
-template <> struct HalfOf<Greatest> { static constexpr HalfOp kOp = HalfOp::max; };
-template <> struct HalfOf<FloatMagnitude> { static constexpr HalfOp kOp = HalfOp::abs; };
-template <> struct HalfOf<FloatNegative> { static constexpr HalfOp kOp = HalfOp::neg; };
-template <> struct HalfOf<PowerOfTwo> { static constexpr HalfOp kOp = HalfOp::ex2; };
-template <> struct HalfOf<HyperbolicTangent> { static constexpr HalfOp kOp = HalfOp::tanh; };
+template <>
+struct HalfOf<Add> {
+  static constexpr HalfOp kOp = HalfOp::add;
+};
+template <>
+struct HalfOf<Sub> {
+  static constexpr HalfOp kOp = HalfOp::sub;
+};
+template <>
+struct HalfOf<Mul> {
+  static constexpr HalfOp kOp = HalfOp::mul;
+};
+template <>
+struct HalfOf<MulAdd> {
+  static constexpr HalfOp kOp = HalfOp::fma;
+};
+template <>
+struct HalfOf<Least> {
+  static constexpr HalfOp kOp = HalfOp::min;
+};
+template <>
+struct HalfOf<Greatest> {
+  static constexpr HalfOp kOp = HalfOp::max;
+};
+template <>
+struct HalfOf<FloatMagnitude> {
+  static constexpr HalfOp kOp = HalfOp::abs;
+};
+template <>
+struct HalfOf<FloatNegative> {
+  static constexpr HalfOp kOp = HalfOp::neg;
+};
+template <>
+struct HalfOf<PowerOfTwo> {
+  static constexpr HalfOp kOp = HalfOp::ex2;
+};
+template <>
+struct HalfOf<HyperbolicTangent> {
+  static constexpr HalfOp kOp = HalfOp::tanh;
+};
 
 EQUINORM_INLINE void half_lanes(Warp& w, const Decoded& d, u32 mask, HalfOp op, int operands) {
   const bool is_pair = d.type == Type::f16x2 || d.type == Type::bf16x2;
@@ -78,16 +114,21 @@ EQUINORM_INLINE void half_lanes(Warp& w, const Decoded& d, u32 mask, HalfOp op, 
     u64 x[3] = {};
     for (int k = 0; k < operands; ++k) x[k] = read_bits(w, d.slot[k + 1], i, bytes);
     const auto one = [&](int shift) {
-      return static_cast<u64>(half_operation(op, is_bf16, static_cast<u16>(x[0] >> shift), static_cast<u16>(x[1] >> shift), static_cast<u16>(x[2] >> shift), d))
+      return static_cast<u64>(half_operation(op, is_bf16, static_cast<u16>(x[0] >> shift), static_cast<u16>(x[1] >> shift),
+                                             static_cast<u16>(x[2] >> shift), d))
              << shift;
     };
     write_bits(w, d.slot[0], i, bytes, is_pair ? one(0) | one(16) : one(0));
   }
 }
 template <class Op>
-void half1(Warp& w, const Decoded& d, u32 mask) { half_lanes(w, d, mask, HalfOf<Op>::kOp, 1); }
+void half1(Warp& w, const Decoded& d, u32 mask) {
+  half_lanes(w, d, mask, HalfOf<Op>::kOp, 1);
+}
 template <class Op>
-void half2(Warp& w, const Decoded& d, u32 mask) { half_lanes(w, d, mask, HalfOf<Op>::kOp, 2); }
+void half2(Warp& w, const Decoded& d, u32 mask) {
+  half_lanes(w, d, mask, HalfOf<Op>::kOp, 2);
+}
 void half_fma(Warp& w, const Decoded& d, u32 mask) { half_lanes(w, d, mask, HalfOp::fma, 3); }
 
 void compare_halves(Warp& w, const Decoded& d, u32 mask) {
@@ -125,12 +166,14 @@ void unpack_parts(Warp& w, const Decoded& d, u32 mask) {
 template <u64 kWindow>
 void to_generic(Warp& w, const Decoded& d, u32 mask) {
   const u64* a = w.lanes<u64>(d.slot[1]);
-  write_lanes(w.lanes<u64>(d.slot[0]), mask, [&](int i) __attribute__((always_inline)) { return a[i] + kWindow; });
+  write_lanes(
+      w.lanes<u64>(d.slot[0]), mask, [&](int i) __attribute__((always_inline)) { return a[i] + kWindow; });
 }
 template <u64 kWindow>
 void from_generic(Warp& w, const Decoded& d, u32 mask) {
   const u64* a = w.lanes<u64>(d.slot[1]);
-  write_lanes(w.lanes<u64>(d.slot[0]), mask, [&](int i) __attribute__((always_inline)) { return a[i] - kWindow; });
+  write_lanes(
+      w.lanes<u64>(d.slot[0]), mask, [&](int i) __attribute__((always_inline)) { return a[i] - kWindow; });
 }
 
 void no_operation(Warp&, const Decoded&, u32) {}

@@ -1,4 +1,5 @@
-// mma.sync: the fragments that PTX spreads over the lanes are gathered into matrices, multiplied by the model of matrix.hpp, and spread again.
+// mma.sync: the fragments that PTX spreads over the lanes are gathered into matrices, multiplied by the model of matrix.hpp, and spread
+// again.
 #pragma once
 
 #include "vgpu/matrix.hpp"
@@ -15,7 +16,8 @@ struct Tile {
   u32 a[kRows][kDepth], b[kDepth][kColumns], c[kRows][kColumns];
 };
 
-/// Lane l = 4 g + t. Register r of A holds row g + 8 (r % 2) from k = t s + s/2... on, where a 32-bit register holds s = 1 (tf32) or 2 numbers.
+/// Lane l = 4 g + t. Register r of A holds row g + 8 (r % 2) from k = t s + s/2... on, where a 32-bit register holds s = 1 (tf32) or 2
+/// numbers.
 template <MatrixInput kInput, int kDepth>
 EQUINORM_INLINE void gather(const Warp& w, const u32* slots, Tile<kDepth>& tile) {
   constexpr int kPerRegister = kInput == MatrixInput::tf32 ? 1 : 2;
@@ -25,12 +27,14 @@ EQUINORM_INLINE void gather(const Warp& w, const u32* slots, Tile<kDepth>& tile)
     const u32* from = w.lanes<u32>(slots[r]);
     for (int i = 0; i < kLanes; ++i)
       for (int h = 0; h < kPerRegister; ++h)
-        tile.a[i / 4 + 8 * (r % 2)][i % 4 * kPerRegister + kStep * (r / 2) + h] = kPerRegister == 1 ? from[i] : from[i] >> (16 * h) & 0xffff;
+        tile.a[i / 4 + 8 * (r % 2)][i % 4 * kPerRegister + kStep * (r / 2) + h] =
+            kPerRegister == 1 ? from[i] : from[i] >> (16 * h) & 0xffff;
   }
   for (int r = 0; r < kRegisters / 2; ++r) {
     const u32* from = w.lanes<u32>(slots[kRegisters + r]);
     for (int i = 0; i < kLanes; ++i)
-      for (int h = 0; h < kPerRegister; ++h) tile.b[i % 4 * kPerRegister + kStep * r + h][i / 4] = kPerRegister == 1 ? from[i] : from[i] >> (16 * h) & 0xffff;
+      for (int h = 0; h < kPerRegister; ++h)
+        tile.b[i % 4 * kPerRegister + kStep * r + h][i / 4] = kPerRegister == 1 ? from[i] : from[i] >> (16 * h) & 0xffff;
   }
 }
 
@@ -51,7 +55,7 @@ EQUINORM_INLINE void decode_all(const Tile<kDepth>& tile, Operands& to) {
   constexpr s64 kBias = (1 << (kExponentBits - 1)) - 1, kLast = (1 << kExponentBits) - 1;
   constexpr int kDrop = kInput == MatrixInput::tf32 ? 13 : 0;
   s64 special = 0;
-  const auto one = [&](u32 word, s64& significand, s64& exponent) __attribute__((always_inline)) {
+  const auto one = [&](u32 word, s64 & significand, s64 & exponent) __attribute__((always_inline)) {
     const s64 bits = word >> kDrop;
     const s64 e = bits >> kFraction & kLast, f = bits & ((1 << kFraction) - 1);
     const s64 m = e == 0 ? f : f | 1 << kFraction;
@@ -151,9 +155,10 @@ void mma(Warp& w, const Decoded& d, u32 mask) {
   }
   multiply<kInput, kDepth>(matrix_model(w, static_cast<int>(kInput), kHalf), tile);
   for (int r = 0; r < kResults; ++r)
-    write_lanes(w.lanes<u32>(slots[r]), mask, [&](int i) __attribute__((always_inline)) {
-      return kHalf ? element(tile.c, i, 2 * r) | element(tile.c, i, 2 * r + 1) << 16 : element(tile.c, i, r);
-    });
+    write_lanes(
+        w.lanes<u32>(slots[r]), mask, [&](int i) __attribute__((always_inline)) {
+          return kHalf ? element(tile.c, i, 2 * r) | element(tile.c, i, 2 * r + 1) << 16 : element(tile.c, i, r);
+        });
 }
 
 }  // namespace

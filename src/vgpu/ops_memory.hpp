@@ -1,5 +1,5 @@
-// Loads, stores, asynchronous copies, atomics. A warp's usual accesses (all lanes, 4-byte elements, everything allowed) are done here in one go;
-// everything else goes lane by lane through access(), which checks and reports.
+// Loads, stores, asynchronous copies, atomics. A warp's usual accesses (all lanes, 4-byte elements, everything allowed) are done here in
+// one go; everything else goes lane by lane through access(), which checks and reports.
 #pragma once
 
 #include "vgpu/ops_convert.hpp"
@@ -139,9 +139,13 @@ EQUINORM_INLINE void move_known(Warp& w, const Decoded& d, u32 mask, const View&
   if (is_quick(d, mask)) {
     bool done = false;
     if constexpr (kIsStore)
-      done = d.count == 1 ? store_quick<1>(w, d, view, offsets) : d.count == 2 ? store_quick<2>(w, d, view, offsets) : d.count == 4 && store_quick<4>(w, d, view, offsets);
+      done = d.count == 1   ? store_quick<1>(w, d, view, offsets)
+             : d.count == 2 ? store_quick<2>(w, d, view, offsets)
+                            : d.count == 4 && store_quick<4>(w, d, view, offsets);
     else
-      done = d.count == 1 ? load_quick<1>(w, d, view, offsets) : d.count == 2 ? load_quick<2>(w, d, view, offsets) : d.count == 4 && load_quick<4>(w, d, view, offsets);
+      done = d.count == 1   ? load_quick<1>(w, d, view, offsets)
+             : d.count == 2 ? load_quick<2>(w, d, view, offsets)
+                            : d.count == 4 && load_quick<4>(w, d, view, offsets);
     if (done) {
       if (space == Space::shared && w.block->races != nullptr) note_shared(w, d, mask, offsets, 4u * d.count, kIsStore);
       return;
@@ -149,8 +153,10 @@ EQUINORM_INLINE void move_known(Warp& w, const Decoded& d, u32 mask, const View&
   }
   for (int i = 0; i < kLanes; ++i) {
     if ((mask >> i & 1) == 0) continue;
-    if constexpr (kIsStore) store_lane(w, d, i, {view, offsets[i], space});
-    else load_lane(w, d, i, {view, offsets[i], space});
+    if constexpr (kIsStore)
+      store_lane(w, d, i, {view, offsets[i], space});
+    else
+      load_lane(w, d, i, {view, offsets[i], space});
   }
 }
 template <bool kIsStore>
@@ -161,8 +167,10 @@ EQUINORM_INLINE void move_other(Warp& w, const Decoded& d, u32 mask) {
   for (int i = 0; i < kLanes; ++i) {
     if ((mask >> i & 1) == 0) continue;
     const Spot spot = locate(w, d, i, d.space, addresses[i]);
-    if constexpr (kIsStore) store_lane(w, d, i, spot);
-    else load_lane(w, d, i, spot);
+    if constexpr (kIsStore)
+      store_lane(w, d, i, spot);
+    else
+      load_lane(w, d, i, spot);
   }
 }
 void load_global(Warp& w, const Decoded& d, u32 mask) { move_known<false>(w, d, mask, w.global, Space::global); }

@@ -156,9 +156,12 @@ void Parser::parse_declaration() {
   if (accept(".entry")) return parse_function(true, is_extern);
   if (accept(".func")) return parse_function(false, is_extern);
   Space space = Space::global;
-  if (accept(".const")) space = Space::constant;
-  else if (accept(".shared")) space = Space::shared;
-  else if (!accept(".global")) fail("expected a directive such as .entry, .func, .global, .const or .shared");
+  if (accept(".const"))
+    space = Space::constant;
+  else if (accept(".shared"))
+    space = Space::shared;
+  else if (!accept(".global"))
+    fail("expected a directive such as .entry, .func, .global, .const or .shared");
   do {
     Variable variable = parse_variable(space);
     variable.is_extern = is_extern;

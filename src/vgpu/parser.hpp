@@ -21,8 +21,8 @@ class Parser {
   /// What a name means inside a function. Labels are looked up at the function's end, because a branch may precede its target.
   struct Meaning {
     enum class Kind : std::uint8_t { reg, range, variable } kind;
-    int index;       // register, first register of a range, variable
-    int count = 0;   // of a range
+    int index;      // register, first register of a range, variable
+    int count = 0;  // of a range
   };
   struct Scope {
     int parent;
@@ -76,7 +76,7 @@ class Parser {
   std::vector<Token> tokens_;
   std::size_t at_ = 0;
   Module module_;
-  std::map<std::string, std::string> strings_;                         // labels of .debug_str
+  std::map<std::string, std::string> strings_;                        // labels of .debug_str
   std::vector<std::pair<std::size_t, std::string>> function_labels_;  // place -> label of its function's name
   std::map<std::array<int, 3>, int> place_by_position_;
   int place_ = -1;

@@ -85,12 +85,18 @@ void Parser::parse_tuning(Function& function) {
   };
   for (;;) {
     std::array<std::uint32_t, 3> ignored{};
-    if (accept(".maxntid")) sizes(function.maximum_threads);
-    else if (accept(".reqntid")) sizes(function.required_threads);
-    else if (accept(".minnctapersm") || accept(".maxnreg") || accept(".maxnctapersm") || accept(".maxclusterrank")) expect_integer(0, 1 << 30);
-    else if (accept(".reqnctapercluster")) sizes(ignored);
-    else if (accept(".pragma")) skip_to_semicolon();
-    else if (!accept(".noreturn") && !accept(".explicitcluster") && !accept(".blocksareclusters")) return;
+    if (accept(".maxntid"))
+      sizes(function.maximum_threads);
+    else if (accept(".reqntid"))
+      sizes(function.required_threads);
+    else if (accept(".minnctapersm") || accept(".maxnreg") || accept(".maxnctapersm") || accept(".maxclusterrank"))
+      expect_integer(0, 1 << 30);
+    else if (accept(".reqnctapercluster"))
+      sizes(ignored);
+    else if (accept(".pragma"))
+      skip_to_semicolon();
+    else if (!accept(".noreturn") && !accept(".explicitcluster") && !accept(".blocksareclusters"))
+      return;
   }
 }
 
@@ -142,7 +148,10 @@ void Parser::parse_statement(Function& function) {
   if (accept(".loc")) return parse_loc();
   if (accept(".file")) return parse_file();
   if (accept(".pragma")) return skip_to_semicolon();
-  for (const auto& [word, space] : {std::pair{".local", Space::local}, {".shared", Space::shared}, {".param", Space::param}, {".global", Space::global},
+  for (const auto& [word, space] : {std::pair{".local", Space::local},
+                                    {".shared", Space::shared},
+                                    {".param", Space::param},
+                                    {".global", Space::global},
                                     {".const", Space::constant}})
     if (accept(word)) {
       do {
@@ -205,7 +214,8 @@ void Parser::parse_instruction(Function& function) {
     instruction.guard_negated = accept("!");
     const std::string name = expect_word();
     if (!find_register(name, instruction.guard)) fail("'" + name + "' is no register; before this");
-    if (function.registers[static_cast<std::size_t>(instruction.guard)].type != Type::pred) fail("'" + name + "' is no predicate; before this");
+    if (function.registers[static_cast<std::size_t>(instruction.guard)].type != Type::pred)
+      fail("'" + name + "' is no predicate; before this");
   }
   instruction.opcode = expect_word();
   if (!at(";")) {

@@ -18,22 +18,49 @@ constexpr std::size_t kMostInstructions = 1 << 20;
 
 u64 round_up(u64 x, u64 to) { return (x + to - 1) / to * to; }
 
-constexpr std::array<std::pair<const char*, SpecialRegister>, 43> kSpecials{{
-    {"%tid.x", SpecialRegister::tid_x}, {"%tid.y", SpecialRegister::tid_y}, {"%tid.z", SpecialRegister::tid_z},
-    {"%ntid.x", SpecialRegister::ntid_x}, {"%ntid.y", SpecialRegister::ntid_y}, {"%ntid.z", SpecialRegister::ntid_z},
-    {"%ctaid.x", SpecialRegister::ctaid_x}, {"%ctaid.y", SpecialRegister::ctaid_y}, {"%ctaid.z", SpecialRegister::ctaid_z},
-    {"%nctaid.x", SpecialRegister::nctaid_x}, {"%nctaid.y", SpecialRegister::nctaid_y}, {"%nctaid.z", SpecialRegister::nctaid_z},
-    {"%laneid", SpecialRegister::laneid}, {"%warpid", SpecialRegister::warpid}, {"%nwarpid", SpecialRegister::nwarpid},
-    {"%smid", SpecialRegister::smid}, {"%nsmid", SpecialRegister::nsmid}, {"%gridid", SpecialRegister::gridid},
-    {"%lanemask_eq", SpecialRegister::lanemask_eq}, {"%lanemask_le", SpecialRegister::lanemask_le}, {"%lanemask_lt", SpecialRegister::lanemask_lt},
-    {"%lanemask_ge", SpecialRegister::lanemask_ge}, {"%lanemask_gt", SpecialRegister::lanemask_gt}, {"%clock", SpecialRegister::clock},
-    {"%clock_hi", SpecialRegister::clock_hi}, {"%clock64", SpecialRegister::clock64}, {"%globaltimer", SpecialRegister::globaltimer},
-    {"%dynamic_smem_size", SpecialRegister::dynamic_smem_size}, {"%total_smem_size", SpecialRegister::total_smem_size},
-    {"%clusterid.x", SpecialRegister::ctaid_x}, {"%clusterid.y", SpecialRegister::ctaid_y}, {"%clusterid.z", SpecialRegister::ctaid_z},
-    {"%nclusterid.x", SpecialRegister::nctaid_x}, {"%nclusterid.y", SpecialRegister::nctaid_y}, {"%nclusterid.z", SpecialRegister::nctaid_z},
-    {"%cluster_ctaid.x", SpecialRegister::cluster_zero}, {"%cluster_ctaid.y", SpecialRegister::cluster_zero}, {"%cluster_ctaid.z", SpecialRegister::cluster_zero},
-    {"%cluster_nctaid.x", SpecialRegister::cluster_one}, {"%cluster_nctaid.y", SpecialRegister::cluster_one}, {"%cluster_nctaid.z", SpecialRegister::cluster_one},
-    {"%cluster_ctarank", SpecialRegister::cluster_zero}, {"%cluster_nctarank", SpecialRegister::cluster_one}}};
+constexpr std::array<std::pair<const char*, SpecialRegister>, 43> kSpecials{{{"%tid.x", SpecialRegister::tid_x},
+                                                                             {"%tid.y", SpecialRegister::tid_y},
+                                                                             {"%tid.z", SpecialRegister::tid_z},
+                                                                             {"%ntid.x", SpecialRegister::ntid_x},
+                                                                             {"%ntid.y", SpecialRegister::ntid_y},
+                                                                             {"%ntid.z", SpecialRegister::ntid_z},
+                                                                             {"%ctaid.x", SpecialRegister::ctaid_x},
+                                                                             {"%ctaid.y", SpecialRegister::ctaid_y},
+                                                                             {"%ctaid.z", SpecialRegister::ctaid_z},
+                                                                             {"%nctaid.x", SpecialRegister::nctaid_x},
+                                                                             {"%nctaid.y", SpecialRegister::nctaid_y},
+                                                                             {"%nctaid.z", SpecialRegister::nctaid_z},
+                                                                             {"%laneid", SpecialRegister::laneid},
+                                                                             {"%warpid", SpecialRegister::warpid},
+                                                                             {"%nwarpid", SpecialRegister::nwarpid},
+                                                                             {"%smid", SpecialRegister::smid},
+                                                                             {"%nsmid", SpecialRegister::nsmid},
+                                                                             {"%gridid", SpecialRegister::gridid},
+                                                                             {"%lanemask_eq", SpecialRegister::lanemask_eq},
+                                                                             {"%lanemask_le", SpecialRegister::lanemask_le},
+                                                                             {"%lanemask_lt", SpecialRegister::lanemask_lt},
+                                                                             {"%lanemask_ge", SpecialRegister::lanemask_ge},
+                                                                             {"%lanemask_gt", SpecialRegister::lanemask_gt},
+                                                                             {"%clock", SpecialRegister::clock},
+                                                                             {"%clock_hi", SpecialRegister::clock_hi},
+                                                                             {"%clock64", SpecialRegister::clock64},
+                                                                             {"%globaltimer", SpecialRegister::globaltimer},
+                                                                             {"%dynamic_smem_size", SpecialRegister::dynamic_smem_size},
+                                                                             {"%total_smem_size", SpecialRegister::total_smem_size},
+                                                                             {"%clusterid.x", SpecialRegister::ctaid_x},
+                                                                             {"%clusterid.y", SpecialRegister::ctaid_y},
+                                                                             {"%clusterid.z", SpecialRegister::ctaid_z},
+                                                                             {"%nclusterid.x", SpecialRegister::nctaid_x},
+                                                                             {"%nclusterid.y", SpecialRegister::nctaid_y},
+                                                                             {"%nclusterid.z", SpecialRegister::nctaid_z},
+                                                                             {"%cluster_ctaid.x", SpecialRegister::cluster_zero},
+                                                                             {"%cluster_ctaid.y", SpecialRegister::cluster_zero},
+                                                                             {"%cluster_ctaid.z", SpecialRegister::cluster_zero},
+                                                                             {"%cluster_nctaid.x", SpecialRegister::cluster_one},
+                                                                             {"%cluster_nctaid.y", SpecialRegister::cluster_one},
+                                                                             {"%cluster_nctaid.z", SpecialRegister::cluster_one},
+                                                                             {"%cluster_ctarank", SpecialRegister::cluster_zero},
+                                                                             {"%cluster_nctarank", SpecialRegister::cluster_one}}};
 
 }  // namespace
 
@@ -93,15 +120,20 @@ void Compiler::place_variables(Frame& frame) {
       return offset;
     };
     switch (variable.space) {
-      case Space::shared: frame.variables.emplace_back(Space::shared, variable.bytes == 0 ? program_.shared_bytes : shared_addresses_.at(&variable)); break;
+      case Space::shared:
+        frame.variables.emplace_back(Space::shared, variable.bytes == 0 ? program_.shared_bytes : shared_addresses_.at(&variable));
+        break;
       case Space::param:
         if (is_kernel && &variable < frame.function->variables.data() + frame.function->parameters.size()) {
           frame.variables.emplace_back(Space::param, place(program_.parameter_bytes, 0, program_.parameters));
           break;
         }
         [[fallthrough]];
-      case Space::local: frame.variables.emplace_back(Space::local, place(program_.frame_bytes, kFrameRedZone, program_.frame)); break;
-      default: frame.variables.emplace_back(Space::global, address_of_(variable));
+      case Space::local:
+        frame.variables.emplace_back(Space::local, place(program_.frame_bytes, kFrameRedZone, program_.frame));
+        break;
+      default:
+        frame.variables.emplace_back(Space::global, address_of_(variable));
     }
   }
 }
@@ -133,7 +165,8 @@ Program Compiler::compile(const Function& kernel) {
 
 void Compiler::inline_function(Frame& frame, bool is_kernel) {
   const Function& function = *frame.function;
-  if (std::find(open_.begin(), open_.end(), &function) != open_.end()) throw Error(module_.name + ":" + std::to_string(function.line) + ": recursion is not supported");
+  if (std::find(open_.begin(), open_.end(), &function) != open_.end())
+    throw Error(module_.name + ":" + std::to_string(function.line) + ": recursion is not supported");
   open_.push_back(&function);
   for (const Register& one : function.registers) {
     if (one.type == Type::b128 || size_of(one.type) == 1) {
@@ -175,8 +208,10 @@ void Compiler::resolve_branches(Frame& frame) {
 void Compiler::emit(Frame& frame, const Instruction& instruction) {
   std::string opcode = instruction.opcode;
   if (opcode.starts_with("mov.") && instruction.operands.size() == 2) {
-    if (instruction.operands[1].kind == Operand::Kind::vector) opcode.insert(3, "_pack");
-    else if (instruction.operands[0].kind == Operand::Kind::vector) opcode.insert(3, "_unpack");
+    if (instruction.operands[1].kind == Operand::Kind::vector)
+      opcode.insert(3, "_pack");
+    else if (instruction.operands[0].kind == Operand::Kind::vector)
+      opcode.insert(3, "_unpack");
   }
   const std::vector<Form> forms = match_opcode(opcode);
   if (forms.empty()) fail(instruction, "unsupported instruction");
@@ -200,6 +235,8 @@ void Compiler::emit(Frame& frame, const Instruction& instruction) {
   fail(instruction, why);
 }
 
-Program compile(const Module& module, const Function& kernel, const AddressOf& address_of) { return Compiler(module, address_of).compile(kernel); }
+Program compile(const Module& module, const Function& kernel, const AddressOf& address_of) {
+  return Compiler(module, address_of).compile(kernel);
+}
 
 }  // namespace equinorm::vgpu

@@ -17,8 +17,10 @@ void Races::access(Warp& warp, const Decoded& instruction, int lane, u64 offset,
   for (u64 at = offset; at < offset + bytes; ++at) {
     Touch &writer = writers_[at], &reader = readers_[at];
     const char* what = nullptr;
-    if (!is_ordered(writer, thread)) what = is_write ? "write after write" : "read after write";
-    else if (is_write && !is_ordered(reader, thread)) what = "write after read";
+    if (!is_ordered(writer, thread))
+      what = is_write ? "write after write" : "read after write";
+    else if (is_write && !is_ordered(reader, thread))
+      what = "write after read";
     if (what != nullptr) {
       report(warp, instruction, FindingKind::race, lane, at, bytes, Space::shared, what);
       writer = reader = {};  // said once; what follows is looked at afresh
@@ -29,7 +31,9 @@ void Races::access(Warp& warp, const Decoded& instruction, int lane, u64 offset,
     } else if (is_ordered(reader, thread)) {
       reader = {thread, now_};
     } else {
-      const u32 old_warp = reader.who == kSeveral ? ~u32{0} : reader.who >= kSeveralOfWarp ? reader.who - kSeveralOfWarp : reader.who / kLanes;
+      const u32 old_warp = reader.who == kSeveral         ? ~u32{0}
+                           : reader.who >= kSeveralOfWarp ? reader.who - kSeveralOfWarp
+                                                          : reader.who / kLanes;
       reader = {old_warp == warp.index ? kSeveralOfWarp + warp.index : kSeveral, now_};
     }
   }

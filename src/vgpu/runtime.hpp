@@ -22,15 +22,16 @@ enum class HalfOp : u8 { add, sub, mul, fma, min, max, abs, neg, ex2, tanh };
 /// One fp16 or bf16 operation, correctly rounded, with the instruction's .ftz, .sat, .relu and .NaN.
 u16 half_operation(HalfOp op, bool is_bf16, u16 a, u16 b, u16 c, const Decoded& instruction);
 
-/// cvt: the bits of a number of type `from` as type `to`, zero- or sign-extended to 64 bits. `to_integer` says that a float is to be rounded to an
-/// integral value in its own format. NaN becomes the canonical NaN of the format, or 0 for integers up to 32 bits.
+/// cvt: the bits of a number of type `from` as type `to`, zero- or sign-extended to 64 bits. `to_integer` says that a float is to be
+/// rounded to an integral value in its own format. NaN becomes the canonical NaN of the format, or 0 for integers up to 32 bits.
 u64 convert(u64 bits, Type from, Type to, Rounding rounding, bool ftz, bool sat, bool relu, bool to_integer, bool has_rounding);
 
 /// Whether ex2.approx and its like shall be moved off the correctly rounded result, and by which seed.
 bool is_perturbed(const Warp& warp, u64& seed);
 
 // Findings (findings.cpp).
-void report(Warp& warp, const Decoded& instruction, FindingKind kind, int lane, u64 address, u32 bytes, Space space, const char* detail = "");
+void report(Warp& warp, const Decoded& instruction, FindingKind kind, int lane, u64 address, u32 bytes, Space space,
+            const char* detail = "");
 /// A lane's access of `bytes` bytes that is not all right: says why. Returns false if nothing of it may be done.
 bool report_access(Warp& warp, const Decoded& instruction, int lane, const View& view, u64 offset, u32 bytes, bool is_write, Space space);
 

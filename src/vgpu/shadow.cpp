@@ -15,43 +15,68 @@ struct KnownConstant {
   Pair value;
 };
 /// Constants that kernels hold as roundings of irrational numbers; with rounding removed they are those numbers.
-constexpr KnownConstant kConstants[] = {{0x3fb8aa3b, "log2(e)", {0x1.71547652b82fep+0, 0x1.777d0ffda0d24p-56}}, {0x3f317218, "ln(2)", {0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56}}};
+constexpr KnownConstant kConstants[] = {{0x3fb8aa3b, "log2(e)", {0x1.71547652b82fep+0, 0x1.777d0ffda0d24p-56}},
+                                        {0x3f317218, "ln(2)", {0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56}}};
 
 double value_of(u64 bits, Type type) {
   switch (type) {
-    case Type::f16: return scalar::fp16_value(static_cast<u16>(bits));
-    case Type::bf16: return scalar::bf16_value(static_cast<u16>(bits));
-    case Type::f64: return std::bit_cast<double>(bits);
-    default: return std::bit_cast<float>(static_cast<u32>(bits));
+    case Type::f16:
+      return scalar::fp16_value(static_cast<u16>(bits));
+    case Type::bf16:
+      return scalar::bf16_value(static_cast<u16>(bits));
+    case Type::f64:
+      return std::bit_cast<double>(bits);
+    default:
+      return std::bit_cast<float>(static_cast<u32>(bits));
   }
 }
 
-Type element_of(Type type) { return type == Type::f16x2 ? Type::f16 : type == Type::bf16x2 ? Type::bf16 : type == Type::b32 || type == Type::u32 ? Type::f32 : type; }
+Type element_of(Type type) {
+  return type == Type::f16x2 ? Type::f16 : type == Type::bf16x2 ? Type::bf16 : type == Type::b32 || type == Type::u32 ? Type::f32 : type;
+}
 
 u64 lane_bits(const Warp& warp, u32 slot, Type type, int half, int lane) {
   switch (type) {
-    case Type::f16: case Type::bf16: return warp.lanes<u16>(slot)[lane * (half < 0 ? 1 : 2) + std::max(half, 0)];
-    case Type::f64: return warp.lanes<u64>(slot)[lane];
-    default: return warp.lanes<u32>(slot)[lane];
+    case Type::f16:
+    case Type::bf16:
+      return warp.lanes<u16>(slot)[lane * (half < 0 ? 1 : 2) + std::max(half, 0)];
+    case Type::f64:
+      return warp.lanes<u64>(slot)[lane];
+    default:
+      return warp.lanes<u32>(slot)[lane];
   }
 }
 
 Pair apply(ShadowOp op, Pair a, Pair b, Pair c) {
   switch (op) {
-    case ShadowOp::add: return add(a, b);
-    case ShadowOp::sub: return add(a, negate(b));
-    case ShadowOp::mul: return multiply(a, b);
-    case ShadowOp::fma: return add(multiply(a, b), c);
-    case ShadowOp::div: return divide(a, b);
-    case ShadowOp::rcp: return divide({1.0, 0.0}, a);
-    case ShadowOp::sqrt: return square_root(a);
-    case ShadowOp::rsqrt: return divide({1.0, 0.0}, square_root(a));
-    case ShadowOp::ex2: return power_of_two(a);
-    case ShadowOp::min: return std::isnan(a.high) ? b : std::isnan(b.high) ? a : less(b, a) ? b : a;
-    case ShadowOp::max: return std::isnan(a.high) ? b : std::isnan(b.high) ? a : less(a, b) ? b : a;
-    case ShadowOp::abs: return std::signbit(a.high) ? negate(a) : a;
-    case ShadowOp::neg: return negate(a);
-    default: return evaluate(op, a);
+    case ShadowOp::add:
+      return add(a, b);
+    case ShadowOp::sub:
+      return add(a, negate(b));
+    case ShadowOp::mul:
+      return multiply(a, b);
+    case ShadowOp::fma:
+      return add(multiply(a, b), c);
+    case ShadowOp::div:
+      return divide(a, b);
+    case ShadowOp::rcp:
+      return divide({1.0, 0.0}, a);
+    case ShadowOp::sqrt:
+      return square_root(a);
+    case ShadowOp::rsqrt:
+      return divide({1.0, 0.0}, square_root(a));
+    case ShadowOp::ex2:
+      return power_of_two(a);
+    case ShadowOp::min:
+      return std::isnan(a.high) ? b : std::isnan(b.high) ? a : less(b, a) ? b : a;
+    case ShadowOp::max:
+      return std::isnan(a.high) ? b : std::isnan(b.high) ? a : less(a, b) ? b : a;
+    case ShadowOp::abs:
+      return std::signbit(a.high) ? negate(a) : a;
+    case ShadowOp::neg:
+      return negate(a);
+    default:
+      return evaluate(op, a);
   }
 }
 
@@ -86,7 +111,10 @@ void Shadows::drop(Warp& warp, const Decoded& d, u32 mask) {
   int at = 0;
   const std::string_view operands = rows()[static_cast<std::size_t>(d.row)].operands;
   if (!operands.starts_with('=')) return;
-  const int results = operands.starts_with("=p ") ? d.count : operands.find('x') == 2 ? operands[1] - '0' : operands.find('*') != std::string_view::npos ? d.count : 1;
+  const int results = operands.starts_with("=p ")                    ? d.count
+                      : operands.find('x') == 2                      ? operands[1] - '0'
+                      : operands.find('*') != std::string_view::npos ? d.count
+                                                                     : 1;
   for (; at < results; ++at) {
     if (slots[at] < 4 * 4096) continue;  // a predicate
     SlotShadow& to = slot(warp, slots[at]);
@@ -146,7 +174,8 @@ void Shadows::note(Warp& warp, const Decoded& d, int lane, Pair exact, double re
   ++launch_.report->shadow.operations;
   if (!std::isfinite(result) || !std::isfinite(exact.high)) {
     if (launch_.options.find_nan && finite_operands && !std::isfinite(result))
-      report(warp, d, FindingKind::not_a_number, lane, 0, 0, Space::reg, std::isnan(result) ? "a NaN from finite numbers" : "an infinity from finite numbers");
+      report(warp, d, FindingKind::not_a_number, lane, 0, 0, Space::reg,
+             std::isnan(result) ? "a NaN from finite numbers" : "an infinity from finite numbers");
     return;
   }
   const int precision = type == Type::f64 ? 53 : type == Type::f32 ? 24 : type == Type::f16 ? 11 : 8;
@@ -195,7 +224,9 @@ void Shadows::arithmetic(Warp& warp, const Decoded& d, u32 mask) {
 void Shadows::convert_integer(Warp& warp, const Decoded& d, u32 mask) {
   double exact[kLanes];
   for (int i = 0; i < kLanes; ++i) {
-    const u64 bits = d.source_bytes == 2 ? warp.lanes<u16>(d.slot[1])[i] : d.source_bytes == 8 ? warp.lanes<u64>(d.slot[1])[i] : warp.lanes<u32>(d.slot[1])[i];
+    const u64 bits = d.source_bytes == 2   ? warp.lanes<u16>(d.slot[1])[i]
+                     : d.source_bytes == 8 ? warp.lanes<u64>(d.slot[1])[i]
+                                           : warp.lanes<u32>(d.slot[1])[i];
     exact[i] = std::bit_cast<double>(vgpu::convert(bits, d.second_type, Type::f64, Rounding::nearest, false, false, false, false, false));
   }
   d.handler(warp, d, mask);
@@ -211,7 +242,8 @@ void Shadows::convert_integer(Warp& warp, const Decoded& d, u32 mask) {
 void Shadows::convert(Warp& warp, const Decoded& d, u32 mask) {
   const Type to = element_of(d.type);
   const bool is_pair = size_of(to) == 2 && size_of(d.type) == 4;
-  if (!is_float(d.type) || d.to_integer || d.sat || d.relu || (!is_float(d.second_type) && (size_of(d.second_type) > 4 || d.register_bytes > 4))) {
+  if (!is_float(d.type) || d.to_integer || d.sat || d.relu ||
+      (!is_float(d.second_type) && (size_of(d.second_type) > 4 || d.register_bytes > 4))) {
     d.handler(warp, d, mask);
     return drop(warp, d, mask);
   }
@@ -220,7 +252,8 @@ void Shadows::convert(Warp& warp, const Decoded& d, u32 mask) {
   for (int h = 0; h < (is_pair ? 2 : 1); ++h)
     for (int i = 0; i < kLanes; ++i)
       if ((mask >> i & 1) != 0) {
-        const Operand x = read(warp, d.slot[is_pair ? 2 - h : 1], d.second_type, is_pair || d.source_bytes != 4 || size_of(d.second_type) == 4 ? -1 : 0, i);
+        const Operand x = read(warp, d.slot[is_pair ? 2 - h : 1], d.second_type,
+                               is_pair || d.source_bytes != 4 || size_of(d.second_type) == 4 ? -1 : 0, i);
         shadow[h][i] = x.shadow;
         exact[h][i] = x.value;
       }
@@ -240,22 +273,37 @@ void Shadows::run(Warp& warp, const Decoded& d, u32 mask) {
       d.handler(warp, d, mask);
       return drop(warp, d, mask);
     case ShadowOp::move:
-    case ShadowOp::select: return move(warp, d, mask);
-    case ShadowOp::pack: return pack(warp, d, mask);
-    case ShadowOp::unpack: return unpack(warp, d, mask);
-    case ShadowOp::shift: return shift(warp, d, mask);
-    case ShadowOp::byte_permute: return permute(warp, d, mask);
-    case ShadowOp::mask_bits: return mask_bits(warp, d, mask);
-    case ShadowOp::shuffle: return shuffle(warp, d, mask);
-    case ShadowOp::load: return load(warp, d, mask);
+    case ShadowOp::select:
+      return move(warp, d, mask);
+    case ShadowOp::pack:
+      return pack(warp, d, mask);
+    case ShadowOp::unpack:
+      return unpack(warp, d, mask);
+    case ShadowOp::shift:
+      return shift(warp, d, mask);
+    case ShadowOp::byte_permute:
+      return permute(warp, d, mask);
+    case ShadowOp::mask_bits:
+      return mask_bits(warp, d, mask);
+    case ShadowOp::shuffle:
+      return shuffle(warp, d, mask);
+    case ShadowOp::load:
+      return load(warp, d, mask);
     case ShadowOp::store:
-    case ShadowOp::store_matrix: return store(warp, d, mask);
-    case ShadowOp::load_matrix: return load_matrix(warp, d, mask);
-    case ShadowOp::copy_async: return copy_async(warp, d, mask);
-    case ShadowOp::atomic: return atomic(warp, d, mask);
-    case ShadowOp::convert: return convert(warp, d, mask);
-    case ShadowOp::matrix: return matrix(warp, d, mask);
-    default: return arithmetic(warp, d, mask);
+    case ShadowOp::store_matrix:
+      return store(warp, d, mask);
+    case ShadowOp::load_matrix:
+      return load_matrix(warp, d, mask);
+    case ShadowOp::copy_async:
+      return copy_async(warp, d, mask);
+    case ShadowOp::atomic:
+      return atomic(warp, d, mask);
+    case ShadowOp::convert:
+      return convert(warp, d, mask);
+    case ShadowOp::matrix:
+      return matrix(warp, d, mask);
+    default:
+      return arithmetic(warp, d, mask);
   }
 }
 

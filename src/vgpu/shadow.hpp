@@ -1,11 +1,12 @@
-// Shadow values: what registers and memory would hold if nothing were ever rounded, as double-double numbers beside the values. Private to the room.
+// Shadow values: what registers and memory would hold if nothing were ever rounded, as double-double numbers beside the values. Private to
+// the room.
 //
-// A register slot has shadows for each lane: number 0 for a whole binary32 or binary64 number, or numbers 0 and 1 for the lower and upper half of a
-// packed pair; a 16-bit register uses number 0 as a half. Instructions of which table.inc says `none` drop the shadows of what they write. An operand
-// without a shadow starts again from its value.
+// A register slot has shadows for each lane: number 0 for a whole binary32 or binary64 number, or numbers 0 and 1 for the lower and upper
+// half of a packed pair; a 16-bit register uses number 0 as a half. Instructions of which table.inc says `none` drop the shadows of what
+// they write. An operand without a shadow starts again from its value.
 //
-// Accuracy: the pair operations have relative errors below 2^-100 (Joldes, Muller, Popescu, TOMS 44, 2017), ex2 below 2^-98, the other functions (by
-// MPFR) below 2^-104. This is no enclosure: cancellation may lose more, and nothing here bounds it.
+// Accuracy: the pair operations have relative errors below 2^-100 (Joldes, Muller, Popescu, TOMS 44, 2017), ex2 below 2^-98, the other
+// functions (by MPFR) below 2^-104. This is no enclosure: cancellation may lose more, and nothing here bounds it.
 #pragma once
 
 #include <memory>
@@ -33,13 +34,13 @@ inline bool less(Pair a, Pair b) { return a.high < b.high || (a.high == b.high &
 /// The shadows of one slot.
 struct SlotShadow {
   Pair value[2][kLanes];
-  u32 whole = 0;          ///< lanes where value[0] belongs to the whole register
-  u32 half[2] = {0, 0};   ///< lanes where value[h] belongs to half h
-  u32 lost = 0;           ///< lanes whose last value came from an instruction that drops shadows
+  u32 whole = 0;         ///< lanes where value[0] belongs to the whole register
+  u32 half[2] = {0, 0};  ///< lanes where value[h] belongs to half h
+  u32 lost = 0;          ///< lanes whose last value came from an instruction that drops shadows
 };
 
-/// Shadows of bytes in memory, by the address of the number's first byte. A shadow belongs to the bits that were stored with it: other bits there
-/// mean that something else has been written since.
+/// Shadows of bytes in memory, by the address of the number's first byte. A shadow belongs to the bits that were stored with it: other bits
+/// there mean that something else has been written since.
 class ShadowMemory {
  public:
   struct Entry {
@@ -113,8 +114,8 @@ class Shadows {
   ShadowMemory& global_;
   ShadowMemory shared_, local_, parameters_;
   std::vector<std::vector<std::unique_ptr<SlotShadow>>> files_;  // by warp, then by slot / 64
-  std::unordered_map<int, LineStatistics> lines_;           // by place
-  std::map<std::string, int> constants_;                    // recognised ones
+  std::unordered_map<int, LineStatistics> lines_;                // by place
+  std::map<std::string, int> constants_;                         // recognised ones
 };
 
 /// Runs an instruction for the lanes of the mask, values and shadows.

@@ -35,12 +35,12 @@ struct Real {
   mpfr_t value;
 };
 
-constexpr int kSteps = 32;      // of the table of 2^(j/32)
-constexpr int kTerms = 13;      // (ln 2 / 64)^14 / 14! < 2^-127
+constexpr int kSteps = 32;  // of the table of 2^(j/32)
+constexpr int kTerms = 13;  // (ln 2 / 64)^14 / 14! < 2^-127
 
 struct ExponentialTables {
-  std::array<Pair, 2 * kSteps + 1> power;       // 2^((j - 32)/32)
-  std::array<Pair, kTerms + 1> coefficient;     // (ln 2)^k / k!
+  std::array<Pair, 2 * kSteps + 1> power;    // 2^((j - 32)/32)
+  std::array<Pair, kTerms + 1> coefficient;  // (ln 2)^k / k!
 };
 
 const ExponentialTables& exponential_tables() {
@@ -120,10 +120,17 @@ Pair power_of_two(Pair a) {
 Pair evaluate(ShadowOp function, Pair a) {
   Real x(a);
   switch (function) {
-    case ShadowOp::lg2: mpfr_log2(x.value, x.value, MPFR_RNDN); break;
-    case ShadowOp::sin: mpfr_sin(x.value, x.value, MPFR_RNDN); break;
-    case ShadowOp::cos: mpfr_cos(x.value, x.value, MPFR_RNDN); break;
-    default: mpfr_tanh(x.value, x.value, MPFR_RNDN);
+    case ShadowOp::lg2:
+      mpfr_log2(x.value, x.value, MPFR_RNDN);
+      break;
+    case ShadowOp::sin:
+      mpfr_sin(x.value, x.value, MPFR_RNDN);
+      break;
+    case ShadowOp::cos:
+      mpfr_cos(x.value, x.value, MPFR_RNDN);
+      break;
+    default:
+      mpfr_tanh(x.value, x.value, MPFR_RNDN);
   }
   return x.pair();
 }

@@ -17,7 +17,8 @@ void Shadows::matrix(Warp& warp, const Decoded& d, u32 mask) {
   for (int i = 0; i < kLanes; ++i)
     for (int h = 0; h < per; ++h) {
       const int half = tf32 ? -1 : h;
-      for (int r = 0; r < a_count; ++r) a[i / 4 + 8 * (r % 2)][i % 4 * per + step * (r / 2) + h] = read(warp, slots[results + r], input, half, i);
+      for (int r = 0; r < a_count; ++r)
+        a[i / 4 + 8 * (r % 2)][i % 4 * per + step * (r / 2) + h] = read(warp, slots[results + r], input, half, i);
       for (int r = 0; r < a_count / 2; ++r) b[i % 4 * per + step * r + h][i / 4] = read(warp, slots[results + a_count + r], input, half, i);
     }
   const int c_at = results + a_count + a_count / 2;

@@ -8,7 +8,8 @@ namespace {
 
 u64 bits_at(const Spot& spot, u64 offset, u32 bytes) {
   u64 bits = 0;
-  if (spot.view.data != nullptr && spot.view.size >= bytes && offset <= spot.view.size - bytes) std::memcpy(&bits, spot.view.data + offset, bytes);
+  if (spot.view.data != nullptr && spot.view.size >= bytes && offset <= spot.view.size - bytes)
+    std::memcpy(&bits, spot.view.data + offset, bytes);
   return bits;
 }
 
@@ -21,10 +22,17 @@ u64 Shadows::address_of(const Warp& warp, u32 number, bool is_64, s64 offset, in
 /// The shadows of a space; makes `address` the key of a byte there: an offset, with the thread for local memory.
 ShadowMemory& Shadows::memory_of(Space space, u64& address, Warp& warp, int lane) {
   switch (space) {
-    case Space::shared: return shared_;
-    case Space::local: address += (warp.index * kLanes + static_cast<u64>(lane)) << 32; return local_;
-    case Space::param: address += kParamWindow; return parameters_;
-    default: address += kGlobalWindow; return global_;
+    case Space::shared:
+      return shared_;
+    case Space::local:
+      address += (warp.index * kLanes + static_cast<u64>(lane)) << 32;
+      return local_;
+    case Space::param:
+      address += kParamWindow;
+      return parameters_;
+    default:
+      address += kGlobalWindow;
+      return global_;
   }
 }
 
@@ -50,7 +58,8 @@ void Shadows::load(Warp& warp, const Decoded& d, u32 mask) {
         write(warp, slots[k], bytes == 2 ? Type::bf16 : bytes == 8 ? Type::f64 : Type::f32, -1, i, *found);
       } else if (bytes == 4) {
         for (int h = 0; h < 2; ++h)
-          if (const Pair* half = memory.find(key + 2 * static_cast<u64>(h), bits >> (16 * h) & 0xffff, 2)) write(warp, slots[k], Type::bf16, h, i, *half);
+          if (const Pair* half = memory.find(key + 2 * static_cast<u64>(h), bits >> (16 * h) & 0xffff, 2))
+            write(warp, slots[k], Type::bf16, h, i, *half);
       }
     }
   }
@@ -94,7 +103,8 @@ void Shadows::load_matrix(Warp& warp, const Decoded& d, u32 mask) {
       for (int h = 0; h < 2; ++h) {
         const int row = transposed ? i % 4 * 2 + h : i / 4, column = transposed ? i / 4 : i % 4 * 2 + h;
         const u64 bits = warp.lanes<u32>(d.slot[k])[i] >> (16 * h) & 0xffff;
-        if (const Pair* found = shared_.find(offsets[8 * k + row] + 2 * static_cast<u64>(column), bits, 2)) write(warp, d.slot[k], Type::bf16, h, i, *found);
+        if (const Pair* found = shared_.find(offsets[8 * k + row] + 2 * static_cast<u64>(column), bits, 2))
+          write(warp, d.slot[k], Type::bf16, h, i, *found);
       }
   }
 }
@@ -109,7 +119,8 @@ void Shadows::copy_async(Warp& warp, const Decoded& d, u32 mask) {
       shared_.forget(to + at);
       for (const u32 bytes : {2u, 4u}) {
         const u64 bits = bits_at(from, from.offset + at, bytes);
-        if (const Pair* found = global_.find(kGlobalWindow + from.offset + at, bits, static_cast<int>(bytes))) shared_.store(to + at, {*found, bits, static_cast<u8>(bytes)});
+        if (const Pair* found = global_.find(kGlobalWindow + from.offset + at, bits, static_cast<int>(bytes)))
+          shared_.store(to + at, {*found, bits, static_cast<u8>(bytes)});
       }
     }
   }
@@ -147,8 +158,10 @@ void Shadows::atomic(Warp& warp, const Decoded& d, u32 mask) {
       one.value = add(before != nullptr ? *before : Pair{value, 0.0}, read(warp, operand_slot, d.type, -1, i).shadow);
     }
     d.handler(warp, d, u32{1} << i);
-    if (adds) memory.store(one.key, {one.value, bits_at(one.spot, one.spot.offset, bytes), static_cast<u8>(bytes)});
-    else memory.forget(one.key);
+    if (adds)
+      memory.store(one.key, {one.value, bits_at(one.spot, one.spot.offset, bytes), static_cast<u8>(bytes)});
+    else
+      memory.forget(one.key);
   }
   if (returns) drop(warp, d, mask);
 }

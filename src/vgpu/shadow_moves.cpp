@@ -161,8 +161,10 @@ void Shadows::shuffle(Warp& warp, const Decoded& d, u32 mask) {
   d.handler(warp, d, mask);
   for (int i = 0; i < kLanes; ++i) {
     if ((mask >> i & 1) == 0) continue;
-    if (from != nullptr) copy_lane(warp, d.slot[0], i, copy, static_cast<int>(numbers[i]));
-    else clear(slot(warp, d.slot[0]), u32{1} << i);
+    if (from != nullptr)
+      copy_lane(warp, d.slot[0], i, copy, static_cast<int>(numbers[i]));
+    else
+      clear(slot(warp, d.slot[0]), u32{1} << i);
   }
 }
 

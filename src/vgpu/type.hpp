@@ -7,7 +7,29 @@
 
 namespace equinorm::vgpu {
 
-enum class Type : std::uint8_t { pred, b8, b16, b32, b64, b128, u8, u16, u32, u64, s8, s16, s32, s64, f16, f16x2, bf16, bf16x2, tf32, f32, f64 };
+enum class Type : std::uint8_t {
+  pred,
+  b8,
+  b16,
+  b32,
+  b64,
+  b128,
+  u8,
+  u16,
+  u32,
+  u64,
+  s8,
+  s16,
+  s32,
+  s64,
+  f16,
+  f16x2,
+  bf16,
+  bf16x2,
+  tf32,
+  f32,
+  f64
+};
 
 /// "f32" -> Type::f32; nothing for a word that is no type.
 std::optional<Type> parse_type(std::string_view word);

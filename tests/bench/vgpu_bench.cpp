@@ -22,7 +22,8 @@ void run(benchmark::State& state, int keys, const Options& options) {
   Grid grid;
   grid.blocks = {kHeads, 1, 1};
   grid.threads = {256, 1, 1};
-  const std::vector<Argument> arguments{Argument::pointer(cache), Argument::pointer(cache), Argument::pointer(cache), Argument::pointer(out), Argument::of(keys), Argument::of(0.03f)};
+  const std::vector<Argument> arguments{Argument::pointer(cache), Argument::pointer(cache), Argument::pointer(cache),
+                                        Argument::pointer(out),   Argument::of(keys),       Argument::of(0.03f)};
   double lanes = 0;
   for (auto _ : state) {
     const LaunchReport report = device.launch(module, "absorbed_decode", grid, arguments, options);

@@ -17,7 +17,9 @@ Options schedule(Order order, CopySchedule copies, std::uint64_t seed = 1) {
   return options;
 }
 
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) { return a.size() == b.size() && std::memcmp(a.data(), b.data(), 4 * a.size()) == 0; }
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), 4 * a.size()) == 0;
+}
 
 }  // namespace
 
@@ -26,8 +28,9 @@ TEST_CASE("the study kernels meet their references under every schedule") {
     for (const int target : {80, 90}) {
       const Module module = kernel_module(kernel.name, target);
       const Study canonical = kernel.run(module, {});
-      for (const Options& options : {schedule(Order::canonical, CopySchedule::eager), schedule(Order::canonical, CopySchedule::latest_legal),
-                                     schedule(Order::reversed, CopySchedule::latest_legal), schedule(Order::seeded, CopySchedule::eager, 7)}) {
+      for (const Options& options :
+           {schedule(Order::canonical, CopySchedule::eager), schedule(Order::canonical, CopySchedule::latest_legal),
+            schedule(Order::reversed, CopySchedule::latest_legal), schedule(Order::seeded, CopySchedule::eager, 7)}) {
         const Study study = kernel.run(module, options);
         INFO(kernel.name << " sm_" << target << "\n" << all(study.report));
         CHECK(study.report.finished);
@@ -71,7 +74,8 @@ TEST_CASE("approximate functions moved inside their bounds keep the kernels righ
 TEST_CASE("a swapped fragment is caught") {
   // Registers 1 and 2 of the first A fragment: rows and columns of the tile change places.
   const std::string text = kernel_text("mma_bf16", 80);
-  std::string mutant = std::regex_replace(text, std::regex(R"((mma\.sync[^{]*\{[^}]*\}, ?\{[^,]*),([^,]*),([^,]*),)"), "$1,$3,$2,", std::regex_constants::format_first_only);
+  std::string mutant = std::regex_replace(text, std::regex(R"((mma\.sync[^{]*\{[^}]*\}, ?\{[^,]*),([^,]*),([^,]*),)"), "$1,$3,$2,",
+                                          std::regex_constants::format_first_only);
   REQUIRE(mutant != text);
   CHECK(run_mma(parse_module(mutant, "mutant.ptx")).worst() > 1.0);
 }
@@ -83,8 +87,8 @@ struct Mutant {
   const char* kernel;
   std::string from, to;
   int which;
-  FindingKind kind;     // expected finding, if `found`
-  bool found;           // false: the result must be wrong instead
+  FindingKind kind;  // expected finding, if `found`
+  bool found;        // false: the result must be wrong instead
 };
 
 }  // namespace
@@ -104,7 +108,8 @@ TEST_CASE("every mutant of the study kernels is caught") {
       {"no norm of the keys", "paged_bf16", "rsqrt.approx.f32", "abs.f32", 1, FindingKind::race, false},
       {"no wait for the copies", "mma_bf16", "cp.async.wait_group 1;", "", 0, FindingKind::uninitialised, true},
       {"waits for too few copies", "mma_bf16", "cp.async.wait_group 1;", "cp.async.wait_group 2;", 0, FindingKind::uninitialised, true},
-      {"transposed keys", "mma_bf16", "ldmatrix.sync.aligned.m8n8.x2.shared", "ldmatrix.sync.aligned.m8n8.x2.trans.shared", 0, FindingKind::race, false},
+      {"transposed keys", "mma_bf16", "ldmatrix.sync.aligned.m8n8.x2.shared", "ldmatrix.sync.aligned.m8n8.x2.trans.shared", 0,
+       FindingKind::race, false},
       {"mask off by one", "mma_bf16", "setp.lt.s32", "setp.le.s32", 0, FindingKind::race, false},
       {"read beyond the splits", "combine", "setp.ge.u32", "setp.gt.u32", 0, FindingKind::out_of_bounds, true},
       {"empty split not skipped", "combine", "setp.leu.f32", "setp.gtu.f32", 0, FindingKind::race, false},
@@ -116,7 +121,9 @@ TEST_CASE("every mutant of the study kernels is caught") {
       const Module module = parse_module(replaced(kernel_text(mutant.kernel, 80), mutant.from, mutant.to, mutant.which), "mutant.ptx");
       const Study study = kernel.run(module, {});
       INFO(mutant.kernel << ": " << mutant.name << ", worst " << study.worst() << "\n" << all(study.report));
-      if (mutant.found) CHECK(study.report.has(mutant.kind));
-      else CHECK((study.worst() > 1.0 || !study.report.findings.empty()));
+      if (mutant.found)
+        CHECK(study.report.has(mutant.kind));
+      else
+        CHECK((study.worst() > 1.0 || !study.report.findings.empty()));
     }
 }

@@ -1,11 +1,12 @@
 // The tensor core model against the published facts, and against exact arithmetic.
+#include "vgpu/matrix.hpp"
+
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <random>
 #include <vector>
 
-#include "vgpu/matrix.hpp"
 #include "vgpu/vgpu_support.hpp"
 
 using namespace equinorm::vgpu;
@@ -51,7 +52,8 @@ TEST_CASE("the published discriminating sum: 2^23 - 2^23 - 0.5 - 0.25 - 0.125") 
   const MatrixModel fp8 = matrix_model(90, MatrixInput::e5m2, false);
   CHECK(fp8.fraction_bits == 13);
   CHECK(fp8.terms == 32);
-  const std::vector<std::uint32_t> a{30u << 2, 15u << 2, 15u << 2, 15u << 2}, b{0x80u | 23u << 2, 0x80u | 14u << 2, 0x80u | 13u << 2, 0x80u | 12u << 2};
+  const std::vector<std::uint32_t> a{30u << 2, 15u << 2, 15u << 2, 15u << 2},
+      b{0x80u | 23u << 2, 0x80u | 14u << 2, 0x80u | 13u << 2, 0x80u | 12u << 2};
   CHECK(float_of(fused_dot(fp8, MatrixInput::e5m2, a, b, bits_of(0x1p23f))) == 0.0f);
 }
 
@@ -88,7 +90,7 @@ TEST_CASE("special values") {
   CHECK(bits_of(dot(80, {infinity, -infinity}, 1.0f)) == 0x7fffffffu);
   CHECK(bits_of(dot(80, {infinity}, -infinity)) == 0x7fffffffu);
   CHECK(bits_of(dot(80, {float_of(0x7fc00000)}, 1.0f)) == 0x7fffffffu);
-  CHECK(dot(80, {0x1.fep127f, 0x1.fep127f}, 0.0f) == infinity);        // overflow is infinite though rounding is toward zero
+  CHECK(dot(80, {0x1.fep127f, 0x1.fep127f}, 0.0f) == infinity);  // overflow is infinite though rounding is toward zero
   CHECK(dot(80, {0x1.fep127f, 0x1.fep127f, -0x1.fep127f, -0x1.fep127f}, 3.0f) == 0.0f);  // and not in between: 3 is cut
   const std::vector<std::uint32_t> zero(8, 0x8000), one(8, 0x3f80);
   CHECK(fused_dot(matrix_model(80, MatrixInput::bf16, false), MatrixInput::bf16, zero, one, 0x80000000u) == 0x80000000u);
@@ -106,7 +108,10 @@ TEST_CASE("a block is within its bound of the exact sum, and exact where nothing
       std::vector<float> x;
       const int spread = round % 3 == 0 ? 1 : 30;
       __float128 sum = 0, largest = 0, size = 0;
-      const auto draw = [&] { return std::ldexp(static_cast<float>(128 + random() % 128) * (random() % 2 != 0 ? 1.0f : -1.0f), static_cast<int>(random() % static_cast<unsigned>(spread)) - 7); };
+      const auto draw = [&] {
+        return std::ldexp(static_cast<float>(128 + random() % 128) * (random() % 2 != 0 ? 1.0f : -1.0f),
+                          static_cast<int>(random() % static_cast<unsigned>(spread)) - 7);
+      };
       for (int i = 0; i < model.terms; ++i) x.push_back(draw());
       const float c = draw();
       for (const float one : x) sum += one, size += std::fabs(one), largest = std::max<__float128>(largest, std::fabs(one));
@@ -131,10 +136,14 @@ TEST_CASE("mma.sync gives what the model gives for every element, special values
     int depth;
     bool fp16_output;
   };
-  const Case cases[] = {{"m16n8k16.row.col.f32.bf16.bf16.f32", MatrixInput::bf16, 16, false}, {"m16n8k16.row.col.f32.f16.f16.f32", MatrixInput::fp16, 16, false},
-                        {"m16n8k8.row.col.f32.bf16.bf16.f32", MatrixInput::bf16, 8, false},   {"m16n8k8.row.col.f32.f16.f16.f32", MatrixInput::fp16, 8, false},
-                        {"m16n8k16.row.col.f16.f16.f16.f16", MatrixInput::fp16, 16, true},     {"m16n8k8.row.col.f32.tf32.tf32.f32", MatrixInput::tf32, 8, false},
-                        {"m16n8k8.row.col.f16.f16.f16.f16", MatrixInput::fp16, 8, true},       {"m16n8k4.row.col.f32.tf32.tf32.f32", MatrixInput::tf32, 4, false}};
+  const Case cases[] = {{"m16n8k16.row.col.f32.bf16.bf16.f32", MatrixInput::bf16, 16, false},
+                        {"m16n8k16.row.col.f32.f16.f16.f32", MatrixInput::fp16, 16, false},
+                        {"m16n8k8.row.col.f32.bf16.bf16.f32", MatrixInput::bf16, 8, false},
+                        {"m16n8k8.row.col.f32.f16.f16.f32", MatrixInput::fp16, 8, false},
+                        {"m16n8k16.row.col.f16.f16.f16.f16", MatrixInput::fp16, 16, true},
+                        {"m16n8k8.row.col.f32.tf32.tf32.f32", MatrixInput::tf32, 8, false},
+                        {"m16n8k8.row.col.f16.f16.f16.f16", MatrixInput::fp16, 8, true},
+                        {"m16n8k4.row.col.f32.tf32.tf32.f32", MatrixInput::tf32, 4, false}};
   std::mt19937 random(99);
   for (const Case& one : cases)
     for (const int target : {80, 90})
@@ -150,7 +159,10 @@ TEST_CASE("mma.sync gives what the model gives for every element, special values
         };
         std::vector<std::uint32_t> a, c;
         for (int i = 0; i < 32 * (a_count + b_count); ++i) a.push_back(draw());
-        for (int i = 0; i < 32 * c_count; ++i) c.push_back(one.fp16_output ? draw() : round < 2 ? static_cast<std::uint32_t>(random()) : bits_of(static_cast<float>(random() % 1000) / 7.0f));
+        for (int i = 0; i < 32 * c_count; ++i)
+          c.push_back(one.fp16_output ? draw()
+                      : round < 2     ? static_cast<std::uint32_t>(random())
+                                      : bits_of(static_cast<float>(random() % 1000) / 7.0f));
         std::string loads, list_a, list_b, list_c, list_d, stores;
         const auto load = [&](std::string& list, const char* base, int i, int number) {
           loads += "ld.global.b32 %r" + std::to_string(number) + ", [" + base + "+" + std::to_string(128 * i) + "];\n";
@@ -159,17 +171,21 @@ TEST_CASE("mma.sync gives what the model gives for every element, special values
         for (int i = 0; i < a_count; ++i) load(list_a, "%rd10", i, 2 + i);
         for (int i = 0; i < b_count; ++i) load(list_b, "%rd10", a_count + i, 8 + i);
         for (int i = 0; i < c_count; ++i) {
-          if (one.fp16_output) load(list_c, "%rd11", i, 12 + i);
-          else loads += "ld.global.f32 %f" + std::to_string(i) + ", [%rd11+" + std::to_string(128 * i) + "];\n", list_c += (i == 0 ? "%f" : ",%f") + std::to_string(i);
+          if (one.fp16_output)
+            load(list_c, "%rd11", i, 12 + i);
+          else
+            loads += "ld.global.f32 %f" + std::to_string(i) + ", [%rd11+" + std::to_string(128 * i) + "];\n",
+                list_c += (i == 0 ? "%f" : ",%f") + std::to_string(i);
           const std::string d = (one.fp16_output ? "%r" : "%f") + std::to_string(one.fp16_output ? 16 + i : 8 + i);
           list_d += (i == 0 ? "" : ",") + d;
           stores += "st.global.b32 [%rd12+" + std::to_string(128 * i) + "], " + d + ";\n";
         }
         Options options;
         options.target = target;
-        const Ran ran = run_body("add.s64 %rd10, %rd1, %rd9;\nadd.s64 %rd11, %rd2, %rd9;\nadd.s64 %rd12, %rd3, %rd9;\n" + loads + "mma.sync.aligned." + one.opcode + " {" + list_d +
-                                     "}, {" + list_a + "}, {" + list_b + "}, {" + list_c + "};\n" + stores,
-                                 a, c, static_cast<std::size_t>(32 * c_count), 32, options);
+        const Ran ran =
+            run_body("add.s64 %rd10, %rd1, %rd9;\nadd.s64 %rd11, %rd2, %rd9;\nadd.s64 %rd12, %rd3, %rd9;\n" + loads + "mma.sync.aligned." +
+                         one.opcode + " {" + list_d + "}, {" + list_a + "}, {" + list_b + "}, {" + list_c + "};\n" + stores,
+                     a, c, static_cast<std::size_t>(32 * c_count), 32, options);
         REQUIRE(ran.report.findings.empty());
         const auto number = [&](std::size_t reg, int lane, int half) {
           const std::uint32_t word = a[32 * reg + static_cast<std::size_t>(lane)];
@@ -185,7 +201,8 @@ TEST_CASE("mma.sync gives what the model gives for every element, special values
             }
             const auto lane = static_cast<std::size_t>(m % 8 * 4 + n / 2);
             const auto element = [&](const std::vector<std::uint32_t>& from) {
-              return one.fp16_output ? from[32 * static_cast<std::size_t>(m / 8) + lane] >> (16 * (n % 2)) & 0xffff : from[32 * static_cast<std::size_t>(m / 8 * 2 + n % 2) + lane];
+              return one.fp16_output ? from[32 * static_cast<std::size_t>(m / 8) + lane] >> (16 * (n % 2)) & 0xffff
+                                     : from[32 * static_cast<std::size_t>(m / 8 * 2 + n % 2) + lane];
             };
             INFO(one.opcode << " sm_" << target << " round " << round << " at " << m << "," << n);
             REQUIRE(element(ran.out) == fused_dot(matrix_model(target, one.input, one.fp16_output), one.input, row, column, element(c)));

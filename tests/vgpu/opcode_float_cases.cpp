@@ -15,8 +15,14 @@ void op_rsqrt(mpfr_t r, mpfr_t a, mpfr_t, mpfr_t, mpfr_rnd_t m) {
   mpfr_rec_sqrt(r, a, m);
   if (negative_zero) mpfr_set_inf(r, -1);
 }
-void op_min(mpfr_t r, mpfr_t a, mpfr_t b, mpfr_t, mpfr_rnd_t m) { mpfr_min(r, a, b, m); if (mpfr_zero_p(a) && mpfr_zero_p(b)) mpfr_set_zero(r, mpfr_signbit(a) || mpfr_signbit(b) ? -1 : 1); }
-void op_max(mpfr_t r, mpfr_t a, mpfr_t b, mpfr_t, mpfr_rnd_t m) { mpfr_max(r, a, b, m); if (mpfr_zero_p(a) && mpfr_zero_p(b)) mpfr_set_zero(r, mpfr_signbit(a) && mpfr_signbit(b) ? -1 : 1); }
+void op_min(mpfr_t r, mpfr_t a, mpfr_t b, mpfr_t, mpfr_rnd_t m) {
+  mpfr_min(r, a, b, m);
+  if (mpfr_zero_p(a) && mpfr_zero_p(b)) mpfr_set_zero(r, mpfr_signbit(a) || mpfr_signbit(b) ? -1 : 1);
+}
+void op_max(mpfr_t r, mpfr_t a, mpfr_t b, mpfr_t, mpfr_rnd_t m) {
+  mpfr_max(r, a, b, m);
+  if (mpfr_zero_p(a) && mpfr_zero_p(b)) mpfr_set_zero(r, mpfr_signbit(a) && mpfr_signbit(b) ? -1 : 1);
+}
 void op_abs(mpfr_t r, mpfr_t a, mpfr_t, mpfr_t, mpfr_rnd_t m) { mpfr_abs(r, a, m); }
 void op_neg(mpfr_t r, mpfr_t a, mpfr_t, mpfr_t, mpfr_rnd_t m) { mpfr_neg(r, a, m); }
 /// The functions at 200 bits: enough that no rounding to 24 is mistaken.
@@ -69,7 +75,8 @@ std::vector<OpcodeCase> float_cases() {
     cases.push_back(make(std::string(one.name) + ".f16", one.operands, 16, float_model(kShape16, one.op)));
     cases.push_back(make(std::string(one.name) + ".bf16x2", one.operands, 32, in_pairs(float_model(kShapeB16, one.op))));
   }
-  for (const auto& [suffix, mode] : modes) cases.push_back(make(std::string("div") + suffix + ".f32", 2, 32, float_model(kShape32, op_div, mode)));
+  for (const auto& [suffix, mode] : modes)
+    cases.push_back(make(std::string("div") + suffix + ".f32", 2, 32, float_model(kShape32, op_div, mode)));
   for (const char* suffix : {".rn", ".approx"}) {
     cases.push_back(make(std::string("rcp") + suffix + ".f32", 1, 32, float_model(kShape32, op_rcp)));
     cases.push_back(make(std::string("rcp") + suffix + ".ftz.f32", 1, 32, float_model(kShape32, op_rcp, MPFR_RNDN, true)));
@@ -87,11 +94,25 @@ std::vector<OpcodeCase> float_cases() {
   cases.push_back(make("ex2.approx.ftz.bf16", 1, 16, float_model(kShapeB16, op_function<mpfr_exp2>, MPFR_RNDN, true)));
   cases.push_back(make("ex2.approx.f16", 1, 16, float_model(kShape16, op_function<mpfr_exp2>)));
   cases.push_back(make("tanh.approx.f16", 1, 16, float_model(kShape16, op_function<mpfr_tanh>)));
+  for (const bool is_max : {false, true})
+    cases.push_back(make(is_max ? "max.NaN.f32" : "min.NaN.f32", 2, 32,
+                         float_model(kShape32, [=](mpfr_t r, mpfr_t a, mpfr_t b, mpfr_t c, mpfr_rnd_t m) {
+                           if (mpfr_nan_p(a) != 0 || mpfr_nan_p(b) != 0)
+                             mpfr_set_nan(r);
+                           else
+                             (is_max ? op_max : op_min)(r, a, b, c, m);
+                         })));
   // Comparisons: the four relations of two numbers, and no relation.
   const char* const names[] = {"eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan"};
-  for (const auto& [type, shape] : {std::pair{"f32", kShape32}, std::pair{"f64", kShape64}, std::pair{"f16", kShape16}, std::pair{"bf16", kShapeB16}})
+  for (const auto& [type, shape] :
+       {std::pair{"f32", kShape32}, std::pair{"f64", kShape64}, std::pair{"f16", kShape16}, std::pair{"bf16", kShapeB16}})
     for (int i = 0; i < 14; ++i)
-      cases.push_back({std::string("setp.") + names[i] + "." + type, "%p1, A, B;\nselp.b32 D, 1, 0, %p1", {shape.bits, shape.bits}, 32, true, [i, shape = shape](u64 a, u64 b, u64) {
+      cases.push_back({std::string("setp.") + names[i] + "." + type,
+                       "%p1, A, B;\nselp.b32 D, 1, 0, %p1",
+                       {shape.bits, shape.bits},
+                       32,
+                       true,
+                       [i, shape = shape](u64 a, u64 b, u64) {
                          Exact x, y;
                          decode(a, shape, x.value);
                          decode(b, shape, y.value);
@@ -99,7 +120,7 @@ std::vector<OpcodeCase> float_cases() {
                          if (i >= 12) return static_cast<u64>(unordered == (i == 13));
                          if (unordered) return static_cast<u64>(i >= 6);
                          const int order = mpfr_cmp(x.value, y.value);
-                         const bool results[] = {order == 0, order != 0, order < 0, order <= 0, order > 0, order >= 0};
+                         const bool results[] = {order == 0, order != 0, order<0, order <= 0, order> 0, order >= 0};
                          return static_cast<u64>(results[i % 6]);
                        }});
   return cases;
@@ -115,7 +136,11 @@ std::vector<OpcodeCase> conversion_cases() {
       const bool narrows = to_shape.bits < from_shape.bits;
       for (const auto& [suffix, mode] : modes) {
         if (!narrows && mode != MPFR_RNDN) continue;
-        cases.push_back({std::string("cvt") + (narrows ? suffix : "") + "." + to + "." + from, "D, A", {from_shape.bits}, to_shape.bits, true,
+        cases.push_back({std::string("cvt") + (narrows ? suffix : "") + "." + to + "." + from,
+                         "D, A",
+                         {from_shape.bits},
+                         to_shape.bits,
+                         true,
                          [=, m = mode, f = from_shape, t = to_shape](u64 a, u64, u64) {
                            Exact x;
                            decode(a, f, x.value);
@@ -123,12 +148,17 @@ std::vector<OpcodeCase> conversion_cases() {
                          }});
       }
     }
-  const std::tuple<const char*, mpfr_rnd_t> integral[] = {{".rni", MPFR_RNDN}, {".rzi", MPFR_RNDZ}, {".rmi", MPFR_RNDD}, {".rpi", MPFR_RNDU}};
+  const std::tuple<const char*, mpfr_rnd_t> integral[] = {
+      {".rni", MPFR_RNDN}, {".rzi", MPFR_RNDZ}, {".rmi", MPFR_RNDD}, {".rpi", MPFR_RNDU}};
   for (const auto& [from, shape] : floats)
     for (const auto& [suffix, mode] : integral)
       for (const int width : {32, 64})
         for (const bool is_signed : {false, true})
-          cases.push_back({std::string("cvt") + suffix + (is_signed ? ".s" : ".u") + std::to_string(width) + "." + from, "D, A", {shape.bits}, width, true,
+          cases.push_back({std::string("cvt") + suffix + (is_signed ? ".s" : ".u") + std::to_string(width) + "." + from,
+                           "D, A",
+                           {shape.bits},
+                           width,
+                           true,
                            [=, m = mode, s = shape](u64 a, u64, u64) -> u64 {
                              Exact x;
                              decode(a, s, x.value);
@@ -145,10 +175,17 @@ std::vector<OpcodeCase> conversion_cases() {
       const std::string source = (is_signed ? ".s" : ".u") + std::to_string(from);
       for (const auto& [to, shape] : floats)
         for (const auto& [suffix, mode] : modes)
-          cases.push_back({std::string("cvt") + suffix + "." + to + source, "D, A", {from}, shape.bits, false, [=, m = mode, s = shape](u64 a, u64, u64) {
+          cases.push_back({std::string("cvt") + suffix + "." + to + source,
+                           "D, A",
+                           {from},
+                           shape.bits,
+                           false,
+                           [=, m = mode, s = shape](u64 a, u64, u64) {
                              Exact x;
-                             if (is_signed) mpfr_set_si(x.value, signed_of(a, from), MPFR_RNDN);
-                             else mpfr_set_ui(x.value, a, MPFR_RNDN);
+                             if (is_signed)
+                               mpfr_set_si(x.value, signed_of(a, from), MPFR_RNDN);
+                             else
+                               mpfr_set_ui(x.value, a, MPFR_RNDN);
                              return encode(x.value, s, m);
                            }});
       for (const int to : {16, 32, 64})

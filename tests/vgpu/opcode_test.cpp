@@ -1,4 +1,5 @@
-// Every arithmetic row against its independent model: exhaustively for one 16-bit operand, else over the edges and random draws; on every instruction set.
+// Every arithmetic row against its independent model: exhaustively for one 16-bit operand, else over the edges and random draws; on every
+// instruction set.
 #include <catch2/catch.hpp>
 #include <set>
 
@@ -18,7 +19,10 @@ struct Inputs {
 
 std::vector<u64> edges_of(const OpcodeCase& one, int width) {
   if (!one.is_float) return integer_edges(width);
-  std::vector<u64> edges = float_edges(width == 64 ? kShape64 : width == 32 ? kShape32 : one.opcode.find("bf16") != std::string::npos ? kShapeB16 : kShape16);
+  std::vector<u64> edges = float_edges(width == 64                                    ? kShape64
+                                       : width == 32                                  ? kShape32
+                                       : one.opcode.find("bf16") != std::string::npos ? kShapeB16
+                                                                                      : kShape16);
   if (one.opcode.find("x2") != std::string::npos && width == 32 && !one.opcode.starts_with("cvt")) {
     edges = float_edges(one.opcode.find("bf16") != std::string::npos ? kShapeB16 : kShape16);
     const std::size_t count = edges.size();
@@ -55,22 +59,36 @@ std::string substitute(std::string text, const OpcodeCase& one) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool alone = (i == 0 || text[i - 1] == ' ') && (i + 1 == text.size() || text[i + 1] == ',' || text[i + 1] == ';');
-    if (alone && text[i] >= 'A' && text[i] <= 'C') out += name(one.widths.at(static_cast<std::size_t>(text[i] - 'A')), 10 + text[i] - 'A');
-    else if (alone && text[i] == 'D') out += name(one.result, 15);
-    else out += text[i];
+    if (alone && text[i] >= 'A' && text[i] <= 'C')
+      out += name(one.widths.at(static_cast<std::size_t>(text[i] - 'A')), 10 + text[i] - 'A');
+    else if (alone && text[i] == 'D')
+      out += name(one.result, 15);
+    else
+      out += text[i];
   }
   return out;
 }
 
 std::vector<u64> evaluate(const OpcodeCase& one, const Inputs& inputs) {
-  std::string body = "mov.u32 %r2, %ctaid.x;\nmov.u32 %r3, %ntid.x;\nmad.lo.u32 %r1, %r2, %r3, %r1;\nmul.wide.u32 %rd9, %r1, 8;\nsetp.ne.u32 %p7, %r1, %r1;\n";
+  std::string body =
+      "mov.u32 %r2, %ctaid.x;\nmov.u32 %r3, %ntid.x;\nmad.lo.u32 %r1, %r2, %r3, %r1;\nmul.wide.u32 %rd9, %r1, 8;\nsetp.ne.u32 %p7, %r1, "
+      "%r1;\n";
   const char* const bases[] = {"%rd1", "%rd2", "%rd3"};
   for (std::size_t k = 0; k < one.widths.size(); ++k) {
     const int w = one.widths[k];
-    body += std::string("add.s64 %rd20, ") + bases[k] + ", %rd9;\nld.global.b" + std::to_string(w) + " " + (w == 16 ? "%h" : w == 32 ? "%r" : "%rd") + std::to_string(10 + k) + ", [%rd20];\n";
+    body += std::string("add.s64 %rd20, ") + bases[k] + ", %rd9;\nld.global.b" + std::to_string(w) + " " +
+            (w == 16   ? "%h"
+             : w == 32 ? "%r"
+                       : "%rd") +
+            std::to_string(10 + k) + ", [%rd20];\n";
   }
   const int w = one.result;
-  body += one.opcode + " " + substitute(one.operands, one) + ";\nadd.s64 %rd20, %rd4, %rd9;\nst.global.b" + std::to_string(w) + " [%rd20], " + (w == 16 ? "%h" : w == 32 ? "%r" : "%rd") + "15;\n";
+  body += one.opcode + " " + substitute(one.operands, one) + ";\nadd.s64 %rd20, %rd4, %rd9;\nst.global.b" + std::to_string(w) +
+          " [%rd20], " +
+          (w == 16   ? "%h"
+           : w == 32 ? "%r"
+                     : "%rd") +
+          "15;\n";
   const Module module = parse_module(body_of(body), "opcode.ptx");
   Device device;
   std::vector<Argument> arguments;
@@ -98,7 +116,8 @@ void check(const std::vector<OpcodeCase>& cases) {
       const std::vector<u64> got = evaluate(one, inputs);
       for (std::size_t i = 0; i < inputs.size(); ++i) {
         if (got[i] == expected[i]) continue;
-        INFO(one.opcode << " " << one.operands << " at level " << to_string(level) << std::hex << ": a 0x" << inputs.x[0][i] << " b 0x" << inputs.x[1][i] << " c 0x" << inputs.x[2][i]);
+        INFO(one.opcode << " " << one.operands << " at level " << to_string(level) << std::hex << ": a 0x" << inputs.x[0][i] << " b 0x"
+                        << inputs.x[1][i] << " c 0x" << inputs.x[2][i]);
         CHECK(got[i] == expected[i]);
         break;
       }
@@ -119,13 +138,15 @@ TEST_CASE("every arithmetic row has a golden test") {
     for (const OpcodeCase& one : cases)
       for (const Form& form : match_opcode(one.opcode)) tested.insert(form.row);
   // Rows tested elsewhere: memory and warp instructions, tensor cores, flow, packing; sin and cos below.
-  const std::set<std::string> elsewhere{"mov", "mov_pack", "mov_unpack", "cvta", "ld", "st", "atom", "red", "cp", "shfl", "vote", "activemask", "match", "redux", "elect", "ldmatrix", "mma",
-                                        "sin", "cos"};
+  const std::set<std::string> elsewhere{"mov",  "mov_pack",   "mov_unpack", "cvta",  "ld",    "st",       "atom", "red", "cp", "shfl",
+                                        "vote", "activemask", "match",      "redux", "elect", "ldmatrix", "mma",  "sin", "cos"};
   std::size_t untested = 0;
   for (std::size_t row = 0; row < rows().size(); ++row) {
     const std::string word = std::string(rows()[row].pattern).substr(0, std::string(rows()[row].pattern).find(' '));
     const bool is_predicate = std::string(rows()[row].pattern).find(".pred") != std::string::npos;
-    if (rows()[row].exactness == Exactness::control || elsewhere.count(word) != 0 || is_predicate || tested.count(static_cast<int>(row)) != 0) continue;
+    if (rows()[row].exactness == Exactness::control || elsewhere.count(word) != 0 || is_predicate ||
+        tested.count(static_cast<int>(row)) != 0)
+      continue;
     ++untested;
     UNSCOPED_INFO("untested: " << rows()[row].pattern);
   }
@@ -136,7 +157,9 @@ TEST_CASE("sin and cos are correctly rounded, too") {
   for (const float x : {0.0f, 1.0f, -2.5f, 100.25f, 0x1p-130f}) {
     std::uint32_t bits = 0;
     std::memcpy(&bits, &x, 4);
-    const Ran ran = run_body("ld.global.f32 %f1, [%rd1];\nsin.approx.f32 %f2, %f1;\ncos.approx.f32 %f3, %f1;\nst.global.v2.f32 [%rd3], {%f2, %f3};", {bits}, {}, 2, 1);
+    const Ran ran =
+        run_body("ld.global.f32 %f1, [%rd1];\nsin.approx.f32 %f2, %f1;\ncos.approx.f32 %f3, %f1;\nst.global.v2.f32 [%rd3], {%f2, %f3};",
+                 {bits}, {}, 2, 1);
     float sine = 0, cosine = 0;
     std::memcpy(&sine, &ran.out[0], 4);
     std::memcpy(&cosine, &ran.out[1], 4);
@@ -154,7 +177,7 @@ TEST_CASE("shuffles, votes, matches, reductions, atomics, predicates, packing") 
     CHECK(lanes("shfl.sync.up.b32 %r3, %r2, 3, 0, -1;")[i] == 10 * (i >= 3 ? i - 3 : i));
     CHECK(lanes("shfl.sync.down.b32 %r3|%p1, %r2, 5, 31, -1;\n@!%p1 mov.u32 %r3, 7;")[i] == (i + 5 < 32 ? 10 * (i + 5) : 7));
     CHECK(lanes("shfl.sync.bfly.b32 %r3, %r2, 9, 31, -1;")[i] == 10 * (i ^ 9));
-    CHECK(lanes("shfl.sync.idx.b32 %r3, %r2, 2, 0x181f, -1;")[i] == 10 * (i / 8 * 8 + 2));       // segments of 8
+    CHECK(lanes("shfl.sync.idx.b32 %r3, %r2, 2, 0x181f, -1;")[i] == 10 * (i / 8 * 8 + 2));  // segments of 8
     CHECK(lanes("shfl.sync.up.b32 %r3, %r2, 1, 0x1800, -1;")[i] == 10 * (i % 8 == 0 ? i : i - 1));
     CHECK(lanes("setp.lt.u32 %p1, %r1, 5;\nvote.sync.ballot.b32 %r3, %p1, -1;")[i] == 31);
     CHECK(lanes("setp.lt.u32 %p1, %r1, 5;\nvote.sync.any.pred %p2, %p1, -1;\nselp.u32 %r3, 1, 0, %p2;")[i] == 1);
@@ -167,11 +190,13 @@ TEST_CASE("shuffles, votes, matches, reductions, atomics, predicates, packing") 
     CHECK(lanes("elect.sync _|%p1, -1;\nselp.u32 %r3, 1, 0, %p1;")[i] == (i == 0 ? 1 : 0));
     CHECK(lanes("mov.b32 {%h1, %h2}, %r2;\nmov.b32 %r3, {%h2, %h1};")[i] == (10 * i) << 16);
     CHECK(lanes("mov.b64 %rd20, {%r2, %r1};\nshr.u64 %rd20, %rd20, 32;\ncvt.u32.u64 %r3, %rd20;")[i] == i);
-    CHECK(lanes("setp.lt.u32 %p1, %r1, 9;\nsetp.gt.u32 %p2, %r1, 3;\nand.pred %p3, %p1, %p2;\nxor.pred %p3, %p3, %p1;\nnot.pred %p3, %p3;\nselp.u32 %r3, 1, 0, %p3;")[i] == (i > 3 ? 1 : 0));
+    CHECK(lanes("setp.lt.u32 %p1, %r1, 9;\nsetp.gt.u32 %p2, %r1, 3;\nand.pred %p3, %p1, %p2;\nxor.pred %p3, %p3, %p1;\nnot.pred %p3, "
+                "%p3;\nselp.u32 %r3, 1, 0, %p3;")[i] == (i > 3 ? 1 : 0));
     CHECK(lanes("setp.lt.u32 %p1, %r1, 9;\nsetp.gt.and.u32 %p2|%p3, %r1, 3, !%p1;\nselp.u32 %r3, 1, 0, %p3;")[i] == 0);
   }
   const auto total = [](const std::string& operation, std::vector<std::uint32_t> start) {
-    const Ran ran = run_body(operation + "\nbar.sync 0;\nld.global.u32 %r5, [%rd1];\nst.global.u32 [%rd3], %r5;", std::move(start), {}, 1, 64);
+    const Ran ran =
+        run_body(operation + "\nbar.sync 0;\nld.global.u32 %r5, [%rd1];\nst.global.u32 [%rd3], %r5;", std::move(start), {}, 1, 64);
     CHECK(ran.report.findings.empty());
     return ran.out[0];
   };

@@ -74,7 +74,8 @@ TEST_CASE("declarations, scopes and operands") {
       table: .branchtargets $top, $out;
       brx.idx %r1, table;
       $out: ret;
-    })", "x.ptx");
+    })",
+                                     "x.ptx");
   CHECK(module.target == 90);
   CHECK(module.target_name == "sm_90a");
   CHECK(module.find_variable("text")->bytes == 6);
@@ -164,10 +165,17 @@ TEST_CASE("mutated PTX is read or refused, never worse") {
       for (std::size_t i = 0; i < edits; ++i) {
         const std::size_t at = random() % text.size(), length = 1 + random() % 40;
         switch (random() % 4) {
-          case 0: text[at] = static_cast<char>(random() % 256); break;
-          case 1: text.erase(at, length); break;
-          case 2: text.insert(at, text.substr(random() % text.size(), length)); break;
-          default: text.resize(at + 1);
+          case 0:
+            text[at] = static_cast<char>(random() % 256);
+            break;
+          case 1:
+            text.erase(at, length);
+            break;
+          case 2:
+            text.insert(at, text.substr(random() % text.size(), length));
+            break;
+          default:
+            text.resize(at + 1);
         }
       }
       try {

@@ -1,6 +1,6 @@
 // With rounding removed the kernels equal their formulas to many digits; their mutants do not.
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 
 #include "vgpu/study_kernels.hpp"
 
@@ -88,14 +88,15 @@ TEST_CASE("the decode equals softmax(scale alpha q c) c to more than 90 bits; sc
   const auto run = [&](const std::string& text, std::vector<std::string>* constants) {
     const Module module = parse_module(text, "decode.ptx");
     Device device;
-    const auto pq = device.upload(std::span<const float>(q)), pc = device.upload(std::span<const float>(cache)), pa = device.upload(std::span<const float>(alpha));
+    const auto pq = device.upload(std::span<const float>(q)), pc = device.upload(std::span<const float>(cache)),
+               pa = device.upload(std::span<const float>(alpha));
     const auto out = device.allocate(4 * kRank);
     Grid grid;
     grid.threads = {256, 1, 1};
     const double high = 0.03, low = static_cast<double>(static_cast<Quad>(3) / 100 - static_cast<Quad>(0.03));
     const LaunchReport report = device.launch(module, "absorbed_decode", grid,
-                                              std::vector{Argument::pointer(pq), Argument::pointer(pc), Argument::pointer(pa), Argument::pointer(out),
-                                                          Argument::of(kKeys), Argument::exact(0.03f, high, low)},
+                                              std::vector{Argument::pointer(pq), Argument::pointer(pc), Argument::pointer(pa),
+                                                          Argument::pointer(out), Argument::of(kKeys), Argument::exact(0.03f, high, low)},
                                               with_shadows());
     if (constants != nullptr) *constants = report.shadow.constants;
     std::vector<ShadowValue> shadow;
@@ -153,14 +154,18 @@ TEST_CASE("paged bf16 and combine: the shadow meets the formula, the value does 
 TEST_CASE("the origin of a NaN is named") {
   Options options = with_shadows();
   options.find_nan = true;
-  const Ran ran = run_body("mov.f32 %f1, 0f00000000;\ndiv.rn.f32 %f2, %f1, %f1;\nadd.f32 %f3, %f2, %f1;\nst.global.f32 [%rd3], %f3;", {}, {}, 1, 1, options);
+  const Ran ran = run_body("mov.f32 %f1, 0f00000000;\ndiv.rn.f32 %f2, %f1, %f1;\nadd.f32 %f3, %f2, %f1;\nst.global.f32 [%rd3], %f3;", {},
+                           {}, 1, 1, options);
   REQUIRE(ran.report.findings.size() == 1);
   CHECK(ran.report.findings[0].kind == FindingKind::not_a_number);
   CHECK(ran.report.findings[0].line == 19);
 }
 
 TEST_CASE("a dropped shadow is counted as a restart") {
-  const Ran ran = run_body("mov.f32 %f1, 0f3f800001;\nmul.f32 %f2, %f1, %f1;\nmov.b32 %r2, %f2;\nxor.b32 %r2, %r2, 1;\nmov.b32 %f3, %r2;\nadd.f32 %f4, %f3, %f1;\n"
-                           "st.global.f32 [%rd3], %f4;", {}, {}, 1, 1, with_shadows());
+  const Ran ran = run_body(
+      "mov.f32 %f1, 0f3f800001;\nmul.f32 %f2, %f1, %f1;\nmov.b32 %r2, %f2;\nxor.b32 %r2, %r2, 1;\nmov.b32 %f3, %r2;\nadd.f32 %f4, %f3, "
+      "%f1;\n"
+      "st.global.f32 [%rd3], %f4;",
+      {}, {}, 1, 1, with_shadows());
   CHECK(ran.report.shadow.restarts == 1);
 }

@@ -38,12 +38,14 @@ inline Study run_rmsnorm(const Module& module, const Options& options = {}, int 
   grid.blocks = {static_cast<std::uint32_t>(rows), 1, 1};
   grid.threads = {128, 1, 1};
   Study study;
-  study.report = device.launch(module, "rmsnorm", grid,
-                               std::vector{Argument::pointer(px), Argument::pointer(pw), Argument::pointer(out), Argument::of(dim), Argument::of(eps)}, options);
+  study.report = device.launch(
+      module, "rmsnorm", grid,
+      std::vector{Argument::pointer(px), Argument::pointer(pw), Argument::pointer(out), Argument::of(dim), Argument::of(eps)}, options);
   study.out = device.download<float>(out, x.size());
   for (int r = 0; r < rows; ++r) {
     double sum = 0;
-    for (int i = 0; i < dim; ++i) sum += static_cast<double>(x[static_cast<std::size_t>(r * dim + i)]) * x[static_cast<std::size_t>(r * dim + i)];
+    for (int i = 0; i < dim; ++i)
+      sum += static_cast<double>(x[static_cast<std::size_t>(r * dim + i)]) * x[static_cast<std::size_t>(r * dim + i)];
     for (int i = 0; i < dim; ++i) {
       const auto at = static_cast<std::size_t>(r * dim + i);
       study.expected.push_back(x[at] / std::sqrt(sum / dim + static_cast<double>(eps)) * weight[static_cast<std::size_t>(i)]);
@@ -56,7 +58,8 @@ inline Study run_rmsnorm(const Module& module, const Options& options = {}, int 
 }
 
 /// softmax(scale weight_k <q, k_row>) v in binary64. rows of `depth` numbers; v has `width` columns.
-inline std::vector<double> attend(const std::vector<double>& q, const std::vector<std::vector<double>>& k, const std::vector<std::vector<double>>& v, double scale) {
+inline std::vector<double> attend(const std::vector<double>& q, const std::vector<std::vector<double>>& k,
+                                  const std::vector<std::vector<double>>& v, double scale) {
   std::vector<double> score;
   for (const auto& row : k) {
     double dot = 0;
@@ -84,15 +87,17 @@ inline Study run_decode(const Module& module, const Options& options = {}, int h
   for (std::size_t s = 0; s < count; ++s) alpha[s] = (0.5f + std::fabs(alpha[s])) * (1.0f + static_cast<float>(s) / 50.0f);
   const float scale = 0.03f;
   Device device;
-  const auto pq = device.upload(std::span<const float>(q)), pc = device.upload(std::span<const float>(cache)), pa = device.upload(std::span<const float>(alpha));
+  const auto pq = device.upload(std::span<const float>(q)), pc = device.upload(std::span<const float>(cache)),
+             pa = device.upload(std::span<const float>(alpha));
   const auto out = device.allocate(4 * q.size());
   Grid grid;
   grid.blocks = {static_cast<std::uint32_t>(heads), 1, 1};
   grid.threads = {256, 1, 1};
   Study study;
-  study.report = device.launch(
-      module, "absorbed_decode", grid,
-      std::vector{Argument::pointer(pq), Argument::pointer(pc), Argument::pointer(pa), Argument::pointer(out), Argument::of(keys), Argument::of(scale)}, options);
+  study.report = device.launch(module, "absorbed_decode", grid,
+                               std::vector{Argument::pointer(pq), Argument::pointer(pc), Argument::pointer(pa), Argument::pointer(out),
+                                           Argument::of(keys), Argument::of(scale)},
+                               options);
   study.out = device.download<float>(out, q.size());
   std::vector<std::vector<double>> rows, keys_of;
   for (int s = 0; s < keys; ++s) {
@@ -113,7 +118,8 @@ inline Study run_decode(const Module& module, const Options& options = {}, int h
 inline Study run_paged(const Module& module, const Options& options = {}, std::vector<int> lengths = {37, 5}) {
   constexpr int kDim = 128, kPage = 16, kHeads = 3, kMaxPages = 4, kSlots = 12;
   const auto batch = lengths.size();
-  const auto q = random_bf16(batch * kHeads * kDim, 6), k = random_bf16(kSlots * kPage * kDim, 7), v = random_bf16(kSlots * kPage * kDim, 8);
+  const auto q = random_bf16(batch * kHeads * kDim, 6), k = random_bf16(kSlots * kPage * kDim, 7),
+             v = random_bf16(kSlots * kPage * kDim, 8);
   const auto gamma_q = random_floats(kDim, 9), gamma_k = random_floats(kDim, 10);
   std::vector<int> table(batch * kMaxPages);
   for (std::size_t i = 0; i < table.size(); ++i) table[i] = static_cast<int>((5 * i + 3) % kSlots);
@@ -121,23 +127,25 @@ inline Study run_paged(const Module& module, const Options& options = {}, std::v
   Device device;
   const auto pq = device.upload(std::span<const std::uint16_t>(q)), pk = device.upload(std::span<const std::uint16_t>(k)),
              pv = device.upload(std::span<const std::uint16_t>(v)), pgq = device.upload(std::span<const float>(gamma_q)),
-             pgk = device.upload(std::span<const float>(gamma_k)), pt = device.upload(std::span<const int>(table)), pl = device.upload(std::span<const int>(lengths));
+             pgk = device.upload(std::span<const float>(gamma_k)), pt = device.upload(std::span<const int>(table)),
+             pl = device.upload(std::span<const int>(lengths));
   const auto out = device.allocate(2 * q.size());
   Grid grid;
   grid.blocks = {kHeads, static_cast<std::uint32_t>(batch), 1};
   grid.threads = {128, 1, 1};
   Study study;
   study.report = device.launch(module, "paged_bf16", grid,
-                               std::vector{Argument::pointer(pq), Argument::pointer(pk), Argument::pointer(pv), Argument::pointer(pgq), Argument::pointer(pgk),
-                                           Argument::pointer(pt), Argument::pointer(pl), Argument::pointer(out), Argument::of(kHeads), Argument::of(kMaxPages),
-                                           Argument::of(scale), Argument::of(eps)},
+                               std::vector{Argument::pointer(pq), Argument::pointer(pk), Argument::pointer(pv), Argument::pointer(pgq),
+                                           Argument::pointer(pgk), Argument::pointer(pt), Argument::pointer(pl), Argument::pointer(out),
+                                           Argument::of(kHeads), Argument::of(kMaxPages), Argument::of(scale), Argument::of(eps)},
                                options);
   for (const std::uint16_t x : device.download<std::uint16_t>(out, q.size())) study.out.push_back(from_bf16(x));
   const auto normalised = [&](const std::uint16_t* row, const std::vector<float>& gamma) {
     std::vector<double> x;
     double sum = 0;
     for (int i = 0; i < kDim; ++i) x.push_back(from_bf16(row[i])), sum += x.back() * x.back();
-    for (int i = 0; i < kDim; ++i) x[static_cast<std::size_t>(i)] *= gamma[static_cast<std::size_t>(i)] / std::sqrt(sum / kDim + static_cast<double>(eps));
+    for (int i = 0; i < kDim; ++i)
+      x[static_cast<std::size_t>(i)] *= gamma[static_cast<std::size_t>(i)] / std::sqrt(sum / kDim + static_cast<double>(eps));
     return x;
   };
   for (std::size_t b = 0; b < batch; ++b)
@@ -149,7 +157,8 @@ inline Study run_paged(const Module& module, const Options& options = {}, std::v
         values.emplace_back();
         for (int i = 0; i < kDim; ++i) values.back().push_back(from_bf16(v[slot * kDim + static_cast<std::size_t>(i)]));
       }
-      for (const double x : attend(normalised(&q[(b * kHeads + static_cast<std::size_t>(h)) * kDim], gamma_q), keys, values, static_cast<double>(scale))) {
+      for (const double x :
+           attend(normalised(&q[(b * kHeads + static_cast<std::size_t>(h)) * kDim], gamma_q), keys, values, static_cast<double>(scale))) {
         study.expected.push_back(x);
         study.allowed.push_back(0x1p-8 * std::fabs(x) + 4e-6);  // half an ulp of bf16 at the end
       }
@@ -162,11 +171,13 @@ inline Study run_mma(const Module& module, const Options& options = {}, int keys
   constexpr int kRows = 16, kDim = 64;
   const int padded = (keys + 31) / 32 * 32;
   const auto per_head = static_cast<std::size_t>(padded * kDim);
-  const auto q = random_bf16(static_cast<std::size_t>(heads * kRows * kDim), 11), k = random_bf16(static_cast<std::size_t>(heads) * per_head, 12),
+  const auto q = random_bf16(static_cast<std::size_t>(heads * kRows * kDim), 11),
+             k = random_bf16(static_cast<std::size_t>(heads) * per_head, 12),
              v = random_bf16(static_cast<std::size_t>(heads) * per_head, 13);
   const float scale_log2 = 0.18f;
   Device device;
-  const auto pq = device.upload(std::span<const std::uint16_t>(q)), pk = device.upload(std::span<const std::uint16_t>(k)), pv = device.upload(std::span<const std::uint16_t>(v));
+  const auto pq = device.upload(std::span<const std::uint16_t>(q)), pk = device.upload(std::span<const std::uint16_t>(k)),
+             pv = device.upload(std::span<const std::uint16_t>(v));
   const auto out = device.allocate(4 * q.size());
   Grid grid;
   grid.blocks = {static_cast<std::uint32_t>(heads), 1, 1};
@@ -174,8 +185,8 @@ inline Study run_mma(const Module& module, const Options& options = {}, int keys
   grid.dynamic_shared = (16 + 4 * 32) * 72 * 2;
   Study study;
   study.report = device.launch(module, "mma_bf16", grid,
-                               std::vector{Argument::pointer(pq), Argument::pointer(pk), Argument::pointer(pv), Argument::pointer(out), Argument::of(keys),
-                                           Argument::of(padded), Argument::of(scale_log2)},
+                               std::vector{Argument::pointer(pq), Argument::pointer(pk), Argument::pointer(pv), Argument::pointer(out),
+                                           Argument::of(keys), Argument::of(padded), Argument::of(scale_log2)},
                                options);
   study.out = device.download<float>(out, q.size());
   const auto row = [](const std::vector<std::uint16_t>& x, std::size_t at) {
@@ -185,9 +196,11 @@ inline Study run_mma(const Module& module, const Options& options = {}, int keys
   };
   for (int h = 0; h < heads; ++h) {
     std::vector<std::vector<double>> ks, vs;
-    for (int s = 0; s < keys; ++s) ks.push_back(row(k, static_cast<std::size_t>(h * padded + s))), vs.push_back(row(v, static_cast<std::size_t>(h * padded + s)));
+    for (int s = 0; s < keys; ++s)
+      ks.push_back(row(k, static_cast<std::size_t>(h * padded + s))), vs.push_back(row(v, static_cast<std::size_t>(h * padded + s)));
     for (int r = 0; r < kRows; ++r)
-      for (const double x : attend(row(q, static_cast<std::size_t>(h * kRows + r)), ks, vs, static_cast<double>(scale_log2) * std::log(2.0))) {
+      for (const double x :
+           attend(row(q, static_cast<std::size_t>(h * kRows + r)), ks, vs, static_cast<double>(scale_log2) * std::log(2.0))) {
         study.expected.push_back(x);
         study.allowed.push_back(8e-3);  // p rounded to bf16: 2^-9 of each term, and |v| up to 4
       }
@@ -203,7 +216,8 @@ inline Study run_combine(const Module& module, const Options& options = {}, int 
   lse[1] = -INFINITY;
   Device device;
   const auto pp = device.upload(std::span<const float>(partial)), pl = device.upload(std::span<const float>(lse));
-  const auto out = device.allocate(static_cast<std::uint64_t>(4 * heads * kDim)), lse_out = device.allocate(static_cast<std::uint64_t>(4 * heads));
+  const auto out = device.allocate(static_cast<std::uint64_t>(4 * heads * kDim)),
+             lse_out = device.allocate(static_cast<std::uint64_t>(4 * heads));
   const std::vector<std::uint32_t> zeros(3);
   const auto counters = device.upload(std::span<const std::uint32_t>(zeros));
   const auto summary = device.allocate(8);
@@ -212,8 +226,9 @@ inline Study run_combine(const Module& module, const Options& options = {}, int 
   grid.threads = {64, 1, 1};
   Study study;
   study.report = device.launch(module, "combine", grid,
-                               std::vector{Argument::pointer(pp), Argument::pointer(pl), Argument::pointer(out), Argument::pointer(lse_out), Argument::pointer(counters),
-                                           Argument::pointer(counters + 4), Argument::pointer(counters + 8), Argument::pointer(summary), Argument::of(splits), Argument::of(heads)},
+                               std::vector{Argument::pointer(pp), Argument::pointer(pl), Argument::pointer(out), Argument::pointer(lse_out),
+                                           Argument::pointer(counters), Argument::pointer(counters + 4), Argument::pointer(counters + 8),
+                                           Argument::pointer(summary), Argument::of(splits), Argument::of(heads)},
                                options);
   study.out = device.download<float>(out, static_cast<std::size_t>(heads * kDim));
   double largest_out = 0;

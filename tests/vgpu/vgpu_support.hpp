@@ -63,10 +63,13 @@ inline std::vector<std::uint16_t> random_bf16(std::size_t count, std::uint32_t s
 
 /// A kernel `test` around a body: parameters are u64 addresses a, b, c, d in %rd1..%rd4; %r1 is the thread, %rd9 = 4 * thread.
 inline std::string body_of(const std::string& body, const std::string& declarations = "") {
-  return ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry test(.param .u64 a, .param .u64 b, .param .u64 c, .param .u64 d)\n{\n"
-         ".reg .pred %p<8>;\n.reg .b16 %h<16>;\n.reg .b32 %r<32>;\n.reg .f32 %f<16>;\n.reg .f64 %fd<8>;\n.reg .b64 %rd<32>;\n" + declarations +
+  return ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry test(.param .u64 a, .param .u64 b, .param .u64 c, .param .u64 "
+         "d)\n{\n"
+         ".reg .pred %p<8>;\n.reg .b16 %h<16>;\n.reg .b32 %r<32>;\n.reg .f32 %f<16>;\n.reg .f64 %fd<8>;\n.reg .b64 %rd<32>;\n" +
+         declarations +
          "ld.param.u64 %rd1, [a];\nld.param.u64 %rd2, [b];\nld.param.u64 %rd3, [c];\nld.param.u64 %rd4, [d];\n"
-         "mov.u32 %r1, %tid.x;\nmul.wide.u32 %rd9, %r1, 4;\n" + body + "\nret;\n}\n";
+         "mov.u32 %r1, %tid.x;\nmul.wide.u32 %rd9, %r1, 4;\n" +
+         body + "\nret;\n}\n";
 }
 
 struct Ran {
@@ -75,15 +78,16 @@ struct Ran {
 };
 
 /// Runs body_of(body) with `threads` threads; a and b are inputs (may be empty), c is an output of `outputs` words.
-inline Ran run_body(const std::string& body, std::vector<std::uint32_t> a, std::vector<std::uint32_t> b, std::size_t outputs, std::uint32_t threads = 32,
-                    const Options& options = {}, const std::string& declarations = "") {
+inline Ran run_body(const std::string& body, std::vector<std::uint32_t> a, std::vector<std::uint32_t> b, std::size_t outputs,
+                    std::uint32_t threads = 32, const Options& options = {}, const std::string& declarations = "") {
   const Module module = parse_module(body_of(body, declarations), "test.ptx");
   Device device;
   const auto pa = device.upload(std::span<const std::uint32_t>(a)), pb = device.upload(std::span<const std::uint32_t>(b));
   const auto pc = device.allocate(4 * outputs);
   Grid grid;
   grid.threads = {threads, 1, 1};
-  const std::vector<Argument> arguments{Argument::pointer(pa), Argument::pointer(pb), Argument::pointer(pc), Argument::of(std::uint64_t{0})};
+  const std::vector<Argument> arguments{Argument::pointer(pa), Argument::pointer(pb), Argument::pointer(pc),
+                                        Argument::of(std::uint64_t{0})};
   Ran ran;
   ran.report = device.launch(module, "test", grid, arguments, options);
   ran.out = device.download<std::uint32_t>(pc, outputs);
