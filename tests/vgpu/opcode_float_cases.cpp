@@ -189,10 +189,11 @@ std::vector<OpcodeCase> conversion_cases() {
                              return encode(x.value, s, m);
                            }});
       for (const int to : {16, 32, 64})
-        cases.push_back({"cvt.u" + std::to_string(to) + source, "D, A", {from}, to, false, [=](u64 a, u64, u64) {
-                           const u64 wide = is_signed ? static_cast<u64>(signed_of(a, from)) : a;
-                           return to == 64 ? wide : wide & ((u64{1} << to) - 1);
-                         }});
+        for (const char* kind : {"cvt.u", "cvt.s"})
+          cases.push_back({kind + std::to_string(to) + source, "D, A", {from}, to, false, [=](u64 a, u64, u64) {
+                             const u64 wide = is_signed ? static_cast<u64>(signed_of(a, from)) : a;
+                             return to == 64 ? wide : wide & ((u64{1} << to) - 1);
+                           }});
     }
   for (const auto& [to, shape] : {std::pair{"bf16x2", kShapeB16}, std::pair{"f16x2", kShape16}})
     cases.push_back({std::string("cvt.rn.") + to + ".f32", "D, A, B", {32, 32}, 32, true, [s = shape](u64 a, u64 b, u64) {
