@@ -73,9 +73,11 @@ endfunction()
 
 # The rooms that read what a user hands in, instrumented once and shared by all fuzz programs.
 set(EQUINORM_FUZZ_OBJECTS "")
+set(EQUINORM_FUZZ_PTX lexer.cpp module.cpp opcodes.cpp parser.cpp parser_function.cpp parser_variables.cpp type.cpp)
 if(NOT EQUINORM_FUZZ_PROBLEM)
   file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/problem/*.cpp ${CMAKE_SOURCE_DIR}/src/tensor/*.cpp)
-  foreach(source ${fuzz_sources} ${CMAKE_SOURCE_DIR}/src/scalar/decimal.cpp ${CMAKE_SOURCE_DIR}/src/scalar/format.cpp ${CMAKE_SOURCE_DIR}/src/scalar/sum_order.cpp)
+  list(TRANSFORM EQUINORM_FUZZ_PTX PREPEND ${CMAKE_SOURCE_DIR}/src/vgpu/)
+  foreach(source ${fuzz_sources} ${EQUINORM_FUZZ_PTX} ${CMAKE_SOURCE_DIR}/src/scalar/decimal.cpp ${CMAKE_SOURCE_DIR}/src/scalar/format.cpp ${CMAKE_SOURCE_DIR}/src/scalar/sum_order.cpp)
     equinorm_fuzz_object(${source} EQUINORM_FUZZ_OBJECTS)
   endforeach()
   equinorm_link_closure(EQUINORM_FUZZ_LIBRARIES equinorm_problem equinorm_tensor equinorm_scalar)

@@ -1,0 +1,158 @@
+#include "vgpu/device.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <limits>
+
+#include "scalar/error.hpp"
+#include "scalar/simd.hpp"
+#include "vgpu/launch.hpp"
+#include "vgpu/shadow.hpp"
+
+namespace equinorm::vgpu {
+namespace {
+
+constexpr u64 kMostShared = 227 * 1024;
+constexpr u64 kMostLocal = u64{1} << 32;
+
+void check_grid(const Function& kernel, const Grid& grid) {
+  u64 blocks = 1, threads = 1;
+  for (int i = 0; i < 3; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    blocks *= grid.blocks[at];
+    threads *= grid.threads[at];
+    if (grid.blocks[at] == 0 || grid.threads[at] == 0 || blocks > (u64{1} << 31) || threads > 1024)
+      throw Error("launch of " + kernel.name + ": a grid has 1 to 2^31 blocks of 1 to 1024 threads");
+    if (kernel.required_threads[at] != 0 && kernel.required_threads[at] != grid.threads[at])
+      throw Error("launch of " + kernel.name + ": .reqntid asks for " + std::to_string(kernel.required_threads[at]) + " threads, not " +
+                  std::to_string(grid.threads[at]));
+  }
+  const u64 most =
+      u64{1} * std::max(kernel.maximum_threads[0], 1u) * std::max(kernel.maximum_threads[1], 1u) * std::max(kernel.maximum_threads[2], 1u);
+  if (kernel.maximum_threads[0] != 0 && threads > most)
+    throw Error("launch of " + kernel.name + ": .maxntid allows " + std::to_string(most) + " threads, not " + std::to_string(threads));
+  if (grid.dynamic_shared > kMostShared)
+    throw Error("launch of " + kernel.name + ": at most " + std::to_string(kMostShared) + " bytes of shared memory");
+}
+
+void set_parameters(Launch& launch, std::span<const Argument> arguments) {
+  const Program& program = *launch.program;
+  if (arguments.size() != program.parameters.size())
+    throw Error("launch of " + launch.kernel + ": " + std::to_string(program.parameters.size()) + " arguments are needed, not " +
+                std::to_string(arguments.size()));
+  launch.parameters.resize(program.parameter_bytes);
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const Placed& place = program.parameters[i];
+    if (arguments[i].bytes.size() != place.bytes)
+      throw Error("launch of " + launch.kernel + ": argument " + std::to_string(i + 1) + " has " + std::to_string(place.bytes) +
+                  " bytes, not " + std::to_string(arguments[i].bytes.size()));
+    std::memcpy(launch.parameters.view().data + place.offset, arguments[i].bytes.data(), place.bytes);
+    launch.parameters.mark(place.offset, place.bytes, kWritten);
+  }
+}
+
+}  // namespace
+
+Argument Argument::exact(float value, double high, double low) {
+  Argument argument = of(value);
+  argument.has_shadow = true;
+  argument.shadow_high = high;
+  argument.shadow_low = low;
+  return argument;
+}
+
+Device::Device() : shadow_memory_(std::make_unique<ShadowMemory>()) {}
+Device::~Device() = default;
+
+void Device::write(u64 address, std::span<const std::byte> bytes) { memory_.write(address, bytes); }
+
+u64 Device::load_variable(const Module& module, const Variable& variable) {
+  const auto [found, is_new] = variables_.try_emplace(&variable, 0);
+  if (!is_new) return found->second;
+  if (variable.is_extern && variable.space != Space::shared)
+    throw Error(module.name + ": variable '" + variable.name + "' is defined elsewhere");
+  const u64 address = found->second = allocate(variable.bytes);
+  std::vector<std::byte> bytes(variable.bytes);
+  std::memcpy(bytes.data(), variable.initial.data(), variable.initial.size());
+  for (const Relocation& relocation : variable.relocations) {
+    const Variable* target = module.find_variable(relocation.symbol);
+    if (target == nullptr || target->space == Space::shared)
+      throw Error(module.name + ": '" + variable.name + "' refers to '" + relocation.symbol + "', which has no address");
+    const u64 value = load_variable(module, *target) + static_cast<u64>(relocation.addend);
+    std::memcpy(bytes.data() + relocation.offset, &value, sizeof value);
+  }
+  write(address, bytes);
+  return address;
+}
+
+LaunchReport Device::launch(const Module& module, std::string_view name, const Grid& grid, std::span<const Argument> arguments,
+                            const Options& options) {
+  const Function* kernel = module.find_function(name);
+  if (kernel == nullptr || !kernel->is_entry || !kernel->has_body) {
+    std::string known;
+    for (const Function& function : module.functions)
+      if (function.is_entry) known += (known.empty() ? "" : ", ") + function.name;
+    throw Error(module.name + ": no kernel '" + std::string(name) + "'; there are: " + known);
+  }
+  check_grid(*kernel, grid);
+  const Program program = compile(module, *kernel, [&](const Variable& variable) { return load_variable(module, variable); });
+  if (program.shared_bytes + grid.dynamic_shared > kMostShared + 65536)
+    throw Error("launch of " + kernel->name + ": more shared memory than a block has");
+  const u64 threads = u64{1} * grid.threads[0] * grid.threads[1] * grid.threads[2];
+  if (program.frame_bytes * threads > kMostLocal)
+    throw Error("launch of " + kernel->name + ": local memory of " + std::to_string(program.frame_bytes) +
+                " bytes a thread; a block may have 2^32 in all");
+
+  LaunchReport report;
+  Launch launch;
+  launch.module = &module;
+  launch.kernel = kernel->name;
+  launch.program = &program;
+  launch.options = options;
+  launch.grid = grid;
+  launch.memory = &memory_;
+  launch.report = &report;
+  launch.start = std::chrono::steady_clock::now();
+  const int target = options.target != 0 ? options.target : module.target;
+  for (int fp16_output = 0; fp16_output < 2; ++fp16_output)
+    for (int input = 0; input < 3; ++input)
+      launch.matrix_models[fp16_output][input] = matrix_model(target, static_cast<MatrixInput>(input), fp16_output != 0);
+  set_parameters(launch, arguments);
+  Shadows shadows(launch, *shadow_memory_);
+  if (options.shadows) {
+    launch.shadows = &shadows;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      if (!arguments[i].has_shadow || arguments[i].bytes.size() != 4) continue;
+      u32 bits = 0;
+      std::memcpy(&bits, arguments[i].bytes.data(), 4);
+      shadows.set_parameter(program.parameters[i].offset, bits, {arguments[i].shadow_high, arguments[i].shadow_low});
+    }
+  }
+  run_grid(launch);
+  if (options.shadows) shadows.summarise();
+  report.finished = !launch.stop;
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - launch.start).count();
+  return report;
+}
+
+ShadowValue Device::shadow(u64 address, Type type) const {
+  u64 bits = 0;
+  memory_.read(address, std::as_writable_bytes(std::span(&bits, 1)).first(static_cast<std::size_t>(size_of(type))));
+  if (const Pair* found = shadow_memory_->find(address, bits, size_of(type))) return {found->high, found->low, true};
+  u64 wide = convert(bits, type, Type::f64, Rounding::nearest, false, false, false, false, false);
+  return {std::bit_cast<double>(wide), 0.0, false};
+}
+
+std::span<const Handler> handlers() {
+  switch (scalar::simd_level()) {
+    case scalar::SimdLevel::avx512:
+      return handlers_avx512();
+    case scalar::SimdLevel::avx2:
+      return handlers_avx2();
+    default:
+      return handlers_portable();
+  }
+}
+
+}  // namespace equinorm::vgpu

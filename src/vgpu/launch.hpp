@@ -1,0 +1,68 @@
+// The state of one launch. Private to the room.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "vgpu/matrix.hpp"
+#include "vgpu/program.hpp"
+#include "vgpu/runtime.hpp"
+
+namespace equinorm::vgpu {
+
+struct Launch {
+  const Module* module = nullptr;
+  std::string kernel;
+  const Program* program = nullptr;
+  Options options;
+  Grid grid;
+  GlobalMemory* memory = nullptr;
+  Region parameters{kParamWindow};
+  LaunchReport* report = nullptr;
+  std::map<std::pair<FindingKind, const Decoded*>, std::size_t> known;  // findings so far
+  MatrixModel matrix_models[2][3];                                      // [fp16 output][input]
+  Shadows* shadows = nullptr;
+  u32 arrived[16] = {};  ///< bar.arrive, by barrier
+  bool stop = false;     ///< trap, deadlock or limit: nothing more runs
+  std::chrono::steady_clock::time_point start;
+};
+
+/// Runs all blocks of the grid.
+void run_grid(Launch& launch);
+
+/// Fills a warp's register file, which it will use from then on, and makes all its threads ready.
+void set_up_warp(Warp& warp, const Program& program, std::vector<std::byte>& file);
+/// Marks what a block may touch of shared and local memory, and forgets what the last one wrote.
+void set_up_memory(Block& block, const Program& program, const Grid& grid);
+
+/// Orders 0 .. count - 1 as the options say; `salt` tells lists apart under a seed.
+std::vector<u32> order_of(const Options& options, u32 count, u64 salt);
+
+/// Races in shared memory: two accesses of a byte by two threads, at least one a write, with no barrier that orders them. Threads of one
+/// warp are ordered by bar.warp.sync alone. Every completed barrier counts as one of the whole block. Atomics race with plain accesses made
+/// before them, and are not recorded themselves.
+class Races {
+ public:
+  Races(u64 bytes, u32 threads);
+  void access(Warp& warp, const Decoded& instruction, int lane, u64 offset, u32 bytes, bool is_write, bool is_atomic = false);
+  void order_block() { block_time_ = ++now_; }
+  void order_warp(u32 warp) { warp_time_[warp] = ++now_; }
+
+ private:
+  /// Who, by thread number or as one of these.
+  static constexpr u32 kNobody = ~u32{0}, kSeveral = ~u32{0} - 1, kSeveralOfWarp = 1u << 20;
+  struct Touch {
+    u32 who = kNobody;
+    u32 time = 0;
+  };
+  bool is_ordered(const Touch& touch, u32 thread) const;
+
+  std::vector<Touch> writers_, readers_;
+  std::vector<u32> warp_time_;
+  u32 block_time_ = 0;
+  u32 now_ = 0;
+};
+
+}  // namespace equinorm::vgpu

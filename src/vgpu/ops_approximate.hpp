@@ -1,0 +1,140 @@
+// Functions of which PTX promises only a bound. The default result is the correctly rounded one.
+#pragma once
+
+#include "vgpu/ops_float.hpp"
+
+namespace equinorm::vgpu {
+namespace {
+
+/// y is within 2^-48 of the exact value, relatively: the binary32 to which both ends round is the correctly rounded one.
+EQUINORM_INLINE bool is_decided(double y) { return static_cast<float>(y * (1.0 - 0x1p-48)) == static_cast<float>(y * (1.0 + 0x1p-48)); }
+
+/// Where the quick result is undecided or special, the slow one.
+template <class Quick>
+EQUINORM_INLINE void decide(Transcendental function, u32 mask, const float* a, float* r, Quick quick) {
+  double y[kLanes];
+  u32 open[kLanes];
+  EQUINORM_LANES y[i] = quick(static_cast<double>(a[i]));
+  EQUINORM_LANES r[i] = static_cast<float>(y[i]);
+  EQUINORM_LANES open[i] = is_decided(y[i]) ? 0 : 1;
+  for (int i = 0; i < kLanes; ++i)
+    if (open[i] != 0 && (mask >> i & 1) != 0) r[i] = correctly_rounded(function, a[i]);
+}
+
+struct PowerOfTwo {
+  static constexpr Transcendental kFunction = Transcendental::ex2;
+  static constexpr double kTerm[] = {1.0,
+                                     0x1.62e42fefa39efp-1,
+                                     0x1.ebfbdff82c58fp-3,
+                                     0x1.c6b08d704a0c0p-5,
+                                     0x1.3b2ab6fba4e77p-7,
+                                     0x1.5d87fe78a6731p-10,
+                                     0x1.430912f86c787p-13,
+                                     0x1.ffcbfc588b0c7p-17,
+                                     0x1.62c0223a5c824p-20,
+                                     0x1.b5253d395e7c4p-24,
+                                     0x1.e4cf5158b8ecap-28,
+                                     0x1.e8cac7351bb25p-32,
+                                     0x1.c3bd650fc2986p-36};
+  /// A recursion and not a loop: the loop over the lanes is vectorised only if it holds no other.
+  template <int kNext>
+  EQUINORM_INLINE static double horner(double sum, double f) {
+    if constexpr (kNext < 0)
+      return sum;
+    else
+      return horner<kNext - 1>(sum * f + kTerm[kNext], f);
+  }
+  /// 2^x = 2^n sum_k (f ln 2)^k / k!, n = rint x, |f| <= 1/2, |x| <= 200: 14 terms leave less than 2^-57; 27 roundings less than 2^-49.
+  EQUINORM_INLINE static double quick(double x) {
+    const double shifted = x + 0x1.8p52;
+    const double f = x - (shifted - 0x1.8p52);
+    return horner<12>(0x1.816193166d0f9p-40, f) * cast_bits<double>(static_cast<u64>(cast_bits<s64>(shifted) + 1023) << 52);
+  }
+  EQUINORM_INLINE static void lanes(u32 mask, const float* a, float* r) {
+    // The clamp has a loop of its own: otherwise the compiler gives its constants a path of their own, and does not vectorise.
+    float inside[kLanes];
+    EQUINORM_LANES inside[i] = a[i] < -200.0f ? -200.0f : a[i] > 200.0f ? 200.0f : a[i];
+    decide(
+        kFunction, mask, inside, r, [](double x) __attribute__((always_inline)) { return quick(x); });
+    EQUINORM_LANES r[i] = a[i] == a[i] ? r[i] : cast_bits<float>(kNan32);
+  }
+};
+struct ReciprocalRoot {
+  static constexpr Transcendental kFunction = Transcendental::rsqrt;
+  EQUINORM_INLINE static void lanes(u32 mask, const float* a, float* r) {
+    decide(
+        kFunction, mask, a, r, [](double x) __attribute__((always_inline)) { return 1.0 / __builtin_sqrt(x); });
+  }
+};
+template <Transcendental kOf>
+struct Slow {
+  static constexpr Transcendental kFunction = kOf;
+  EQUINORM_INLINE static void lanes(u32 mask, const float* a, float* r) {
+    for (int i = 0; i < kLanes; ++i)
+      if ((mask >> i & 1) != 0) r[i] = correctly_rounded(kOf, a[i]);
+  }
+};
+using Logarithm = Slow<Transcendental::lg2>;
+using Sine = Slow<Transcendental::sin>;
+using Cosine = Slow<Transcendental::cos>;
+using HyperbolicTangent = Slow<Transcendental::tanh>;
+
+template <class Op>
+EQUINORM_INLINE void function_lanes(u32 mask, const float* a, float* r) {
+  if constexpr (requires { Op::lanes(mask, a, r); }) {
+    Op::lanes(mask, a, r);
+  } else {
+    EQUINORM_LANES r[i] = Op::apply(a[i]);
+  }
+}
+
+/// A neighbour of r at most `ulps` away, chosen by a hash; zeros, infinities and NaN stay, and no sign or exponent class is left.
+EQUINORM_INLINE float perturb(float r, u64 seed, u32 ulps) {
+  u64 hash = (cast_bits<u32>(r) + seed) * 0x9e3779b97f4a7c15u;
+  hash = (hash ^ hash >> 31) * 0xbf58476d1ce4e5b9u;
+  const u32 bits = cast_bits<u32>(r), magnitude = bits & 0x7fffffffu;
+  if (magnitude <= ulps || magnitude + ulps >= 0x7f800000u) return r;
+  return cast_bits<float>(bits + static_cast<u32>((hash >> 33) % (2 * ulps + 1)) - ulps);
+}
+
+EQUINORM_INLINE void finish_approximate(Warp& w, const Decoded& d, u32 mask, float* r, u32 ulps) {
+  u64 seed = 0;
+  if (is_perturbed(w, seed)) EQUINORM_LANES r[i] = perturb(r[i], seed + d.line, ulps);
+  float* to = w.lanes<float>(d.slot[0]);
+  write_lanes(
+      to, mask, [&](int i) __attribute__((always_inline)) { return finish(r[i], d.ftz, false); });
+}
+
+template <class Op>
+void approximate1(Warp& w, const Decoded& d, u32 mask) {
+  const float* a = w.lanes<float>(d.slot[1]);
+  float flushed[kLanes], r[kLanes];
+  EQUINORM_LANES r[i] = 0.0f;
+  if (d.ftz) {
+    EQUINORM_LANES flushed[i] = flush(a[i]);
+    a = flushed;
+  }
+  function_lanes<Op>(mask, a, r);
+  finish_approximate(w, d, mask, r,
+                     __is_same(Op, Reciprocal) || __is_same(Op, SquareRoot) ? 1
+                     : __is_same(Op, HyperbolicTangent)                     ? 4096
+                                                                            : 2);
+}
+
+/// div.approx computes a (1/b) on hardware, so for 2^126 < |b| < 2^128 it gives 0 (NaN for an infinite a); div.full has the full range.
+template <class Op>
+void approximate2(Warp& w, const Decoded& d, u32 mask) {
+  const float *a = w.lanes<float>(d.slot[1]), *b = w.lanes<float>(d.slot[2]);
+  const bool full = d.mode == 1;
+  float r[kLanes];
+  EQUINORM_LANES {
+    const float x = d.ftz ? flush(a[i]) : a[i], y = d.ftz ? flush(b[i]) : b[i];
+    const float size = FloatMagnitude::apply(y);
+    const bool is_large = !full && size > 0x1p126f && size < __builtin_inff();
+    r[i] = is_large ? x * cast_bits<float>(cast_bits<u32>(y) & 0x80000000u) : Op::apply(x, y);
+  }
+  finish_approximate(w, d, mask, r, 2);
+}
+
+}  // namespace
+}  // namespace equinorm::vgpu

@@ -1,0 +1,164 @@
+// Instructions among the lanes of a warp.
+#pragma once
+
+#include "vgpu/ops_memory.hpp"
+
+namespace equinorm::vgpu {
+namespace {
+
+/// A .sync instruction must be executed together by all live lanes of its member mask, and by no others.
+EQUINORM_INLINE void check_members(Warp& w, const Decoded& d, u32 mask, u32 slot) {
+  const u32 members = w.lanes<u32>(slot)[__builtin_ctz(mask)];
+  const u32 absent = members & w.live & ~mask, alien = mask & ~members;
+  if (absent != 0)
+    report(w, d, FindingKind::divergent_warp, __builtin_ctz(absent), members, 0, Space::reg, "a member lane does not take part");
+  if (alien != 0)
+    report(w, d, FindingKind::divergent_warp, __builtin_ctz(alien), members, 0, Space::reg, "a lane that is no member takes part");
+}
+
+/// Source lane of each lane, or -1 - lane where the own value is kept (and the predicate is false).
+EQUINORM_INLINE void shuffle_sources(const Warp& w, const Decoded& d, int* source) {
+  const u32 at = d.has_pair ? 2 : 1;
+  const u32 *b = w.lanes<u32>(d.slot[at + 1]), *c = w.lanes<u32>(d.slot[at + 2]);
+  for (int i = 0; i < kLanes; ++i) {
+    const auto lane = static_cast<u32>(i);
+    const u32 by = b[i] & 31, clamp = c[i] & 31, segment = c[i] >> 8 & 31;
+    const u32 last = (lane & segment) | (clamp & ~segment), first = lane & segment;
+    u32 from = lane;
+    bool inside = false;
+    if (d.mode == 0)
+      from = lane - by, inside = static_cast<s32>(from) >= static_cast<s32>(last);
+    else if (d.mode == 1)
+      from = lane + by, inside = from <= last;
+    else if (d.mode == 2)
+      from = lane ^ by, inside = from <= last;
+    else
+      from = first | (by & ~segment), inside = from <= last;
+    source[i] = inside ? static_cast<int>(from & 31) : -1 - i;
+  }
+}
+void shuffle(Warp& w, const Decoded& d, u32 mask) {
+  const u32 at = d.has_pair ? 2 : 1;
+  check_members(w, d, mask, d.slot[at + 3]);
+  int source[kLanes];
+  shuffle_sources(w, d, source);
+  const u32* a = w.lanes<u32>(d.slot[at]);
+  u32 r[kLanes], inside = 0, absent = 0;
+  for (int i = 0; i < kLanes; ++i) {
+    const int from = source[i] >= 0 ? source[i] : i;
+    r[i] = a[from];
+    inside |= static_cast<u32>(source[i] >= 0) << i;
+    absent |= static_cast<u32>((mask >> from & 1) == 0) << i;
+  }
+  if ((absent & mask) != 0)
+    report(w, d, FindingKind::divergent_warp, __builtin_ctz(absent & mask), 0, 0, Space::reg,
+           "reads the register of a lane that does not take part");
+  write_lanes(
+      w.lanes<u32>(d.slot[0]), mask, [&](int i) __attribute__((always_inline)) { return r[i]; });
+  if (d.has_pair) write_predicate(w, d.slot[1], inside, mask);
+}
+
+void vote(Warp& w, const Decoded& d, u32 mask) {
+  check_members(w, d, mask, d.slot[2]);
+  const u32 yes = (read_predicate(w, d.slot[1]) ^ (d.negated ? kAllLanes : 0)) & mask;
+  const bool result = d.mode == 0 ? yes == mask : d.mode == 1 ? yes != 0 : yes == mask || yes == 0;
+  write_predicate(w, d.slot[0], result ? kAllLanes : 0, mask);
+}
+void ballot(Warp& w, const Decoded& d, u32 mask) {
+  check_members(w, d, mask, d.slot[2]);
+  const u32 yes = (read_predicate(w, d.slot[1]) ^ (d.negated ? kAllLanes : 0)) & mask;
+  write_lanes(
+      w.lanes<u32>(d.slot[0]), mask, [&](int) __attribute__((always_inline)) { return yes; });
+}
+void active_mask(Warp& w, const Decoded& d, u32 mask) {
+  write_lanes(
+      w.lanes<u32>(d.slot[0]), mask, [&](int) __attribute__((always_inline)) { return mask; });
+}
+
+template <class T>
+void match_any(Warp& w, const Decoded& d, u32 mask) {
+  check_members(w, d, mask, d.slot[2]);
+  const T* a = w.lanes<T>(d.slot[1]);
+  u32 r[kLanes] = {};
+  for (int i = 0; i < kLanes; ++i)
+    for (int k = 0; k < kLanes; ++k) r[i] |= static_cast<u32>((mask >> k & 1) != 0 && a[k] == a[i]) << k;
+  write_lanes(
+      w.lanes<u32>(d.slot[0]), mask, [&](int i) __attribute__((always_inline)) { return r[i]; });
+}
+template <class T>
+void match_all(Warp& w, const Decoded& d, u32 mask) {
+  const u32 at = d.has_pair ? 2 : 1;
+  check_members(w, d, mask, d.slot[at + 1]);
+  const T* a = w.lanes<T>(d.slot[at]);
+  bool same = true;
+  for (int i = 0; i < kLanes; ++i) same &= (mask >> i & 1) == 0 || a[i] == a[__builtin_ctz(mask)];
+  write_lanes(
+      w.lanes<u32>(d.slot[0]), mask, [&](int) __attribute__((always_inline)) { return same ? mask : 0u; });
+  if (d.has_pair) write_predicate(w, d.slot[1], same ? kAllLanes : 0, mask);
+}
+
+template <class T>
+void reduce_warp(Warp& w, const Decoded& d, u32 mask) {
+  check_members(w, d, mask, d.slot[2]);
+  const T* a = w.lanes<T>(d.slot[1]);
+  T r = a[__builtin_ctz(mask)];
+  for (int i = __builtin_ctz(mask) + 1; i < kLanes; ++i) {
+    if ((mask >> i & 1) == 0) continue;
+    switch (d.mode) {
+      case 0:
+        r = static_cast<T>(static_cast<u32>(r) + static_cast<u32>(a[i]));
+        break;
+      case 1:
+        r = Smaller::apply(r, a[i]);
+        break;
+      case 2:
+        r = Larger::apply(r, a[i]);
+        break;
+      case 3:
+        r &= a[i];
+        break;
+      case 4:
+        r |= a[i];
+        break;
+      default:
+        r ^= a[i];
+    }
+  }
+  write_lanes(
+      w.lanes<T>(d.slot[0]), mask, [&](int) __attribute__((always_inline)) { return r; });
+}
+
+/// Elects the lowest lane.
+void elect(Warp& w, const Decoded& d, u32 mask) {
+  check_members(w, d, mask, d.slot[d.has_pair ? 2 : 1]);
+  const auto leader = static_cast<u32>(__builtin_ctz(mask));
+  write_lanes(
+      w.lanes<u32>(d.slot[0]), mask, [&](int) __attribute__((always_inline)) { return leader; });
+  if (d.has_pair) write_predicate(w, d.slot[1], u32{1} << leader, mask);
+}
+
+/// Row r (0..7) of matrix k comes from the address in lane 8 k + r. Lane l gets the two numbers at row l/4, columns 2 (l%4) and the next;
+/// transposed: at rows 2 (l%4) and the next, column l/4.
+template <int kMatrices, bool kTransposed>
+void load_matrix(Warp& w, const Decoded& d, u32 mask) {
+  if (mask != kAllLanes) report(w, d, FindingKind::divergent_warp, __builtin_ctz(~mask), 0, 0, Space::reg, "a lane does not take part");
+  u64 offsets[kLanes];
+  lane_offsets(w, d, d.slot[kMatrices], d.address_is_64, d.offset, 0, offsets);
+  u16 rows[kMatrices][8][8] = {};
+  for (int k = 0; k < kMatrices; ++k)
+    for (int r = 0; r < 8; ++r)
+      if (const std::byte* from = access(w, d, 8 * k + r, {w.shared, offsets[8 * k + r], Space::shared}, 16, false))
+        __builtin_memcpy(rows[k][r], from, 16);
+  for (int k = 0; k < kMatrices; ++k) {
+    const auto& m = rows[k];
+    write_lanes(
+        w.lanes<u32>(d.slot[k]), mask, [&](int i) __attribute__((always_inline)) {
+          const int major = i / 4, minor = i % 4 * 2;
+          return kTransposed ? static_cast<u32>(m[minor][major]) | static_cast<u32>(m[minor + 1][major]) << 16
+                             : static_cast<u32>(m[major][minor]) | static_cast<u32>(m[major][minor + 1]) << 16;
+        });
+  }
+}
+
+}  // namespace
+}  // namespace equinorm::vgpu

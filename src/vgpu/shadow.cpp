@@ -1,0 +1,327 @@
+#include "vgpu/shadow.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "scalar/rounding.hpp"
+
+namespace equinorm::vgpu {
+namespace {
+
+struct KnownConstant {
+  u32 bits;
+  const char* name;
+  Pair value;
+};
+/// Constants that kernels hold as roundings of irrational numbers; with rounding removed they are those numbers.
+constexpr KnownConstant kConstants[] = {{0x3fb8aa3b, "log2(e)", {0x1.71547652b82fep+0, 0x1.777d0ffda0d24p-56}},
+                                        {0x3f317218, "ln(2)", {0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56}}};
+
+double value_of(u64 bits, Type type) {
+  switch (type) {
+    case Type::f16:
+      return scalar::fp16_value(static_cast<u16>(bits));
+    case Type::bf16:
+      return scalar::bf16_value(static_cast<u16>(bits));
+    case Type::f64:
+      return std::bit_cast<double>(bits);
+    default:
+      return std::bit_cast<float>(static_cast<u32>(bits));
+  }
+}
+
+Type element_of(Type type) {
+  return type == Type::f16x2 ? Type::f16 : type == Type::bf16x2 ? Type::bf16 : type == Type::b32 || type == Type::u32 ? Type::f32 : type;
+}
+
+u64 lane_bits(const Warp& warp, u32 slot, Type type, int half, int lane) {
+  switch (type) {
+    case Type::f16:
+    case Type::bf16:
+      return warp.lanes<u16>(slot)[lane * (half < 0 ? 1 : 2) + std::max(half, 0)];
+    case Type::f64:
+      return warp.lanes<u64>(slot)[lane];
+    default:
+      return warp.lanes<u32>(slot)[lane];
+  }
+}
+
+Pair apply(ShadowOp op, Pair a, Pair b, Pair c) {
+  switch (op) {
+    case ShadowOp::add:
+      return add(a, b);
+    case ShadowOp::sub:
+      return add(a, negate(b));
+    case ShadowOp::mul:
+      return multiply(a, b);
+    case ShadowOp::fma:
+      return add(multiply(a, b), c);
+    case ShadowOp::div:
+      return divide(a, b);
+    case ShadowOp::rcp:
+      return divide({1.0, 0.0}, a);
+    case ShadowOp::sqrt:
+      return square_root(a);
+    case ShadowOp::rsqrt:
+      return divide({1.0, 0.0}, square_root(a));
+    case ShadowOp::ex2:
+      return power_of_two(a);
+    case ShadowOp::min:
+      return std::isnan(a.high) ? b : std::isnan(b.high) ? a : less(b, a) ? b : a;
+    case ShadowOp::max:
+      return std::isnan(a.high) ? b : std::isnan(b.high) ? a : less(a, b) ? b : a;
+    case ShadowOp::abs:
+      return std::signbit(a.high) ? negate(a) : a;
+    case ShadowOp::neg:
+      return negate(a);
+    default:
+      return evaluate(op, a);
+  }
+}
+
+}  // namespace
+
+const Pair* ShadowMemory::find(u64 address, u64 bits, int bytes) const {
+  if (entries_.empty()) return nullptr;
+  const auto found = entries_.find(address);
+  return found != entries_.end() && found->second.bytes == bytes && found->second.bits == bits ? &found->second.value : nullptr;
+}
+
+void Shadows::start_block(Block& block) {
+  files_.resize(block.warps.size());
+  for (auto& file : files_) {
+    file.clear();
+    file.resize(launch_.program->image.size() / 64 + 1);
+  }
+  shared_.clear();
+  local_.clear();
+}
+
+SlotShadow& Shadows::slot(const Warp& warp, u32 slot) {
+  auto& entry = files_[warp.index][slot / 64];
+  if (entry == nullptr) entry = std::make_unique<SlotShadow>();
+  return *entry;
+}
+const SlotShadow* Shadows::find_slot(const Warp& warp, u32 slot) const { return files_[warp.index][slot / 64].get(); }
+
+/// The results of an instruction whose shadow is not followed.
+void Shadows::drop(Warp& warp, const Decoded& d, u32 mask) {
+  const u32* slots = slots_of(d);
+  int at = 0;
+  const std::string_view operands = rows()[static_cast<std::size_t>(d.row)].operands;
+  if (!operands.starts_with('=')) return;
+  const int results = operands.starts_with("=p ")                    ? d.count
+                      : operands.find('x') == 2                      ? operands[1] - '0'
+                      : operands.find('*') != std::string_view::npos ? d.count
+                                                                     : 1;
+  for (; at < results; ++at) {
+    if (slots[at] < 4 * 4096) continue;  // a predicate
+    SlotShadow& to = slot(warp, slots[at]);
+    to.whole &= ~mask;
+    to.half[0] &= ~mask;
+    to.half[1] &= ~mask;
+    to.lost |= mask;
+  }
+}
+
+/// `half` is -1 for a number that has the register for itself.
+Shadows::Operand Shadows::read(Warp& warp, u32 number, Type type, int half, int lane) {
+  const u64 bits = lane_bits(warp, number, type, half, lane);
+  Operand operand;
+  operand.value = {value_of(bits, type), 0.0};
+  operand.shadow = operand.value;
+  const SlotShadow* known = find_slot(warp, number);
+  if (known == nullptr) {
+    if (type == Type::f32)
+      for (const KnownConstant& constant : kConstants)
+        if ((bits & 0x7fffffffu) == constant.bits) {
+          operand.shadow = bits == constant.bits ? constant.value : negate(constant.value);
+          ++constants_[constant.name];
+        }
+    return operand;
+  }
+  const bool is_half = type == Type::f16 || type == Type::bf16;
+  const int h = std::max(half, 0);
+  if (is_half ? (known->half[h] >> lane & 1) != 0 : (known->whole >> lane & 1) != 0) {
+    operand.shadow = known->value[is_half ? h : 0][lane];
+  } else if (type == Type::f32 && (known->half[1] >> lane & 1) != 0 && (bits & 0xffff) == 0) {
+    operand.shadow = known->value[1][lane];  // bf16 in the upper half is binary32
+  } else if ((known->lost >> lane & 1) != 0) {
+    ++launch_.report->shadow.restarts;
+  }
+  return operand;
+}
+
+void Shadows::write(Warp& warp, u32 number, Type type, int half, int lane, Pair value) {
+  SlotShadow& to = slot(warp, number);
+  const u32 bit = u32{1} << lane;
+  to.lost &= ~bit;
+  if (type == Type::f16 || type == Type::bf16) {
+    const int h = std::max(half, 0);
+    to.whole &= ~bit;
+    to.half[h] |= bit;
+    to.value[h][lane] = value;
+  } else {
+    to.half[0] &= ~bit;
+    to.half[1] &= ~bit;
+    to.whole |= bit;
+    to.value[0][lane] = value;
+  }
+}
+
+void Shadows::note(Warp& warp, const Decoded& d, int lane, Pair exact, double result, Type type, bool finite_operands) {
+  ++launch_.report->shadow.operations;
+  if (!std::isfinite(result) || !std::isfinite(exact.high)) {
+    if (launch_.options.find_nan && finite_operands && !std::isfinite(result))
+      report(warp, d, FindingKind::not_a_number, lane, 0, 0, Space::reg,
+             std::isnan(result) ? "a NaN from finite numbers" : "an infinity from finite numbers");
+    return;
+  }
+  const int precision = type == Type::f64 ? 53 : type == Type::f32 ? 24 : type == Type::f16 ? 11 : 8;
+  const int smallest = type == Type::f64 ? -1022 : type == Type::f16 ? -14 : -126;
+  const double error = std::fabs((result - exact.high) - exact.low);
+  LineStatistics& line = lines_[d.place];
+  ++line.operations;
+  line.sum += error;
+  if (error == 0.0) return;
+  const int exponent = result == 0.0 ? smallest : std::max(std::ilogb(result), smallest);
+  line.largest_ulp = std::max(line.largest_ulp, std::scalbn(error, precision - 1 - exponent));
+}
+
+void Shadows::arithmetic(Warp& warp, const Decoded& d, u32 mask) {
+  const ShadowOp op = rows()[static_cast<std::size_t>(d.row)].shadow;
+  const Type type = element_of(d.type);
+  const bool is_packed = type != d.type && size_of(d.type) == 4 && size_of(type) == 2;
+  const u32 operands = d.slot_count - 1;
+  static thread_local Pair shadow[2][kLanes], exact[2][kLanes];
+  bool finite[2][kLanes];
+  for (int h = 0; h < (is_packed ? 2 : 1); ++h)
+    for (int i = 0; i < kLanes; ++i) {
+      if ((mask >> i & 1) == 0) continue;
+      Operand x[3];
+      finite[h][i] = true;
+      for (u32 k = 0; k < operands && k < 3; ++k) {
+        x[k] = read(warp, d.slot[k + 1], type, is_packed ? h : -1, i);
+        finite[h][i] &= std::isfinite(x[k].value.high);
+      }
+      shadow[h][i] = apply(op, x[0].shadow, x[1].shadow, x[2].shadow);
+      exact[h][i] = apply(op, x[0].value, x[1].value, x[2].value);
+      if (d.sat)
+        for (Pair* y : {&shadow[h][i], &exact[h][i]}) *y = !(y->high > 0.0) ? Pair{} : less({1.0, 0.0}, *y) ? Pair{1.0, 0.0} : *y;
+    }
+  d.handler(warp, d, mask);
+  for (int h = 0; h < (is_packed ? 2 : 1); ++h)
+    for (int i = 0; i < kLanes; ++i) {
+      if ((mask >> i & 1) == 0) continue;
+      const int half = is_packed ? h : -1;
+      note(warp, d, i, exact[h][i], value_of(lane_bits(warp, d.slot[0], type, half, i), type), type, finite[h][i]);
+      write(warp, d.slot[0], type, half, i, shadow[h][i]);
+    }
+}
+
+/// An integer of at most 32 bits is its own shadow.
+void Shadows::convert_integer(Warp& warp, const Decoded& d, u32 mask) {
+  double exact[kLanes];
+  for (int i = 0; i < kLanes; ++i) {
+    const u64 bits = d.source_bytes == 2   ? warp.lanes<u16>(d.slot[1])[i]
+                     : d.source_bytes == 8 ? warp.lanes<u64>(d.slot[1])[i]
+                                           : warp.lanes<u32>(d.slot[1])[i];
+    exact[i] = std::bit_cast<double>(vgpu::convert(bits, d.second_type, Type::f64, Rounding::nearest, false, false, false, false, false));
+  }
+  d.handler(warp, d, mask);
+  for (int i = 0; i < kLanes; ++i) {
+    if ((mask >> i & 1) == 0) continue;
+    const int half = d.register_bytes == 4 && size_of(d.type) == 2 ? 0 : -1;
+    note(warp, d, i, {exact[i], 0.0}, value_of(lane_bits(warp, d.slot[0], d.type, half, i), d.type), d.type, true);
+    write(warp, d.slot[0], d.type, half, i, {exact[i], 0.0});
+  }
+}
+
+/// cvt between floats; from an integer the shadow is the integer.
+void Shadows::convert(Warp& warp, const Decoded& d, u32 mask) {
+  const Type to = element_of(d.type);
+  const bool is_pair = size_of(to) == 2 && size_of(d.type) == 4;
+  if (!is_float(d.type) || d.to_integer || d.sat || d.relu ||
+      (!is_float(d.second_type) && (size_of(d.second_type) > 4 || d.register_bytes > 4))) {
+    d.handler(warp, d, mask);
+    return drop(warp, d, mask);
+  }
+  if (!is_float(d.second_type)) return convert_integer(warp, d, mask);
+  Pair shadow[2][kLanes], exact[2][kLanes];
+  for (int h = 0; h < (is_pair ? 2 : 1); ++h)
+    for (int i = 0; i < kLanes; ++i)
+      if ((mask >> i & 1) != 0) {
+        const Operand x = read(warp, d.slot[is_pair ? 2 - h : 1], d.second_type,
+                               is_pair || d.source_bytes != 4 || size_of(d.second_type) == 4 ? -1 : 0, i);
+        shadow[h][i] = x.shadow;
+        exact[h][i] = x.value;
+      }
+  d.handler(warp, d, mask);
+  for (int h = 0; h < (is_pair ? 2 : 1); ++h)
+    for (int i = 0; i < kLanes; ++i)
+      if ((mask >> i & 1) != 0) {
+        const int half = is_pair ? h : d.register_bytes == 4 && size_of(to) == 2 ? 0 : -1;
+        note(warp, d, i, exact[h][i], value_of(lane_bits(warp, d.slot[0], to, half, i), to), to, true);
+        write(warp, d.slot[0], to, half, i, shadow[h][i]);
+      }
+}
+
+void Shadows::run(Warp& warp, const Decoded& d, u32 mask) {
+  switch (rows()[static_cast<std::size_t>(d.row)].shadow) {
+    case ShadowOp::none:
+      d.handler(warp, d, mask);
+      return drop(warp, d, mask);
+    case ShadowOp::move:
+    case ShadowOp::select:
+      return move(warp, d, mask);
+    case ShadowOp::pack:
+      return pack(warp, d, mask);
+    case ShadowOp::unpack:
+      return unpack(warp, d, mask);
+    case ShadowOp::shift:
+      return shift(warp, d, mask);
+    case ShadowOp::byte_permute:
+      return permute(warp, d, mask);
+    case ShadowOp::mask_bits:
+      return mask_bits(warp, d, mask);
+    case ShadowOp::shuffle:
+      return shuffle(warp, d, mask);
+    case ShadowOp::load:
+      return load(warp, d, mask);
+    case ShadowOp::store:
+    case ShadowOp::store_matrix:
+      return store(warp, d, mask);
+    case ShadowOp::load_matrix:
+      return load_matrix(warp, d, mask);
+    case ShadowOp::copy_async:
+      return copy_async(warp, d, mask);
+    case ShadowOp::atomic:
+      return atomic(warp, d, mask);
+    case ShadowOp::convert:
+      return convert(warp, d, mask);
+    case ShadowOp::matrix:
+      return matrix(warp, d, mask);
+    default:
+      return arithmetic(warp, d, mask);
+  }
+}
+
+void Shadows::summarise() {
+  ShadowReport& report = launch_.report->shadow;
+  std::map<std::string, LineError> by_place;  // several PTX places may have one description
+  for (const auto& [place, line] : lines_) {
+    LineError& one = by_place[launch_.module->describe_place(place)];
+    one.operations += line.operations;
+    one.sum += line.sum;
+    one.largest_ulp = std::max(one.largest_ulp, line.largest_ulp);
+  }
+  for (auto& [place, line] : by_place) {
+    line.place = place;
+    report.lines.push_back(line);
+  }
+  std::stable_sort(report.lines.begin(), report.lines.end(), [](const LineError& a, const LineError& b) { return a.sum > b.sum; });
+  for (const auto& [name, count] : constants_) report.constants.push_back(name);
+}
+
+}  // namespace equinorm::vgpu
