@@ -74,8 +74,8 @@ TEST_CASE("Budgets") {
 }
 
 TEST_CASE("Every built-in case and preset has a small size that is cheap and needs no further change") {
-  for (const auto& sources : {problem::builtin_cases(), problem::builtin_presets()}) {
-    for (const problem::NamedSource& source : sources) {
+  for (const auto* sources : {&problem::builtin_cases(), &problem::presets()}) {
+    for (const problem::NamedSource& source : *sources) {
       INFO(source.name);
       problem::Problem problem = small(std::string(source.name));
       CHECK(work_of(problem) <= 2e5);
