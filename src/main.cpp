@@ -83,6 +83,12 @@ int main(int argc, char** argv) {
       ->delimiter(',');
   verify_command->add_option("--mutant", verify_options.mutant,
                              "Put a catalogued faulty form in place of the absorbed one: it must come out different");
+  verify_command
+      ->add_option("--hunt", verify_options.hunt,
+                   "Search for the inputs with the largest error / bound instead: for 60s, 5m, 1h, or 2000e evaluations (reproducible)")
+      ->type_name("BUDGET");
+  verify_command->add_option("--hunt-out", verify_options.hunt_out, "The safetensors file that keeps the worst inputs of --hunt")
+      ->needs("--hunt");
   verify_command->add_option("--weights", verify_options.weights,
                              "Checkpoint (safetensors file, index or folder) whose layer supplies the weights");
   verify_command->add_option("--layer", verify_options.layer, "Layer of --weights")->check(CLI::NonNegativeNumber)->needs("--weights");

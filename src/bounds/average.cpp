@@ -62,18 +62,30 @@ class Averager {
                          lost = multiply(matrix(rows_, &RowWeights::lost, tokens_), held.data(), width_);
     if (!values_.radius.empty()) out.carried = multiply(upper, values_.radius.data(), width_);
     largest(held);
+    held_ = &held;
     for (Index i = 0; i < n; ++i) finish(i, sums, lost, out);
     return out;
   }
 
  private:
-  /// Largest magnitude and radius of each column, and its absolute sum: weights before the division are at most 1.
+  /// Whether the sum over the tokens, before it is divided, stays finite whatever the weights are: a reference that is not yet the row's
+  /// maximum makes each of them as large as 1, but for the roundings of exp.
+  bool sum_fits(Index i, Index j) const {
+    const RowWeights& row = rows_[static_cast<std::size_t>(i)];
+    if (!(row.least_sum > 0)) return false;
+    const double fits = at_.fa.largest() * row.least_sum / ((1 + row.numerator) * (1 + row.p_rounding));
+    if (all_[static_cast<std::size_t>(j)] <= fits) return true;
+    double sum = 0;
+    for (Index t = 0; t < tokens_; ++t) sum += scores_.live.row(i)[t] != 0 ? held_->row(t)[j] : 0;
+    return sum <= fits;
+  }
+
+  /// Largest magnitude and radius of each column, and its sum of magnitudes.
   void largest(const Tensor<double>& held) {
-    most_.assign(static_cast<std::size_t>(width_), 0), most_radius_ = most_, sum_ = most_;
+    most_.assign(static_cast<std::size_t>(width_), 0), most_radius_ = all_ = most_;
     for (Index t = 0; t < tokens_; ++t) {
       for (Index j = 0; j < width_; ++j) {
-        most_[j] = std::max(most_[j], held.row(t)[j]);
-        sum_[j] += held.row(t)[j];
+        most_[j] = std::max(most_[j], held.row(t)[j]), all_[j] += held.row(t)[j];
         if (!values_.radius.empty()) most_radius_[j] = std::max(most_radius_[j], values_.radius.row(t)[j]);
       }
     }
@@ -100,8 +112,7 @@ class Averager {
           quotient * (total * ((1 + row.p_rounding) * row.numerator + row.denominator) + (row.numerator_underflow + cut) / row.least_sum);
       out.stored_p.row(i)[j] = quotient * (1 + row.numerator) * (row.p_rounding * total + lost_here);
       if (!row.bounded) out.carried.row(i)[j] = most_radius_[column];
-      const bool fits = sum_[column] * (1 + row.numerator) * (1 + 2 * at_.e_exp) <= at_.fa.largest();
-      if (!row.known || !fits) out.weights.row(i)[j] = out.accumulation.row(i)[j] = kInfinity;
+      if (!row.known || !sum_fits(i, j)) out.weights.row(i)[j] = kInfinity;
     }
   }
 
@@ -110,7 +121,8 @@ class Averager {
   const Scores& scores_;
   const Values& values_;
   Index tokens_, width_;
-  std::vector<double> most_, most_radius_, sum_;
+  const Tensor<double>* held_ = nullptr;
+  std::vector<double> most_, most_radius_, all_;
 };
 
 }  // namespace

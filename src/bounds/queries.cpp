@@ -106,7 +106,10 @@ class QueryStage {
       Finish how;
       how.weight = &gamma_q(false, rows_[static_cast<std::size_t>(i)].h), how.unstored = true;
       finish_row(at_, how, factors, i);
+      // gamma_k comes before alpha_q: what underflows there is multiplied by alpha_q, and what overflows there is lost.
       how.weight = &gamma_k_;
+      finish_row(at_, how, factors, i);
+      how.weight = nullptr;
       how.alpha = out.alpha[static_cast<std::size_t>(i)], how.rho = out.rho[static_cast<std::size_t>(i)];
       how.scaled = norm_.normed && at_.folds_alpha_q(), how.unstored = false, how.stored = Stored::g;
       finish_row(at_, how, factors, i);

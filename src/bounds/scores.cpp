@@ -198,8 +198,20 @@ class ScoreStage {
     } else {
       radius = join(total, scaled(content, content_radius) + rope_radius + rope_factor * std::fabs(rope), 0);
     }
-    if (products > 0 && !((f_q * f_k * std::fabs(content) + radius) / raw_units <= at_.fx.largest())) radius = kInfinity;
+    if (!fits(total, unified ? total : content, f_q * f_k, radius,
+              query_outside ? raw_units
+              : key_outside ? alpha_k
+                            : 1,
+              query_outside && key_outside ? alpha_k : 1)) {
+      radius = kInfinity;
+    }
     finish_logit(total, radius, i, t, out);
+  }
+
+  /// The joined score, and the part of it that alphas multiply: before them (in units of `raw`), between them, and after.
+  bool fits(double total, double scaled, double factor, double radius, double raw, double between) const {
+    const double most = std::min(at_.fa.largest(), at_.fx.largest()), held = factor * std::fabs(scaled) + radius;
+    return std::fabs(total) + radius <= most && held / raw <= most && held / between <= most;
   }
 
   /// scale, soft-cap, store; scale and cap are held rounded.

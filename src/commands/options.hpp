@@ -22,6 +22,8 @@ struct VerifyOptions {
   std::vector<std::string> cases;    ///< empty: the default suite
   std::vector<std::string> formats;  ///< empty: the default arithmetics
   std::string mutant;
+  std::optional<std::string> hunt;  ///< budget of a search for the worst inputs
+  std::string hunt_out;             ///< the file that keeps them; empty: named after case and arithmetic
   bool exact_only = false;
   bool sensitivity = false;
   std::string weights;  ///< checkpoint whose layer supplies the weights

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "report/hunt.hpp"
 #include "report/json.hpp"
 #include "report/junit.hpp"
 #include "report/sensitivity.hpp"
@@ -50,7 +51,9 @@ int publish(const verdict::RunResult& run, bool in_full, const Options& options)
   if (!options.quiet) {
     const report::Style style{isatty(STDOUT_FILENO) != 0, options.verbose};
     const bool certificate = !run.cases.empty() && !run.cases.front().sensitivity.empty();
-    fmt::print("{}", certificate                  ? report::sensitivity_text(run, style)
+    const bool hunted = !run.cases.empty() && run.cases.front().hunt.has_value();
+    fmt::print("{}", hunted                       ? report::hunt_text(run, style)
+                     : certificate                ? report::sensitivity_text(run, style)
                      : in_full || options.verbose ? report::full_text(run, style)
                                                   : report::summary_text(run, style));
   }

@@ -7,6 +7,7 @@
 
 #include "commands/arithmetics.hpp"
 #include "commands/exact_checks.hpp"
+#include "commands/hunt.hpp"
 #include "commands/measure_paths.hpp"
 #include "commands/memory.hpp"
 #include "commands/mutant_run.hpp"
@@ -155,6 +156,7 @@ class CaseRun {
 }  // namespace
 
 int verify(const VerifyOptions& verify, const Options& options) {
+  if (verify.hunt) return verify_hunt(verify, options);
   const auto start = std::chrono::steady_clock::now();
   std::vector<std::string> cases = verify.cases;
   if (cases.empty()) {

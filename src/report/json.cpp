@@ -99,6 +99,24 @@ Json json_of(const verdict::RuleRow& row) {
           {"detail", row.result.detail}};
 }
 
+Json json_of(const verdict::HuntResult& hunt, const std::vector<verdict::ErrorRow>& errors) {
+  Json rows = Json::array();
+  for (std::size_t i = 0; i < hunt.rows.size(); ++i) {
+    const verdict::HuntRow& row = hunt.rows[i];
+    const auto ratio = [](const std::optional<double>& value) { return value ? finite(*value) : Json(nullptr); };
+    rows.push_back({{"path", errors[i].path},
+                    {"tensor", errors[i].tensor},
+                    {"start_ulp", finite(row.start_ulp)},
+                    {"worst_ulp", finite(row.worst_ulp)},
+                    {"start_error_over_bound", ratio(row.start_ratio)},
+                    {"worst_error_over_bound", ratio(row.worst_ratio)}});
+  }
+  return {{"budget", hunt.budget},      {"rows", rows},
+          {"kept_row", hunt.worst_row}, {"evaluations", hunt.evaluations},
+          {"unscored", hunt.unscored},  {"restarts", hunt.restarts},
+          {"file", hunt.file},          {"seconds", hunt.seconds}};
+}
+
 Json json_of(const verdict::CaseResult& result);
 
 template <class T>
@@ -119,6 +137,7 @@ Json json_of(const verdict::CaseResult& result) {
             {"notes", result.notes},
             {"reproduce", result.reproduce},
             {"seconds", result.seconds}};
+  if (result.hunt) json["hunt"] = json_of(*result.hunt, result.errors);
   if (!result.rules.empty()) json["rules"] = list_of(result.rules);
   return json;
 }

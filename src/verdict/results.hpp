@@ -73,6 +73,23 @@ struct MutantRow {
   double ratio = 0;                      ///< largest error / bound
 };
 
+/// One form and tensor of a hunt, beside the ErrorRow of the same place in CaseResult::errors. A ratio is largest error / bound.
+struct HuntRow {
+  std::optional<double> start_ratio, worst_ratio;  ///< none: no element has a bound
+  double start_ulp = 0, worst_ulp = 0;             ///< the worst ulp and the worst ratio are of different inputs
+};
+
+/// What `verify --hunt` found. CaseResult::errors are then the rows of the inputs with the worst ratio, each row on inputs of its own.
+struct HuntResult {
+  std::vector<HuntRow> rows;
+  Index worst_row = 0;    ///< the row whose inputs were kept
+  Index evaluations = 0;  ///< inputs tried
+  Index unscored = 0;     ///< of them without an exact value or a bound
+  Index restarts = 0;
+  double seconds = 0;
+  std::string budget, file;
+};
+
 /// What a public acceptance rule says of one output, beside the verdict of that output's ErrorRow. Never part of the exit code.
 struct RuleRow {
   std::string tensor;
@@ -87,6 +104,7 @@ struct CaseResult {
   std::vector<ErrorRow> errors;
   std::vector<DifferenceRow> differences;
   std::vector<MutantRow> sensitivity;  ///< empty: not asked for
+  std::optional<HuntResult> hunt;      ///< verify --hunt only
   std::vector<RuleRow> rules;          ///< compare --rules only
   std::string reference;               ///< what errors were measured against, and how good it is
   std::vector<std::string> notes;
