@@ -77,6 +77,8 @@ int main(int argc, char** argv) {
   CLI::App* verify_command = app.add_subcommand("verify", "Run the equivalence suite (no CASE: the default suite)");
   verify_command->add_option("CASE", verify_options.cases, "Built-in case, model preset, config.json or problem file");
   verify_command->add_flag("--exact-only", verify_options.exact_only, "Exact checks only, no measured errors");
+  verify_command->add_flag("--sensitivity", verify_options.sensitivity,
+                           "Which catalogued wrong forms each case catches under its own bounds, instead of the suite");
   verify_command->add_option("--formats", verify_options.formats, "Arithmetics to measure, e.g. bf16,bf16/fp32,fp32,real:100")
       ->delimiter(',');
   verify_command->add_option("--mutant", verify_options.mutant,

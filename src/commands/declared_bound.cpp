@@ -16,13 +16,13 @@ using problem::Stored;
 
 bool narrowed(const Precision& precision, Stored tensor) { return precision.of(tensor).precision < precision.statistics.precision; }
 
-/// Every plan that the declaration allows and that moves the bound. FMA only widens it, so it is always assumed.
-std::vector<paths::Plan> open_plans(const Precision& precision) {
+/// Every plan of the form that the declaration allows and that moves the bound. FMA only widens it, so it is always assumed.
+std::vector<paths::Plan> open_plans(const Precision& precision, problem::PathKind form) {
   std::vector<paths::Plan> plans;
   for (const bool fold : {true, false}) {
     for (const bool rounded : {true, false}) {
       for (const paths::Combine combine : {paths::Combine::unnormalised, paths::Combine::lse}) {
-        if (!fold && precision.path == problem::PathKind::explicit_form) continue;
+        if (!fold && form == problem::PathKind::explicit_form) continue;
         if (!rounded && !narrowed(precision, Stored::p)) continue;
         if (combine == paths::Combine::lse && precision.splits <= 1) continue;
         paths::Plan plan;
@@ -47,12 +47,25 @@ void widen(bounds::Bounds& all, bounds::Bounds more) {
 
 bounds::Bounds declared_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const verdict::Reference& reference,
                                const std::set<std::string>& names) {
-  const std::vector<paths::Plan> plans = open_plans(problem.precision);
+  const problem::PathKind form = problem.precision.path;
+  const std::vector<paths::Plan> plans = open_plans(problem.precision, form);
   bounds::Bounds all;
   if (!bounds::has_bounds(plans.front())) return all;
   StorageViews views(problem, {inputs, reference}, names);
   const StorageView& view = views.stored(problem.precision);
-  for (const paths::Plan& plan : plans) widen(all, bounds::error_bounds(problem, view.inputs, plan, problem.precision.path, names));
+  const auto bound_in = [&](problem::PathKind kind, const paths::Plan& plan, const std::set<std::string>& wanted) {
+    widen(all, bounds::error_bounds(problem, view.inputs, plan, kind, wanted));
+  };
+  for (const paths::Plan& plan : plans) bound_in(form, plan, names);
+  // What only the other form has is judged as part of that one.
+  std::set<std::string> left;
+  for (const std::string& name : names) {
+    if (!all.contains(name)) left.insert(name);
+  }
+  const bool is_explicit = form == problem::PathKind::explicit_form;
+  const problem::PathKind other = is_explicit ? problem::PathKind::absorbed_form : problem::PathKind::explicit_form;
+  for (const paths::Plan& plan : left.empty() ? std::vector<paths::Plan>{} : open_plans(problem.precision, other))
+    bound_in(other, plan, left);
   if (&view == &views.given()) return all;
   for (auto& [name, bound] : all) {
     const verdict::ReferenceTensor &given = reference.at(name), &moved = view.reference.at(name);

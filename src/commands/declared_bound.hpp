@@ -11,9 +11,9 @@
 
 namespace equinorm::commands {
 
-/// Bounds of `precision.path`'s outputs in `names`, the largest over the choices that the declaration leaves open: where alpha_q is
-/// applied, whether the denominator sums the stored p, how splits are joined, exp or exp2, FMA or not. Where inputs do not fit the storage
-/// format, what rounding them does to the exact value is added. Empty where the declared formats have no bounds.
+/// Bounds of the outputs in `names`, of `precision.path` where that form has them, the largest over the choices that the declaration leaves
+/// open: where alpha_q is applied, whether the denominator sums the stored p, how splits are joined, exp or exp2, FMA or not. Where inputs
+/// do not fit the storage format, what rounding them does to the exact value is added. Empty where the declared formats have no bounds.
 bounds::Bounds declared_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const verdict::Reference& reference,
                                const std::set<std::string>& names);
 

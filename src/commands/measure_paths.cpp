@@ -6,6 +6,7 @@
 
 #include "bounds/bounds.hpp"
 #include "commands/apply_bound.hpp"
+#include "commands/run_form.hpp"
 #include "paths/load_inputs.hpp"
 #include "paths/mutants.hpp"
 #include "paths/path.hpp"
@@ -20,67 +21,6 @@ using paths::PathKind;
 using paths::Plan;
 using problem::Problem;
 using tensor::Tensor;
-/// The functions of RoundedArithmetic: correctly rounded up to fp32, within 2 ulp in fp64, base e.
-constexpr bounds::FunctionErrors kOwnFunctions{.base_two = false};
-
-using Doubles = std::map<std::string, Tensor<double>>;
-
-double as_double(float x) { return x; }
-double as_double(double x) { return x; }
-double as_double(const scalar::Real& x) { return scalar::to_double(x); }
-
-/// Outputs as doubles, -inf where there is no number.
-template <class V>
-Doubles to_doubles(const Problem& problem, const paths::PathOutput<V>& out, const std::set<std::string>& names) {
-  constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
-  Doubles result;
-  for (const auto& [name, source] : out.tensors) {
-    if (!names.contains(name)) continue;
-    Tensor<double> values(source.shape());
-    for (Index i = 0; i < source.size(); ++i) values[i] = as_double(source[i]);
-    if (name == "lse") {
-      for (Index i = 0; i < source.size(); ++i) values[i] = out.lse_live[i] != 0 ? values[i] : kMinusInfinity;
-    }
-    if (name == "logits") {
-      Index i = 0;
-      for (Index b = 0; b < problem.batch; ++b) {
-        for (Index h = 0; h < problem.heads; ++h) {
-          for (Index s = 0; s < problem.queries; ++s) {
-            for (Index t = 0; t < problem.max_context(); ++t, ++i) values[i] = *out.live.row(b, s, t) != 0 ? values[i] : kMinusInfinity;
-          }
-        }
-      }
-    }
-    result.emplace(name, std::move(values));
-  }
-  return result;
-}
-
-template <class A>
-std::pair<Doubles, Doubles> run_both(const A& ar, const Plan& plan, const Problem& problem, const tensor::TensorMap& inputs,
-                                     const std::set<std::string>& names) {
-  const auto values = paths::load_inputs(ar, problem, inputs);
-  const auto formula = paths::make_formula<A>("");
-  const auto run = [&](PathKind form) {
-    return to_doubles(problem, paths::run_path(ar, form, problem, plan, values, *formula, names), names);
-  };
-  Doubles explicit_out = run(PathKind::explicit_form);
-  return {std::move(explicit_out), run(PathKind::absorbed_form)};
-}
-
-bool fits_float(const Plan& plan) {
-  const auto narrow = [](scalar::Format f) { return f.kind != scalar::FormatKind::real && f.precision <= scalar::kFp32.precision; };
-  return narrow(plan.precision.storage) && narrow(plan.precision.accumulate) && narrow(plan.precision.statistics);
-}
-
-std::pair<Doubles, Doubles> run_arithmetic(const Plan& plan, const Problem& problem, const tensor::TensorMap& inputs,
-                                           const std::set<std::string>& names) {
-  if (plan.precision.accumulate.kind == scalar::FormatKind::real || plan.precision.storage.kind == scalar::FormatKind::real) {
-    return run_both(paths::RealArithmetic(plan.precision.accumulate.precision, plan), plan, problem, inputs, names);
-  }
-  if (fits_float(plan)) return run_both(paths::RoundedArithmetic<float>(plan), plan, problem, inputs, names);
-  return run_both(paths::RoundedArithmetic<double>(plan), plan, problem, inputs, names);
-}
 
 using Wide = paths::RoundedArithmetic<double>;
 
@@ -148,7 +88,8 @@ void measure_paths(const NamedArithmetic& arithmetic, StorageViews& views, const
   const verdict::Reference& reference = views.given().reference;
   const bool bounded = bounds::has_bounds(arithmetic.plan);
   const StorageView& view = bounded ? views.stored(arithmetic.plan.precision) : views.given();
-  const auto [explicit_out, absorbed_out] = run_arithmetic(arithmetic.plan, problem, views.given().inputs, names);
+  const auto run = [&](PathKind form) { return run_form(form, arithmetic.plan, problem, views.given().inputs, names); };
+  const Doubles explicit_out = run(PathKind::explicit_form), absorbed_out = run(PathKind::absorbed_form);
   std::map<std::string, double> both_bounds;
   for (const auto& [form, out] : {std::pair{PathKind::explicit_form, &explicit_out}, std::pair{PathKind::absorbed_form, &absorbed_out}}) {
     bounds::Bounds bounds;

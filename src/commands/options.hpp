@@ -23,6 +23,7 @@ struct VerifyOptions {
   std::vector<std::string> formats;  ///< empty: the default arithmetics
   std::string mutant;
   bool exact_only = false;
+  bool sensitivity = false;
   std::string weights;  ///< checkpoint whose layer supplies the weights
   problem::Index layer = 0, first_head = 0;
 };

@@ -10,6 +10,7 @@
 
 #include "report/json.hpp"
 #include "report/junit.hpp"
+#include "report/sensitivity.hpp"
 #include "report/terminal.hpp"
 #include "scalar/error.hpp"
 
@@ -48,7 +49,10 @@ void check_result_paths(const Options& options) {
 int publish(const verdict::RunResult& run, bool in_full, const Options& options) {
   if (!options.quiet) {
     const report::Style style{isatty(STDOUT_FILENO) != 0, options.verbose};
-    fmt::print("{}", in_full || options.verbose ? report::full_text(run, style) : report::summary_text(run, style));
+    const bool certificate = !run.cases.empty() && !run.cases.front().sensitivity.empty();
+    fmt::print("{}", certificate                  ? report::sensitivity_text(run, style)
+                     : in_full || options.verbose ? report::full_text(run, style)
+                                                  : report::summary_text(run, style));
   }
   if (!options.json_path.empty()) write_text_file(options.json_path, report::to_json(run));
   if (!options.junit_path.empty()) write_text_file(options.junit_path, report::to_junit(run));

@@ -13,6 +13,7 @@
 #include "commands/progress.hpp"
 #include "commands/publish.hpp"
 #include "commands/reference.hpp"
+#include "commands/sensitivity.hpp"
 #include "inputs/load.hpp"
 #include "inputs/model_weights.hpp"
 #include "paths/mutants.hpp"
@@ -43,6 +44,7 @@ std::vector<std::string> words_of(const VerifyOptions& verify) {
   }
   if (!verify.formats.empty()) add("--formats", fmt::format("{}", fmt::join(verify.formats, ",")));
   if (verify.exact_only) words.emplace_back("--exact-only");
+  if (verify.sensitivity) words.emplace_back("--sensitivity");
   if (!verify.mutant.empty()) add("--mutant", verify.mutant);
   return words;
 }
@@ -57,9 +59,10 @@ class CaseRun {
 
   /// Steps that run() reports as progress.
   static std::int64_t steps(const VerifyOptions& verify) {
+    if (verify.sensitivity) return 2;
     const bool measures = !verify.exact_only && verify.mutant.empty();
     const auto formats = static_cast<std::int64_t>(verify.formats.empty() ? arithmetic_names().size() : verify.formats.size());
-    return 4 + (measures ? 1 + formats : 0);
+    return 4 + (measures ? 1 + formats : verify.exact_only ? 0 : 1);
   }
 
   CaseResult run() {
@@ -71,16 +74,31 @@ class CaseRun {
       }
     }
     step("inputs", [&] { read_inputs(); });
+    if (verify_.sensitivity) {
+      result_.sensitivity =
+          sensitivity(problem_, inputs_, [&](const std::string& mutant) { progress_.begin(problem_.name + ": " + mutant); });
+      progress_.advance();
+      return finished(start);
+    }
     step("prime field", [&] { result_.checks.push_back(prime_field_check(problem_, verify_.mutant)); });
     step("rationals", [&] { result_.checks.push_back(rational_check(problem_, verify_.mutant)); });
     step("precision ladder", [&] { result_.checks.push_back(ladder_check(problem_, inputs_, verify_.mutant)); });
-    if (!verify_.exact_only && verify_.mutant.empty()) measure();
+    if (verify_.exact_only) return finished(start);
+    if (verify_.mutant.empty()) {
+      measure();
+    } else {
+      step("bounds", [&] { result_.errors = judge_mutant(problem_, inputs_, verify_.mutant); });
+    }
+    return finished(start);
+  }
+
+ private:
+  CaseResult finished(std::chrono::steady_clock::time_point start) {
     result_.problem = problem_;
     result_.seconds = seconds_since(start);
     return std::move(result_);
   }
 
- private:
   template <class Body>
   void step(const std::string& label, const Body& body) {
     progress_.begin(problem_.name + ": " + label);

@@ -81,6 +81,14 @@ Json json_of(const verdict::DifferenceRow& row) {
           {"bound", row.bound ? finite(*row.bound) : Json(nullptr)}};
 }
 
+Json json_of(const verdict::MutantRow& row) {
+  return {{"mutant", row.mutant},
+          {"verdict", to_string(row.verdict)},
+          {"caught_by", row.caught_by},
+          {"by_output", row.by_output},
+          {"error_over_bound", finite(row.ratio)}};
+}
+
 Json json_of(const verdict::CaseResult& result);
 
 template <class T>
@@ -97,6 +105,7 @@ Json json_of(const verdict::CaseResult& result) {
           {"reference", result.reference.empty() ? Json(nullptr) : Json(result.reference)},
           {"errors", list_of(result.errors)},
           {"differences", list_of(result.differences)},
+          {"sensitivity", list_of(result.sensitivity)},
           {"notes", result.notes},
           {"reproduce", result.reproduce},
           {"seconds", result.seconds}};

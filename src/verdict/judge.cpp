@@ -41,10 +41,9 @@ class Judge {
     if (std::isinf(expected)) {
       if (got == expected) {
         ++result_.within;
-      } else if (std::isnan(got)) {
-        ++result_.nonfinite, remember(i, HUGE_VAL);
       } else {
-        ++result_.beyond, remember(i, HUGE_VAL);
+        ++(std::isfinite(got) ? result_.beyond : result_.nonfinite);
+        remember(i, HUGE_VAL);
       }
       return;
     }

@@ -1,5 +1,8 @@
 #include "verdict/results.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace equinorm::verdict {
 
 std::vector<Verdict> verdicts(const CaseResult& result) {
@@ -13,8 +16,24 @@ std::vector<Verdict> verdicts(const CaseResult& result) {
   return all;
 }
 
+std::set<std::string> uncaught(const RunResult& run) {
+  std::set<std::string> asked, caught;
+  for (const CaseResult& result : run.cases) {
+    for (const MutantRow& row : result.sensitivity) {
+      asked.insert(row.mutant);
+      if (fails(row.verdict)) caught.insert(row.mutant);
+    }
+  }
+  std::set<std::string> left;
+  std::set_difference(asked.begin(), asked.end(), caught.begin(), caught.end(), std::inserter(left, left.end()));
+  return left;
+}
+
 int exit_code(const RunResult& run) {
   std::vector<Verdict> all;
+  bool asked = false;
+  for (const CaseResult& result : run.cases) asked = asked || !result.sensitivity.empty();
+  if (asked) all.push_back(uncaught(run).empty() ? Verdict::within : Verdict::different);
   for (const CaseResult& result : run.cases) {
     for (const Verdict verdict : verdicts(result)) all.push_back(verdict);
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -62,13 +63,23 @@ struct DifferenceRow {
   std::optional<double> bound;
 };
 
+/// What a case says of one catalogued wrong form, judged under the bounds of the case's declared arithmetic.
+struct MutantRow {
+  std::string mutant;
+  Verdict verdict = Verdict::undecided;  ///< a failure: caught
+  std::string caught_by;                 ///< tensors that violate their bound
+  bool by_output = false;                ///< o, y or lse are among them, so that a kernel that shows nothing else is caught too
+  double ratio = 0;                      ///< largest error / bound
+};
+
 struct CaseResult {
   problem::Problem problem;
   std::string mutant;  ///< faulty form that stood in place of the absorbed one; empty: none
   std::vector<ExactCheck> checks;
   std::vector<ErrorRow> errors;
   std::vector<DifferenceRow> differences;
-  std::string reference;  ///< what errors were measured against, and how good it is
+  std::vector<MutantRow> sensitivity;  ///< empty: not asked for
+  std::string reference;               ///< what errors were measured against, and how good it is
   std::vector<std::string> notes;
   std::string reproduce;  ///< the command that runs this case again
   double seconds = 0;
@@ -82,6 +93,9 @@ struct RunResult {
 
 /// Every verdict of a case. What was only measured (rows without a bound) or could not show the fault (checks not run) carries none.
 std::vector<Verdict> verdicts(const CaseResult& result);
+/// Mutants that were asked for and that no case catches.
+std::set<std::string> uncaught(const RunResult& run);
+/// Of all verdicts; where sensitivity was asked for, 1 if a mutant is caught by no case.
 int exit_code(const RunResult& run);
 
 }  // namespace equinorm::verdict

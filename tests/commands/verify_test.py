@@ -131,7 +131,7 @@ class FilesTest(CommandTest):
             self.assertFalse(self.names_in(run_json) - described, "fields that SCHEMA.md does not describe")
         case = whole["cases"][0]
         self.assertEqual(set(case["errors"][0]), {"arithmetic", "path", "tensor", "format", "elements", "nonfinite", "max_abs", "max_relative",
-                                                  "max_ulp", "normwise", "worst_index", "bound", "verdict", "detail", "main_stage"})
+                                                  "max_ulp", "normwise", "worst_index", "bound", "error_over_bound", "unbounded", "verdict", "detail", "main_stage"})
         self.assertEqual(case["exact_checks"][2]["rungs"][0].keys(), {"bits", "log2_difference"})
         self.assertTrue(math.isclose(case["exact_checks"][2]["slope"], -1, abs_tol=0.02))
         self.assertEqual(failing["cases"][0]["exact_checks"][0]["first_difference"].keys(), {"stage", "tensor", "index", "explicit", "absorbed"})
