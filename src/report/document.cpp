@@ -192,6 +192,7 @@ Document make_document(const Report& report) {
   add_storage(report, document);
   add_growth(report, document);
   add_logit_control(report, document);
+  add_sensitivity(report, document);
   add_tables(report, document);
   add_verdicts(report, document);
   return document;

@@ -53,6 +53,7 @@ void add_histograms(const Report& report, Document& document);
 void add_growth(const Report& report, Document& document);
 void add_storage(const Report& report, Document& document);
 void add_logit_control(const Report& report, Document& document);
+void add_sensitivity(const Report& report, Document& document);
 void add_tables(const Report& report, Document& document);
 void add_verdicts(const Report& report, Document& document);
 

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
+#include "problem/tensors.hpp"
 #include "report/figures.hpp"
 #include "report/figures_panel.hpp"
 
