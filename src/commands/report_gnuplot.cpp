@@ -34,10 +34,12 @@ std::string contents(std::FILE* file) {
   return text;
 }
 
-/// The first line that is not empty.
-std::string first_line(const std::string& text) {
-  const std::size_t begin = text.find_first_not_of("\n\r \t^");
-  return begin == std::string::npos ? "" : text.substr(begin, text.find('\n', begin) - begin);
+/// What went wrong: the last line that is not empty. Before it gnuplot repeats the command.
+std::string last_line(const std::string& text) {
+  const std::size_t end = text.find_last_not_of("\n\r \t");
+  if (end == std::string::npos) return "";
+  const std::size_t begin = text.find_last_of("\n", end) + 1;
+  return text.substr(text.find_first_not_of(" \t", begin), end + 1 - text.find_first_not_of(" \t", begin));
 }
 
 }  // namespace
@@ -65,7 +67,7 @@ Drawing draw(const std::string& program) {
     if (errno != EINTR) throw Error(std::string("gnuplot: ") + std::strerror(errno));
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return {"", "no gnuplot"};
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return {"", "gnuplot failed: " + first_line(contents(errors.get()))};
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return {"", "gnuplot failed: " + last_line(contents(errors.get()))};
   return {contents(out.get()), ""};
 }
 

@@ -30,31 +30,44 @@ std::optional<double> relative_cost(const CaseReport& one, const StorageRow& row
 }
 
 std::string judgement(const std::optional<double>& cost) {
-  if (!cost) return "must not be stored so: the output is not finite, or there is nothing to compare it with";
-  if (*cost <= kLost) return "may be stored so: the cost is lost beside the rounding of o";
-  if (*cost <= kLess) return "may be stored so where o is: it costs no more than the rounding of o";
-  if (*cost <= kMore) return "costs more than the rounding of o: store it so only where that error can be borne";
+  if (!cost) return "must not be stored: the output is then not finite, or there is nothing to compare it with";
+  if (*cost <= kLost) return "may be stored: the cost is lost beside the rounding of o";
+  if (*cost <= kLess) return "may be stored where o is: it costs no more than the rounding of o";
+  if (*cost <= kMore) return "costs more than the rounding of o, so store it only where that error can be borne";
   return "should stay in fp32, or in a wider split of two 16-bit parts";
 }
 
-/// One sentence for each tensor and form, from the numbers of its rows.
+/// The row of this tensor and format whose form pays most.
+const StorageRow* dearest(const CaseReport& one, const std::string& tensor, scalar::Format format) {
+  const StorageRow* found = nullptr;
+  double most = -1;
+  for (const StorageRow& row : one.storage) {
+    if (row.tensor != tensor || row.format != format) continue;
+    const double cost = relative_cost(one, row).value_or(HUGE_VAL);
+    if (cost > most) most = cost, found = &row;
+  }
+  return found;
+}
+
+std::string advice_on(const CaseReport& one, const StorageRow& row) {
+  const std::optional<double> cost = relative_cost(one, row);
+  std::string text = fmt::format("in {} it {}", scalar::to_string(row.format), judgement(cost));
+  if (!cost) return text;
+  text += fmt::format(" ({:.2g} times that, {} form: error {} where all fp32 gives {}", *cost, row.path, figure_number(row.error),
+                      figure_number(row.base_error));
+  return text + (row.bound ? fmt::format(", never above {})", figure_number(*row.bound)) : ", no finite bound)");
+}
+
+/// One sentence for each tensor, from the numbers of its rows; of two forms, the one that pays more.
 std::vector<std::string> advice(const CaseReport& one) {
-  std::vector<std::string> lines;
-  for (auto first = one.storage.begin(); first != one.storage.end(); ++first) {
-    const auto same = [&](const StorageRow& row) { return row.tensor == first->tensor && row.path == first->path; };
-    if (first->yardstick || std::find_if(one.storage.begin(), first, same) != first) continue;
-    std::string line = fmt::format("{} ({} form):", first->tensor, first->path);
-    const char* separator = " ";
-    for (auto row = first; row != one.storage.end(); ++row) {
-      if (!same(*row)) continue;
-      const std::optional<double> cost = relative_cost(one, *row);
-      line += fmt::format("{}in {} it {}", separator, scalar::to_string(row->format), judgement(cost));
-      if (cost) {
-        line += fmt::format(" (it adds {:.2g} times what storing o adds; error {} where all fp32 gives {}", *cost, figure_number(row->error),
-                            figure_number(row->base_error));
-        line += row->bound ? fmt::format(", never above {})", figure_number(*row->bound)) : ", no finite bound)";
-      }
-      separator = "; ";
+  std::vector<std::string> lines, done;
+  for (const StorageRow& row : one.storage) {
+    if (row.yardstick || std::find(done.begin(), done.end(), row.tensor) != done.end()) continue;
+    done.push_back(row.tensor);
+    std::string line = row.tensor + ": ";
+    for (const scalar::Format format : {scalar::kBf16, scalar::kFp16}) {
+      const StorageRow* worst = dearest(one, row.tensor, format);
+      if (worst != nullptr) line += (line.ends_with(": ") ? "" : "; ") + advice_on(one, *worst);
     }
     lines.push_back(line + ".");
   }
@@ -65,8 +78,8 @@ Table storage_table(const CaseReport& one) {
   Table table{"Storing one tensor in 16 bits, all else in fp32. Error and bound: largest over the output's elements, relative to its largest. "
               "Change: rms, of the tensor where the rounding shows first; predicted from kappa's sums, 0.4247 u times the root of the mean "
               "square.",
-              {"stored", "in", "form", "error", "all fp32", "bound", "all fp32", "seen in", "rms change", "predicted", "kappa_w", "kappa_2",
-               "kappa_V"},
+              {"stored", "in", "form", "error", "error, all fp32", "bound", "bound, all fp32", "seen in", "rms change", "predicted", "kappa_w",
+               "kappa_2", "kappa_V"},
               {},
               false};
   for (const StorageRow& row : one.storage) {

@@ -36,8 +36,10 @@ bool looks_numeric(const std::string& cell) {
 }  // namespace
 
 std::string gnuplot_program(const Figure& figure) {
+  std::string name = figure.name;
+  replace_all(name, "-", "_");  // gnuplot takes no hyphen in the name that its ids begin with
   return fmt::format("set terminal svg size {},{} dynamic enhanced font 'Helvetica Neue,Arial,sans-serif,13' name '{}'\n{}{}\n", figure.width,
-                     figure.height, figure.name, kStyle, figure.program);
+                     figure.height, name, kStyle, figure.program);
 }
 
 std::string inline_svg(const std::string& name, const std::string& svg) {
@@ -76,7 +78,7 @@ std::string figure_number(double x) {
   if (std::isnan(x)) return "-";
   if (std::isinf(x)) return x > 0 ? "inf" : "-inf";
   const double size = std::fabs(x);
-  return size >= 1e-3 && size < 1e5 ? fmt::format("{:.3g}", x) : fmt::format("{:.1e}", x);
+  return size >= 0.01 && size < 1e5 ? fmt::format("{:.3g}", x) : fmt::format("{:.1e}", x);
 }
 
 std::string plot_text(const std::string& text) {

@@ -29,7 +29,7 @@ std::string svg_file(const std::string& svg);
 /// Which columns hold nothing but numbers, percentages, powers and dashes.
 std::vector<bool> numeric_columns(const Table& table);
 
-/// "1.3e-05", plain where 1e-3 <= |x| < 1e5; "0"; "-" for what is no number.
+/// "1.3e-05", plain where 0.01 <= |x| < 1e5; "0"; "-" for what is no number.
 std::string figure_number(double x);
 
 /// Text as a gnuplot string: quoted, special characters of enhanced text escaped.

@@ -139,6 +139,7 @@ Figure histogram_figure(const CaseReport& one, const std::string& name) {
     low = std::min(low, histogram.counts.begin()->first), high = std::max(high, histogram.counts.rbegin()->first);
   }
   low = std::max(low, -8);
+  const std::string half_ulp = "set arrow 1 from -1,graph 0 to -1,graph 1 nohead lt 4 lw 1\n";
   std::string data, plots;
   int index = 0;
   const int columns = 2, rows = static_cast<int>((arithmetics.size() + 1) / 2);
@@ -166,22 +167,24 @@ Figure histogram_figure(const CaseReport& one, const std::string& name) {
       }
       data += "EOD\n";
       const bool first = histogram.path == "explicit";
-      curves += fmt::format("{}$bins{} using 1:2 with histeps lt {} lw {} title '{}'", curves.empty() ? "" : ", ", index++, first ? 1 : 2,
-                            first ? 3.5 : 1.75, histogram.path);
+      curves += fmt::format("{}$bins{} using 1:2 with histeps lt {} lw {}", curves.empty() ? "" : ", ", index++, first ? 1 : 2,
+                            first ? 3.5 : 1.75);
       title = fmt::format("{}: {} in ulp of {}", arithmetic, histogram.tensor, scalar::to_string(histogram.format));
     }
-    plots += fmt::format("set title {} offset 0,-0.6\nplot {}\nunset key\n", plot_text(title), curves);
+    plots += fmt::format("set title {} offset 0,-0.6\nplot {}\n", plot_text(title), curves);
+    if (arithmetic == arithmetics.front()) plots += end_legend() + half_ulp;
   }
   figure.height = 70 + 250 * rows;
   const int step = std::max(2, (high - low) / 8);
+  const std::string legend =
+      begin_legend({{"explicit", 1, 0, "1"}, {"absorbed", 2, 0, "1"}, {"half an ulp: correctly rounded is left of it", 4, 0, "1"}}, figure);
   figure.program = data +
                    fmt::format("set multiplot layout {0},{1} margins 0.075,0.985,{2:.3f},{3:.3f} spacing 0.09,{4:.3f}\n"
-                               "set key at screen 0.5,0.995 center top horizontal maxrows 1 width 4\nset xrange [{5}:{6}]\nset yrange [0:*]\n"
+                               "set xrange [{5}:{6}]\nset yrange [0:*]\n"
                                "set for [k={7}:{8}:{9}] xtics ('2^{{'.k.'}}' k)\nset xlabel 'error (ulp, log scale; leftmost bin from 0)' "
-                               "offset 0,0.4\nset ylabel 'share of elements (%)' offset 1,0\n"
-                               "set arrow from -1,graph 0 to -1,graph 1 nohead lt 4 lw 1\n{10}unset multiplot",
+                               "offset 0,0.4\nset ylabel 'share of elements (%)' offset 1,0\n{10}{11}{12}unset multiplot",
                                rows, columns, 55.0 / figure.height, 1 - 55.0 / figure.height, 95.0 / figure.height, low - 0.5, high + 1.5, low,
-                               high + 1, step, plots);
+                               high + 1, step, half_ulp, legend, plots);
   return figure;
 }
 

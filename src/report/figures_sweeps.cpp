@@ -45,17 +45,19 @@ Figure growth_figure(const Report& report, const std::string& tensor) {
   figure.name = "growth-" + tensor;
   figure.caption = fmt::format(
       "Growth of the error of {} (rms error over rms exact value) as one dimension grows and all others stay; both axes logarithmic. The "
-      "table gives each line's fitted slope and its grade. {}",
+      "table gives each line's fitted slope and its grade; lines that coincide cover each other. {}",
       tensor, report.growth_setting);
   figure.data.columns = {"dimension", "arithmetic", "form", "slope", "grade", "n: error"};
   std::vector<std::string> axes;
   std::string data, plots;
+  std::vector<LegendEntry> legend;
   std::size_t index = 0;
   for (const GrowthSeries& series : report.growth) {
     if (std::find(axes.begin(), axes.end(), series.axis) == axes.end()) axes.push_back(series.axis);
   }
   for (const std::string& axis : axes) {
     std::string curves, tics;
+    double least = HUGE_VAL, most = 0;
     for (const GrowthSeries& series : report.growth) {
       if (series.axis != axis || series.tensor != tensor) continue;
       data += fmt::format("$series{} << EOD\n", index);
@@ -64,25 +66,27 @@ Figure growth_figure(const Report& report, const std::string& tensor) {
         const bool drawn = point.error > 0 && std::isfinite(point.error);
         data += drawn ? fmt::format("{} {:.6g}\n", point.n, point.error) : fmt::format("{} NaN\n", point.n);
         list += fmt::format("{}{:g}: {}", list.empty() ? "" : ", ", point.n, figure_number(point.error));
+        least = std::min(least, point.n), most = std::max(most, point.n);
         here += fmt::format("{}{:g}", here.empty() ? "" : ", ", point.n);
       }
       data += "EOD\n";
       tics = here;
       const bool first = series.path == "explicit", wide = series.arithmetic == "fp32";
-      curves += fmt::format("{}$series{} using 1:2 with linespoints lt {} lw 1.5 dt {} pt {} title {}", curves.empty() ? "" : ", ", index++,
-                            first ? 1 : 2, wide ? "1" : "(6,4)", first ? (wide ? 7 : 6) : (wide ? 9 : 8),
-                            plot_text(series.path + ", " + series.arithmetic));
+      curves += fmt::format("{}$series{} using 1:2 with linespoints lt {} lw 1.5 dt {} pt {}", curves.empty() ? "" : ", ", index++,
+                            first ? 1 : 2, wide ? "1" : "(6,4)", first ? (wide ? 7 : 6) : (wide ? 9 : 8));
+      if (axis == axes.front()) {
+        legend.push_back({series.path + ", " + series.arithmetic, first ? 1 : 2, first ? (wide ? 7 : 6) : (wide ? 9 : 8), wide ? "1" : "(6,4)"});
+      }
       figure.data.rows.push_back({axis, series.arithmetic, series.path, slope_text(series), grade_of(fitted_slope(series)), list});
     }
-    plots += fmt::format("set xlabel {}\nset xtics ({}) rotate by 38 right\nplot {}\nunset key\nset ylabel ' '\n", plot_text(axis_label(axis)),
-                         tics, curves);
+    plots += fmt::format("set xlabel {}\nset xtics ({}) rotate by 38 right\nset xrange [{:g}:{:g}]\nplot {}\n{}set ylabel ' '\n",
+                         plot_text(axis_label(axis)), tics, 0.85 * least, 1.18 * most, curves, axis == axes.front() ? end_legend() : "");
   }
   figure.height = 400;
   figure.program = data +
                    fmt::format("set multiplot layout 1,{} margins 0.085,0.985,0.23,0.88 spacing 0.07,0\nset logscale xy 2\nset logscale y 10\n"
-                               "set format y '10^{{%L}}'\nset key at screen 0.5,0.99 center top horizontal maxrows 1 width 1\n"
-                               "set ylabel 'rms error / rms value (relative)' offset 0.5,0\n{}unset multiplot",
-                               std::max<std::size_t>(1, axes.size()), plots);
+                               "set format y '10^{{%L}}'\nset ylabel 'rms error / rms value (relative)' offset 0.5,0\n{}{}unset multiplot",
+                               std::max<std::size_t>(1, axes.size()), begin_legend(legend, figure), plots);
   return figure;
 }
 
@@ -117,7 +121,7 @@ Figure storage_figure(const CaseReport& one, const std::string& name) {
     figure.data.rows.push_back({row.tensor, format, row.path, figure_number(row.error), shown(row.bound), figure_number(row.base_error),
                                 shown(row.base_bound)});
   }
-  draw_panels(panels, 2, 340, "nothing in 16 bits, measured", figure);
+  draw_panels(panels, 2, 340, "all fp32, measured", figure);
   return figure;
 }
 
