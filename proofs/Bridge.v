@@ -1,9 +1,10 @@
 (** Purpose: the exact quantities that the rounding part speaks of are those of the model of RealModel.v.
     Main results: [model_content_score], [model_alpha], [model_softmax]: they are the same numbers; [computed_absorbed_score],
-      [computed_explicit_score]: what either form computes in floating point is within its bound of the explicit path's exact score.
-    Depends on: RealModel, LogitFormats, SoftmaxError. Axioms: those of Coq's real numbers. *)
+      [computed_explicit_score]: what either form computes in floating point is within its bound of the explicit path's exact score;
+      [exact_absorbed_score], [exact_explicit_score]: the same with bounds in magnitudes of the exact values.
+    Depends on: RealModel, ExactLogit, SoftmaxError. Axioms: those of Coq's real numbers. *)
 From Equinorm Require Import RealModel.
-From Equinorm Require Import LogitFormats SoftmaxError.
+From Equinorm Require Import ExactLogit SoftmaxError.
 Local Open Scope R_scope.
 
 Lemma model_sum n (f : nat -> R) : @Sums.sum RealScalars n f = RealSums.rsum n f.
@@ -77,4 +78,24 @@ Theorem computed_explicit_score :
         (k_hat_radius fa fx k0_format k_hat_format r h_r over_r W latent_t gk ak') (dot_factor fa h_dc) (dot_underflow fa h_dc dc)))
     (Sums.dot (Problem.content_dim P) (Explicit.q_hat_content P X i h) (Explicit.k_hat_content P X t group)).
 Proof. intros L kh qh. rewrite model_content_score. now apply explicit_computed_error. Qed.
+
+(** In magnitudes of the exact values; rq, rk: ratios of the computed to the true statistics. *)
+Variables (rq rk fq fk : R).
+Hypothesis q_ratio : Rabs (rq - 1) <= fq - 1.
+Hypothesis k_ratio : Rabs (rk - 1) <= fk - 1.
+Let alpha_q := Statistics.alpha_q P X i h.
+Let alpha_k := Statistics.alpha_k P X t group.
+Let score := Sums.dot (Problem.content_dim P) (Explicit.q_hat_content P X i h) (Explicit.k_hat_content P X t group).
+
+Theorem exact_absorbed_score :
+  near (absorbed_logit fa fx g_format q_tilde_format over_r over_dc W latent_t q gq gk (rq * alpha_q) (rk * alpha_k))
+    (absorbed_exact_radius fa fx g_format q_tilde_format r dc h_r h_dc W latent_t q gq gk alpha_q alpha_k fq fk +
+     (fq * fk - 1) * Rabs score) score.
+Proof. unfold score. rewrite model_content_score. now apply absorbed_exact_error. Qed.
+
+Theorem exact_explicit_score :
+  near (explicit_logit fa fx k0_format k_hat_format q_hat_format over_r over_dc W latent_t q gq gk (rq * alpha_q) (rk * alpha_k))
+    (explicit_exact_radius fa fx k0_format k_hat_format q_hat_format r dc h_r h_dc W latent_t q gq gk alpha_q alpha_k fq fk +
+     (fq * fk - 1) * Rabs score) score.
+Proof. unfold score. rewrite model_content_score. now apply explicit_exact_error. Qed.
 End Bridge.

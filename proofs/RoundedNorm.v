@@ -1,6 +1,6 @@
 (** Purpose: the statistic alpha = 1 / sqrt(nu sum x^2 + eps) in floating point.
     Main results: [mean_square_error] (sum of squares in any order, division, + eps), [rsqrt_error] (a perturbed positive number under
-      rsqrt), [alpha_error] (the two together), [rms_perturb], [rms_lipschitz] (perturbed components), [normalised_lipschitz].
+      rsqrt), [alpha_error] (the two together), [rms_perturb], [rms_lipschitz], [alpha_perturb] (perturbed components).
     Depends on: Dot, Radius. Axioms: those of Coq's real numbers. *)
 From Equinorm Require Export Dot Radius.
 Local Open Scope R_scope.

@@ -6,8 +6,9 @@
 Exit status: 0 all is well; 1 something does not compile or breaks a rule; 77 skipped, because Coq or a library of it is missing.
 
 Rules: nothing is admitted and nothing is assumed by keyword; every file opens with its purpose and has at most 400 lines; audit.v names
-every `Theorem` of every file once, under a heading `(* assumptions: GROUP *)`; and Coq's own `Print Assumptions` reports no axiom beyond
-the group's.
+every `Theorem` of every file once, under a heading `(* assumptions: GROUP *)`; Coq's own `Print Assumptions` reports no axiom beyond
+the group's (asked of all theorems of one file together, because each question takes seconds; of each alone where that fails: `coqc
+audit.v` asks them all); and index.txt, which the C++ bounds refer to, lists only audited theorems: `NAME FILE.v STATEMENT`, one a line.
 Only files whose text, or whose dependencies' text, has changed are compiled again; the audit is repeated when anything has changed.
 """
 
@@ -31,11 +32,12 @@ REALS = {
     "FunctionalExtensionality.functional_extensionality_dep",
     "Classical_Prop.classic",
 }
+MACHINE_NUMBERS = re.compile(r"(PrimInt63|Uint63|PrimFloat|FloatAxioms|FloatOps|Int63)\.")
 GROUPS = {
     "none": lambda axiom: False,
     "reals": lambda axiom: axiom in REALS,
     # Lemmas about numeric constants, proved by computing with machine integers and floats.
-    "constants": lambda axiom: axiom in REALS or re.match(r"(PrimInt63|Uint63|PrimFloat|FloatAxioms|FloatOps|Int63)\.", axiom) is not None,
+    "constants": lambda axiom: axiom in REALS or MACHINE_NUMBERS.match(axiom) is not None,
 }
 FORBIDDEN = re.compile(
     r"\b(Admitted|admit|Axioms?|Conjectures?|Parameters?|give_up|bypass_check|type-in-type)\b"
@@ -93,16 +95,26 @@ def theorems_of(source, files):
 def audited(source):
     """[(theorem, group)] in the order of audit.v."""
     entries, group = [], None
-    for line in (source / "audit.v").read_text().splitlines():
-        if heading := re.match(r"\(\* assumptions: (\w+) \*\)", line):
+    for number, line in enumerate((source / "audit.v").read_text().splitlines(), 1):
+        if heading := re.fullmatch(r"\(\* assumptions: (\w+) \*\)", line):
             group = heading.group(1)
             if group not in GROUPS:
                 raise SystemExit(f"audit.v: unknown group '{group}', allowed are {', '.join(GROUPS)}")
-        elif entry := re.match(r"Print Assumptions ([\w.']+)\.$", line):
+        elif entry := re.fullmatch(r"Print Assumptions (\w+\.[\w']+)\.", line):
             if group is None:
                 raise SystemExit(f"audit.v: {entry.group(1)} stands under no heading '(* assumptions: GROUP *)'")
             entries.append((entry.group(1), group))
+        elif group is not None and line:
+            raise SystemExit(f"audit.v:{number}: neither a heading nor 'Print Assumptions FILE.THEOREM.'")
     return entries
+
+
+def bundles_of(entries):
+    """{(group, file): [theorem]}."""
+    bundles = {}
+    for name, group in entries:
+        bundles.setdefault((group, name.split(".")[0]), []).append(name)
+    return bundles
 
 
 def axioms_in(report):
@@ -166,34 +178,74 @@ def compile_all(source, build, files, stamps):
     return keys, None
 
 
+def ask_assumptions(build, name, questions):
+    """Compiles a file that asks what each list of theorems assumes together. Returns (one list of axioms for each, fault or None)."""
+    files = sorted({theorem.split(".")[0] for theorems in questions for theorem in theorems})
+    lines = [f"From Equinorm Require {' '.join(files)}."]
+    for number, theorems in enumerate(questions):
+        together = ", ".join("@" + theorem for theorem in theorems)
+        lines += [f"Definition question_{number} := ({together}).", f"Print Assumptions question_{number}."]
+    (build / name).write_text("\n".join(lines) + "\n")
+    result = run_coqc(build, name)
+    if result.returncode != 0:
+        return [], f"audit.v: does not compile\n{result.stderr}{result.stdout}"
+    answers = axioms_in(result.stdout)
+    return answers, None if len(answers) == len(questions) else f"audit.v: {len(questions)} questions, but {len(answers)} answers"
+
+
 def assumption_report(source, build, keys, stamps):
-    """What Coq prints for audit.v, and a fault or None."""
-    report = build / "audit.txt"
+    """The axioms behind each bundle of audit.v's theorems, in order, and a fault or None."""
+    report = build / "audit.json"
     key = stamps.key((source / "audit.v").read_text(), keys.values())
-    if not (stamps.current("audit.v", key) and report.exists()):
-        shutil.copyfile(source / "audit.v", build / "audit.v")
-        result = run_coqc(build, "audit.v")
-        if result.returncode != 0:
-            return "", f"audit.v: does not compile\n{result.stderr}{result.stdout}"
-        report.write_text(result.stdout)
+    if stamps.current("audit.v", key) and report.exists():
+        return json.loads(report.read_text()), None
+    answers, fault = ask_assumptions(build, "audit_bundles.v", list(bundles_of(audited(source)).values()))
+    if fault is None:
+        report.write_text(json.dumps(answers))
         stamps.set("audit.v", key)
-    return report.read_text(), None
+    return answers, fault
 
 
-def audit_faults(source, files, report):
+def audit_faults(source, build, files, answers):
     entries = audited(source)
     names = [name for name, _ in entries]
     theorems = theorems_of(source, files)
     faults = [f"{name}: a theorem that audit.v does not name" for name in theorems if name not in names]
     faults += [f"{name}: named by audit.v, but no file has such a theorem" for name in names if name not in theorems]
     faults += [f"{name}: named twice by audit.v" for name in sorted(set(names)) if names.count(name) > 1]
-    blocks = axioms_in(report)
-    if len(blocks) != len(entries):
-        return faults + [f"audit.v: {len(entries)} theorems, but {len(blocks)} reports"]
-    for (name, group), axioms in zip(entries, blocks):
-        faults += [f"{name}: assumes {axiom}, which group '{group}' does not allow" for axiom in axioms if not GROUPS[group](axiom)]
-        print(f"{name}: {', '.join(axioms) if axioms else 'no axioms'}")
+    for ((group, file), members), axioms in zip(bundles_of(entries).items(), answers):
+        numbers = [axiom for axiom in axioms if MACHINE_NUMBERS.match(axiom)]
+        others = [axiom for axiom in axioms if axiom not in numbers] + ([f"{len(numbers)} of machine numbers"] if numbers else [])
+        print(f"{file}: {len(members)} theorem{'s' if len(members) > 1 else ''}, {', '.join(others) if others else 'no axioms'}")
+        if all(GROUPS[group](axiom) for axiom in axioms):
+            continue
+        single, fault = ask_assumptions(build, "audit_singles.v", [[member] for member in members])
+        named = [f"{member}: assumes {axiom}, which group '{group}' does not allow"
+                 for member, found in zip(members, single) for axiom in found if not GROUPS[group](axiom)]
+        faults += [fault] if fault else named or [f"{file}: assumes {', '.join(axioms)}: more than group '{group}' allows"]
     print(f"{len(entries)} theorems audited")
+    return faults
+
+
+def index_faults(source):
+    """Faults of index.txt: every line names one audited theorem and says what it states; no name stands twice."""
+    path = source / "index.txt"
+    if not path.exists():
+        return ["index.txt: missing"]
+    known, faults, seen = {name for name, _ in audited(source)}, [], set()
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if not line or line.startswith("#"):
+            continue
+        entry = re.fullmatch(r"([\w']+) (\w+)\.v (\S.*)", line)
+        if entry is None:
+            faults.append(f"index.txt:{number}: not of the form NAME FILE.v STATEMENT")
+            continue
+        name, file, _ = entry.groups()
+        if f"{file}.{name}" not in known:
+            faults.append(f"index.txt:{number}: {file}.{name} is not a theorem that audit.v names")
+        if name in seen:
+            faults.append(f"index.txt:{number}: {name} is listed twice")
+        seen.add(name)
     return faults
 
 
@@ -220,13 +272,13 @@ def main():
         print(f"skipped: {reason}")
         return SKIPPED
     start = time.monotonic()
-    faults = text_faults(arguments.source, files)
+    faults = text_faults(arguments.source, files) + index_faults(arguments.source)
     arguments.build.mkdir(parents=True, exist_ok=True)
     stamps = Stamps(arguments.build)
     keys, fault = compile_all(arguments.source, arguments.build, files, stamps)
     if fault is None:
-        report, fault = assumption_report(arguments.source, arguments.build, keys, stamps)
-    faults += [fault] if fault else audit_faults(arguments.source, files, report)
+        answers, fault = assumption_report(arguments.source, arguments.build, keys, stamps)
+    faults += [fault] if fault else audit_faults(arguments.source, arguments.build, files, answers)
     for fault in faults:
         print(f"FAULT {fault}")
     print(f"{len(files)} files, {time.monotonic() - start:.0f} s, {len(faults)} faults")

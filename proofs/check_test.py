@@ -17,10 +17,11 @@ AUDIT = """From Equinorm Require Good.
 Print Assumptions Good.truth.
 """
 PROVED = "Theorem truth : True.\nProof. exact I. Qed."
+INDEX = "# a comment\ntruth Good.v True holds.\n"
 CLASSICAL = GOOD.replace(PROVED,
                          "From Coq Require Import Classical.\nTheorem truth : forall p, p \\/ ~ p.\nProof. exact classic. Qed.")
 
-# name: (text of Good.v, text of audit.v, what check.py must say; None: it must pass)
+# name: (text of Good.v, text of audit.v, what check.py must say; None: it must pass[, text of index.txt])
 CASES = {
     "sound": (GOOD, AUDIT, None),
     "a word in a comment": (GOOD.replace("nothing.", "nothing; no Axiom, (* nested *) not Admitted."), AUDIT, None),
@@ -36,10 +37,14 @@ CASES = {
                                "Theorem truth : False.\nProof. exact (f 0). Qed."),
                   AUDIT, "forbidden word"),
     "theorem not audited": (GOOD + "Theorem more : True.\nProof. exact I. Qed.\n", AUDIT, "a theorem that audit.v does not name"),
+    "audit with another line": (GOOD, AUDIT + "Check 0.\n", "neither a heading nor"),
     "audited twice": (GOOD, AUDIT + "Print Assumptions Good.truth.\n", "named twice"),
     "false": (GOOD.replace("True", "False"), AUDIT, "does not compile"),
     "no purpose": (GOOD.replace("Purpose", "purpose"), AUDIT, "does not open with"),
     "too long": (GOOD + "\n" * 400, AUDIT, "lines, at most"),
+    "index of an unknown theorem": (GOOD, AUDIT, "Good.falsehood is not a theorem", INDEX + "falsehood Good.v False holds.\n"),
+    "index without a statement": (GOOD, AUDIT, "not of the form", "truth Good.v\n"),
+    "index with a name twice": (GOOD, AUDIT, "is listed twice", INDEX + "truth Good.v Again.\n"),
 }
 
 
@@ -49,16 +54,17 @@ def main():
         return 77
     check = pathlib.Path(__file__).resolve().parent / "check.py"
     failures = 0
-    for name, (good, audit, expected) in CASES.items():
+    for name, (good, audit, expected, *index) in CASES.items():
         with tempfile.TemporaryDirectory() as folder:
             source = pathlib.Path(folder) / "source"
             source.mkdir()
             (source / "_CoqProject").write_text("-Q . Equinorm\nGood.v\n")
             (source / "Good.v").write_text(good)
             (source / "audit.v").write_text(audit)
+            (source / "index.txt").write_text(index[0] if index else INDEX)
             result = subprocess.run([sys.executable, str(check), "--source", str(source), "--build", str(source.parent / "build")],
                                     capture_output=True, text=True, check=False)
-        right = result.returncode == 0 if expected is None else result.returncode == 1 and expected in result.stdout
+        right = result.returncode == 0 if expected is None else result.returncode == 1 and expected in result.stdout + result.stderr
         print(f"{'ok  ' if right else 'FAIL'} {name}")
         if not right:
             failures += 1

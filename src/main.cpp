@@ -95,7 +95,8 @@ int main(int argc, char** argv) {
 
   ReportOptions report_options;
   CLI::App* report_command = app.add_subcommand("report", "Write a precision report: HTML with figures, Markdown, JSON, CSV");
-  report_command->add_option("CASE", report_options.cases, "Built-in case, model preset, config.json or problem file (none: the default suite)");
+  report_command->add_option("CASE", report_options.cases,
+                             "Built-in case, model preset, config.json or problem file (none: the default suite)");
   report_command->add_option("--out", report_options.out, "The folder to write; made where it is missing")->type_name("DIR")->required();
   report_command->add_option("--formats", report_options.formats, "Arithmetics to measure, e.g. bf16,bf16/fp32,fp32")->delimiter(',');
   report_command->add_flag("--sensitivity", report_options.sensitivity, "Add which catalogued wrong forms each case catches");
@@ -117,17 +118,27 @@ int main(int argc, char** argv) {
   compare_command->add_option("CASE", compare_options.case_text, "Built-in case, model preset, config.json or problem file")->required();
   compare_command->add_option("--inputs", compare_options.inputs_path, "safetensors file with the inputs")->required();
   compare_command->add_option("--outputs", compare_options.outputs_path, "safetensors file with the outputs")->required();
+  compare_command->add_option("--rules", compare_options.rules, "Show what public acceptance rules say too: all, or ids from 'list rules'")
+      ->delimiter(',');
   add_common(*compare_command, options);
   add_overrides(*compare_command, options);
   runs(compare_command, [&] { return compare(compare_options, options); });
 
   std::string what;
   CLI::App* list_command = app.add_subcommand("list", "What there is");
-  list_command->add_option("WHAT", what, "cases, models, formats, norms, inputs, kernels, mutants, or tensors CASE");
+  list_command->add_option("WHAT", what, "cases, models, formats, norms, inputs, kernels, mutants, rules, or tensors CASE");
   std::string listed_case;
   list_command->add_option("CASE", listed_case, "With tensors: whose inputs and outputs to show");
   add_common(*list_command, options);
   runs(list_command, [&] { return what == "tensors" && !listed_case.empty() ? list_tensors(listed_case, options) : list(what, options); });
+
+  std::string bench_name;
+  CLI::App* bench_command = app.add_subcommand("bench", "What it costs, and how tight the bounds are");
+  bench_command->add_option("NAME", bench_name, "tightness: largest bound / largest error, beside the goals")
+      ->required()
+      ->check(CLI::IsMember({"tightness"}));
+  add_common(*bench_command, options);
+  runs(bench_command, [&] { return bench_tightness(options); });
 
   CLI::App* doctor_command = app.add_subcommand("doctor", "What this machine can do, and what would be skipped");
   add_common(*doctor_command, options);

@@ -27,3 +27,6 @@ include(EquinormFuzz)
 equinorm_fuzz("problem file" problem_fuzz.cpp SEEDS ${CMAKE_SOURCE_DIR}/src/problem/cases SEED_SCRIPT problem_seeds.py)
 equinorm_fuzz("safetensors" safetensors_fuzz.cpp SEED_SCRIPT safetensors_seeds.py)
 equinorm_fuzz("finds a planted fault" planted_fault.cpp EXPECT_CRASH)
+
+# Each bound names its theorem, and the theorem exists.
+add_test(NAME "bounds name their theorems" COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/theorems.py ${CMAKE_SOURCE_DIR})

@@ -4,11 +4,32 @@
 #include <bit>
 
 #include "scalar/error.hpp"
+#include "scalar/tensor_core.hpp"
 
 namespace equinorm::bounds {
+namespace {
+
+using Kind = scalar::SumOrder::Kind;
+
+/// Largest of f(unit) over the units of the order's architecture that may take the operands.
+template <class F>
+double most_over_units(const Reduction& reduction, const F& f) {
+  double most = 0;
+  for (const scalar::TensorInput input : {scalar::TensorInput::fp16, scalar::TensorInput::bf16, scalar::TensorInput::tf32}) {
+    const scalar::TensorCore* unit = scalar::find_tensor_core(reduction.order.architecture, input, reduction.rounding.format());
+    if (unit != nullptr) most = std::max(most, f(*unit));
+  }
+  return most;
+}
+
+}  // namespace
+
+double matrix_unit_underflow(const Reduction& reduction, std::int64_t n, double largest_factor) {
+  if (reduction.order.kind != Kind::tensor_core || n == 0) return 0;
+  return most_over_units(reduction, [&](const scalar::TensorCore& unit) { return scalar::tensor_core_underflow(unit, n, largest_factor); });
+}
 
 std::int64_t rounding_height(const scalar::SumOrder& order, std::int64_t n) {
-  using Kind = scalar::SumOrder::Kind;
   switch (order.kind) {
     case Kind::pairwise:
       return std::bit_width(static_cast<std::uint64_t>(n > 0 ? n - 1 : 0)) + 1;
@@ -27,6 +48,15 @@ Accumulation accumulation(const Reduction& reduction, std::int64_t n, std::int64
   if (n == 0) return {};
   const double u = reduction.rounding.unit();
   Accumulation result;
+  if (reduction.order.kind == Kind::tensor_core) {
+    const double unit =
+        most_over_units(reduction, [&](const scalar::TensorCore& core) { return scalar::tensor_core_error_factor(core, n); });
+    const double further = phi(static_cast<double>(extra), 2 * u);  // towards zero
+    result.factor = std::max(unit, phi(static_cast<double>(n), u)) * (1 + further) + further;
+    result.underflow = static_cast<double>(n + extra) * (reduction.rounding.product_underflow() + reduction.rounding.sum_underflow()) *
+                       (1 + result.factor);
+    return result;
+  }
   result.factor = phi(static_cast<double>(rounding_height(reduction.order, n) + extra), u / (1 + u));
   if (!reduction.fused && extra == 0) result.factor = std::min(result.factor, static_cast<double>(n) * u);
   result.underflow =

@@ -21,12 +21,18 @@ struct Reduction {
   bool fused;
 };
 
-/// Error of a dot product of n terms. factor is phi(h, u/(1+u)) with h the largest number of roundings that a term meets (fdot_error, tree
-/// form), or n u where products are rounded by themselves (Jeannerod, Rump 2013), whichever is smaller. `extra` counts further roundings of
-/// the running total: rescales, tiles and splits that are joined. 0 terms are exact.
+/// Error of a dot product of n terms. factor is phi(h, u/(1+u)) with h the largest number of roundings that a term meets, or n u where
+/// products are rounded by themselves, whichever is smaller. `extra` counts further roundings of the running total: rescales, tiles and
+/// splits that are joined. On a matrix unit the largest factor of its 16-bit and tf32 inputs and of the fp32 chain that takes other
+/// operands; the cuts of subnormal factors are matrix_unit_underflow. 0 terms are exact. Proof: dot_error_height, dot_error_count, dot_fma,
+/// dot_flushed_error, truncating_chain. Source: Jeannerod, Rump 2013.
 Accumulation accumulation(const Reduction& reduction, std::int64_t n, std::int64_t extra = 0);
 
-/// h of the order for n terms, product included.
+/// What a matrix unit's cuts may add when a factor is subnormal in its format: 0 for every other order. `largest_factor` is an upper bound
+/// of the magnitude of every factor.
+double matrix_unit_underflow(const Reduction& reduction, std::int64_t n, double largest_factor);
+
+/// h of the order for n terms, product included. Proof: dot_sequential, dot_pairwise, dot_blocked.
 std::int64_t rounding_height(const scalar::SumOrder& order, std::int64_t n);
 
 }  // namespace equinorm::bounds

@@ -5,8 +5,8 @@
 
 namespace equinorm::bounds {
 
-/// rms relative error of rounding to nearest, in units of u, for significands x in [1, 2) spread evenly on a logarithmic scale: the error is
-/// even in [-u, u], so its mean square is (u^2 / 3) E[x^-2] = u^2 / (8 ln 2).
+/// rms relative error of rounding to nearest, in units of u, for significands x in [1, 2) spread evenly on a logarithmic scale: the error
+/// is even in [-u, u], so its mean square is (u^2 / 3) E[x^-2] = u^2 / (8 ln 2).
 inline constexpr double kRmsRounding = 0.42466;
 
 /// Sums over content logits l = q_hat . k_hat = alpha (q_tilde . c), before scale; alpha = alpha_k alpha_q. q_hat and k_hat are normalised
@@ -45,11 +45,11 @@ double predicted_logit_rms(const LogitTerms& sums, const StoredOperands& stored,
 
 /// Sums over output elements o_j = sum_i u_i W_ij = sum_t p_t v_tj.
 struct OutputTerms {
-  double worst_latent = 0;   ///< sum_i |u_i W_ij|
-  double worst_value = 0;    ///< sum_t p_t |v_tj|
-  double square_latent = 0;  ///< sum_i (u_i W_ij)^2
-  double square_value = 0;   ///< sum_t (p_t v_tj)^2
-  double square_centred = 0; ///< sum_t p_t^2 (v_tj - o_j)^2: rounding p moves o by this where the denominator sums the rounded p
+  double worst_latent = 0;    ///< sum_i |u_i W_ij|
+  double worst_value = 0;     ///< sum_t p_t |v_tj|
+  double square_latent = 0;   ///< sum_i (u_i W_ij)^2
+  double square_value = 0;    ///< sum_t (p_t v_tj)^2
+  double square_centred = 0;  ///< sum_t p_t^2 (v_tj - o_j)^2: rounding p moves o by this where the denominator sums the rounded p
   double count = 0;
 
   OutputTerms& operator+=(const OutputTerms& more);

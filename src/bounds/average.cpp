@@ -67,12 +67,13 @@ class Averager {
   }
 
  private:
-  /// Largest magnitude and radius of each column.
+  /// Largest magnitude and radius of each column, and its absolute sum: weights before the division are at most 1.
   void largest(const Tensor<double>& held) {
-    most_.assign(static_cast<std::size_t>(width_), 0), most_radius_ = most_;
+    most_.assign(static_cast<std::size_t>(width_), 0), most_radius_ = most_, sum_ = most_;
     for (Index t = 0; t < tokens_; ++t) {
       for (Index j = 0; j < width_; ++j) {
         most_[j] = std::max(most_[j], held.row(t)[j]);
+        sum_[j] += held.row(t)[j];
         if (!values_.radius.empty()) most_radius_[j] = std::max(most_radius_[j], values_.radius.row(t)[j]);
       }
     }
@@ -93,12 +94,14 @@ class Averager {
       const double centred = spread.moved[column] + moved * centre, convex = spread.most[column] + centre;
       out.weights.row(i)[j] = (row.bounded ? std::min(centred, convex) : convex) + spread.own[column];
       const double total = row.bounded ? std::min(sums.row(i)[j], most_[column] * (1 + 0x1p-30)) : most_[column];
+      const double cut = matrix_unit_underflow(at_.products, tokens_, std::max(2.0, most_[column]));
       const double lost_here = lost.row(i)[j] / row.least_sum;
       out.accumulation.row(i)[j] =
-          quotient * (total * ((1 + row.p_rounding) * row.numerator + row.denominator) + row.numerator_underflow / row.least_sum);
+          quotient * (total * ((1 + row.p_rounding) * row.numerator + row.denominator) + (row.numerator_underflow + cut) / row.least_sum);
       out.stored_p.row(i)[j] = quotient * (1 + row.numerator) * (row.p_rounding * total + lost_here);
       if (!row.bounded) out.carried.row(i)[j] = most_radius_[column];
-      if (!row.known) out.weights.row(i)[j] = kInfinity;
+      const bool fits = sum_[column] * (1 + row.numerator) * (1 + 2 * at_.e_exp) <= at_.fa.largest();
+      if (!row.known || !fits) out.weights.row(i)[j] = out.accumulation.row(i)[j] = kInfinity;
     }
   }
 
@@ -107,7 +110,7 @@ class Averager {
   const Scores& scores_;
   const Values& values_;
   Index tokens_, width_;
-  std::vector<double> most_, most_radius_;
+  std::vector<double> most_, most_radius_, sum_;
 };
 
 }  // namespace

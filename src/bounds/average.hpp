@@ -23,10 +23,12 @@ struct AverageBound {
   double total(const Setting& at, Index i, Index j) const;
 };
 
-/// The parts of the bound of every row. Rows whose weights are unbounded use convexity alone for `weights`.
+/// The parts of the bound of every row. Rows whose weights are unbounded use convexity alone for `weights`; infinite where the accumulator
+/// may overflow. Proof: accumulator_guard, weighted_average_error, weighted_average_inexact, weighted_average_fallback,
+/// accumulated_average_error, kernel_average_error.
 AverageBound average_bound(const Setting& at, const std::vector<RowWeights>& rows, const Scores& scores, const Values& values);
 
-/// Rounding of the quotient N / D, by a division or a reciprocal and a product.
+/// Rounding of the quotient N / D, by a division or a reciprocal and a product. Proof: quotient_error.
 double quotient_rounding(const Setting& at, double magnitude);
 
 }  // namespace equinorm::bounds

@@ -13,7 +13,7 @@
 namespace equinorm::bounds {
 namespace {
 
-/// Every bound is a sum, product or quotient of non-negative numbers; 2^22 roundings of binary64 stay below this factor (slack_2_30).
+/// Every bound is a sum, product or quotient of non-negative numbers; 2^22 roundings of binary64 stay below this factor (slack_covers).
 constexpr double kSlack = 1 + 0x1p-30;
 
 /// Inputs as they are.
@@ -238,7 +238,8 @@ class BoundRun {
       }
     }
     const Tensor<double> w_v = absolute(in_.at("w_v").row(g), r, pb_.value_dim);
-    const Accumulation sum = accumulation(at_.products, r);
+    Accumulation sum = accumulation(at_.products, r);
+    sum.underflow += matrix_unit_underflow(at_.products, r, std::max(largest_of(held), largest_of(w_v)));
     Tensor<double> out = multiply(through, w_v.data(), pb_.value_dim);
     const Tensor<double> sums = multiply(held, w_v.data(), pb_.value_dim);
     for (Index i = 0; i < out.size(); ++i) {
@@ -285,15 +286,14 @@ class BoundRun {
 bool has_bounds(const paths::Plan& plan) {
   const problem::Precision& precision = plan.precision;
   const auto fits = [](scalar::Format format) { return format.kind != scalar::FormatKind::real; };
-  return fits(precision.storage) && fits(precision.accumulate) && fits(precision.statistics) &&
-         precision.order.kind != scalar::SumOrder::Kind::tensor_core;
+  return fits(precision.storage) && fits(precision.accumulate) && fits(precision.statistics);
 }
 
 Bounds error_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
                     const std::set<std::string>& wanted, const FunctionErrors& functions) {
   if (!has_bounds(plan)) {
-    throw Error("precision: no error bound for accumulation in " + scalar::to_string(plan.precision.accumulate) + ", order " +
-                scalar::to_string(plan.precision.order) + "; allowed: fp16, bf16, fp32, fp64, any order but a matrix unit's");
+    throw Error("precision: no error bound for accumulation in " + scalar::to_string(plan.precision.accumulate) +
+                "; allowed: fp16, bf16, fp32, fp64");
   }
   const Setting at(problem, plan, form, functions);
   return BoundRun(at, inputs, wanted).run(wanted);

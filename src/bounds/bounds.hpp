@@ -16,13 +16,15 @@ namespace equinorm::bounds {
 /// lose every digit of a statistic.
 using Bounds = std::map<std::string, tensor::Tensor<double>>;
 
-/// Whether there are bounds for the plan: fp16, bf16, fp32 and fp64, in every order but a matrix unit's.
+/// Whether there are bounds for the plan: fp16, bf16, fp32 and fp64, in every order. That of a matrix unit rests on its model
+/// (scalar/tensor_core.hpp), an assumption about the hardware.
 bool has_bounds(const paths::Plan& plan);
 
 /// Running bounds (kind C) of the outputs in `wanted` that `form` defines, for the plan's formats, stored tensors, order, tiles, splits and
 /// flushing. Inputs must be numbers of the storage format (round_inputs); they are exact. Nothing here depends on what a kernel computed:
-/// magnitudes are those of the exact quantities, in binary64, plus their radii. Throws Error for an input that is missing and where
-/// has_bounds says no.
+/// magnitudes are those of the exact quantities, in binary64, plus their radii. Proof: kernel_output_error, gate_error, radius_dot_exact,
+/// slack_covers; that each stage hands its radii to the next is the code's part, not a theorem. Throws Error for an input that is missing
+/// and where has_bounds says no.
 Bounds error_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
                     const std::set<std::string>& wanted, const FunctionErrors& functions = {});
 

@@ -31,6 +31,14 @@ Tensor<double> absolute(const double* x, Index rows, Index width) {
   return out;
 }
 
+double largest_of(const Tensor<double>& magnitudes) {
+  double most = 0;
+  for (Index i = 0; i < magnitudes.size(); ++i) {
+    if (!(magnitudes[i] <= most)) most = magnitudes[i] > most ? magnitudes[i] : kInfinity;
+  }
+  return most;
+}
+
 bool has_radius(const Tensor<double>& radius) {
   return std::any_of(radius.data(), radius.data() + radius.size(), [](double r) { return r != 0; });
 }
@@ -47,7 +55,8 @@ Vectors multiply_bounded(const Setting& at, const Vectors& x, const double* w, I
     for (Index i = 0; i < magnitude.size(); ++i) magnitude[i] += x.radius[i];
   }
   const Tensor<double> sums = multiply(magnitude, abs_w.data(), n);
-  const Accumulation sum = accumulation(at.products, depth);
+  Accumulation sum = accumulation(at.products, depth);
+  sum.underflow += matrix_unit_underflow(at.products, depth, std::max(largest_of(magnitude), largest_of(abs_w)));
   for (Index i = 0; i < sums.size(); ++i) {
     const bool fits = sums[i] * (1 + sum.factor) <= at.fa.largest();
     out.radius[i] = fits ? sum.factor * sums[i] + sum.underflow + (inexact ? carried[i] : 0) : kInfinity;

@@ -124,7 +124,8 @@ class QueryStage {
     const Tensor<double> sums = multiply(magnitude, abs_t.data(), r);
     out.q_tilde_radius = multiply(factors.radius, abs_t.data(), r);
     out.q_tilde_local = Tensor<double>({n, r});
-    const Accumulation sum = accumulation(at_.products, d_c);
+    Accumulation sum = accumulation(at_.products, d_c);
+    sum.underflow += matrix_unit_underflow(at_.products, d_c, std::max(largest_of(magnitude), largest_of(abs_t)));
     for (Index i = 0; i < n; ++i) {
       const double f = 1 + factors.rho[static_cast<std::size_t>(i)];
       for (Index k = 0; k < r; ++k) {

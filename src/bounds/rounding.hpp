@@ -17,7 +17,7 @@ inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// Magnitudes are upper bounds m >= |z| of the number that is rounded, so every function here grows with its argument.
 class Rounding {
  public:
-  Rounding(scalar::Format format, bool ftz) : unit_(std::ldexp(1.0, -format.precision)) {
+  Rounding(scalar::Format format, bool ftz) : format_(format), unit_(std::ldexp(1.0, -format.precision)) {
     if (format.kind == scalar::FormatKind::real) return;
     const scalar::FormatLimits limits = scalar::limits(format);
     smallest_normal_ = limits.smallest_normal;
@@ -29,9 +29,10 @@ class Rounding {
   /// u = 2^-p: |fl(z) - z| <= u |z| where nothing underflows.
   double unit() const { return unit_; }
   double largest() const { return largest_; }
+  scalar::Format format() const { return format_; }
 
   /// |fl(z) - z| for any |z| <= magnitude: half a unit in the last place at `magnitude`; x_min more may be lost to a flush. Infinite where
-  /// the result may overflow. Theorem half_ulp_of_upper.
+  /// the result may overflow. Proof: half_ulp_of_upper, flushed_of_upper.
   double half_ulp(double magnitude) const {
     if (!(magnitude <= largest_)) return kInfinity;
     const double at_least = magnitude > smallest_normal_ ? magnitude : smallest_normal_;
@@ -39,7 +40,8 @@ class Rounding {
     return power * unit_ + sum_underflow_;
   }
 
-  /// Relative part of a rounding whose operand's binade is not known: u |z|. Infinite where the result may overflow.
+  /// Relative part of a rounding whose operand's binade is not known: u |z|. Infinite where the result may overflow. Proof:
+  /// half_ulp_relative.
   double relative(double magnitude) const { return magnitude <= largest_ ? unit_ * magnitude : kInfinity; }
 
   /// omega: what underflow adds to a product, quotient or store, and to a sum (exact there unless flushed). bounds of the standard model
@@ -48,6 +50,7 @@ class Rounding {
   double sum_underflow() const { return sum_underflow_; }
 
  private:
+  scalar::Format format_;
   double unit_;
   double smallest_normal_ = 0;
   double largest_ = std::numeric_limits<double>::max();
@@ -55,7 +58,7 @@ class Rounding {
   double sum_underflow_ = 0;
 };
 
-/// (1+u)^h - 1, rounded up.
+/// (1+u)^h - 1, rounded up. Proof: phi_as_exp.
 inline double phi(double height, double unit) { return std::expm1(height * std::log1p(unit)) * (1 + 0x1p-40); }
 
 }  // namespace equinorm::bounds

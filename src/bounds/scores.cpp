@@ -1,5 +1,7 @@
 #include "bounds/scores.hpp"
 
+#include <algorithm>
+
 #include "problem/norm_traits.hpp"
 
 namespace equinorm::bounds {
@@ -15,12 +17,13 @@ bool sees(const problem::Problem& pb, Index b, Index s, Index t) {
 /// A contraction of two inexact families: values, and local errors (common factors apart), both [n,T].
 struct Contraction {
   Tensor<double> value, radius;
+  double largest_factor = 0;  ///< of what the kernel multiplies
 };
 
-/// q k^T of two inexact families: (|q| + e_q) e_k + e_q |k| + D (|q| + e_q)(|k| + e_k), summed over the width (theorem fdot_inexact);
+/// q k^T of two inexact families: (|q| + e_q) e_k + e_q |k| + D (|q| + e_q)(|k| + e_k), summed over the width (radius_dot_exact);
 /// underflow apart. raw[i] is the size of the kernel's own row i in units of q's. Infinite where an absolute sum may overflow.
 Contraction contract(const Vectors& q, const Vectors& k, const Accumulation& sum, const std::vector<double>& raw, double largest) {
-  Contraction out{multiply_transposed(q.value, k.value), {}};
+  Contraction out{multiply_transposed(q.value, k.value), {}, 0};
   Tensor<double> held_q({q.rows(), q.width()}), held_k({k.rows(), k.width()}), exact_k({k.rows(), k.width()}), both({k.rows(), k.width()});
   for (Index i = 0; i < q.rows(); ++i) {
     for (Index j = 0; j < q.width(); ++j) held_q.row(i)[j] = q.magnitude(i, j);
@@ -35,6 +38,9 @@ Contraction contract(const Vectors& q, const Vectors& k, const Accumulation& sum
     }
   }
   out.radius = multiply_transposed(held_q, both);
+  double largest_raw = 1;
+  for (const double size : raw) largest_raw = std::max(largest_raw, 1 / size);
+  out.largest_factor = std::max(largest_of(held_q) * largest_raw, largest_of(held_k));
   const Tensor<double> query_part = multiply_transposed(q.radius, exact_k);
   for (Index i = 0; i < q.rows(); ++i) {
     for (Index t = 0; t < k.rows(); ++t) {
@@ -69,11 +75,16 @@ class ScoreStage {
     const std::vector<double> rope_raw = norm_.spans_rope ? raw : std::vector<double>(rows_.size(), 1);
     content_underflow_ = content_sum.underflow, rope_underflow_ = rope_sum.underflow;
     if (at_.absorbed_mla()) {
-      content_ = {multiply_transposed(queries_.content.value, keys_.content.value), latent_radius(content_sum)};
+      content_ = {multiply_transposed(queries_.content.value, keys_.content.value), latent_radius(content_sum), 0};
+      content_underflow_ += matrix_unit_underflow(at_.products, depth, latent_factor_);
     } else {
       content_ = contract(queries_.content, keys_.content, content_sum, raw, at_.fa.largest());
+      content_underflow_ += matrix_unit_underflow(at_.products, depth, content_.largest_factor);
     }
-    if (has_rope_) rope_ = contract(queries_.rope, keys_.rope.value.empty() ? row_.rope : keys_.rope, rope_sum, rope_raw, at_.fa.largest());
+    if (has_rope_) {
+      rope_ = contract(queries_.rope, keys_.rope.value.empty() ? row_.rope : keys_.rope, rope_sum, rope_raw, at_.fa.largest());
+      rope_underflow_ += matrix_unit_underflow(at_.products, pb_.rope_dim, rope_.largest_factor);
+    }
     Scores out{Tensor<double>({n, tokens}), Tensor<double>({n, tokens}), {}, Tensor<std::uint8_t>({n, tokens})};
     for (Index i = 0; i < n; ++i) {
       for (Index t = 0; t < tokens; ++t) {
@@ -87,7 +98,7 @@ class ScoreStage {
 
  private:
   /// Error of z = q_tilde c, in the kernel's units: q_tilde's own error against |c|, that of g against |k0|.
-  Tensor<double> latent_radius(const Accumulation& sum) const {
+  Tensor<double> latent_radius(const Accumulation& sum) {
     const Index n = queries_.q_tilde.dim(0), r = pb_.latent;
     const Vectors& c = row_.sources->c;
     const bool folded = norm_.normed && at_.folds_alpha_q();
@@ -109,6 +120,7 @@ class ScoreStage {
       for (Index i = 0; i < radius.size(); ++i) radius[i] += through_c[i];
     }
     guard_overflow(held, magnitude, sum, radius);
+    latent_factor_ = std::max(largest_of(held), largest_of(magnitude));
     return radius;
   }
 
@@ -218,7 +230,7 @@ class ScoreStage {
   const problem::Problem& pb_;
   problem::NormTraits norm_;
   bool has_rope_ = false;
-  double content_underflow_ = 0, rope_underflow_ = 0;
+  double content_underflow_ = 0, rope_underflow_ = 0, latent_factor_ = 0;
   Contraction content_, rope_;
 };
 

@@ -13,8 +13,9 @@ struct Scores {
   Tensor<std::uint8_t> live;
 };
 
-/// Running bounds of the explicit form (theorem logit_explicit_bound: dot product of inexact vectors, then one common factor) and of the
-/// absorbed one (theorem logit_absorbed_bound: the rounding of g is charged against k0 = c W_K itself, not against |c| |W_K|).
+/// Running bounds of the explicit form (dot product of inexact vectors, then one common factor) and of the absorbed one (the rounding of g
+/// is charged against k0 = c W_K itself, not against |c| |W_K|), scale and soft-cap. Proof: explicit_exact_error, absorbed_exact_error,
+/// factor_product, soft_cap_error, constant_product, dot_finite_guard.
 Scores make_scores(const Setting& at, const RowKeys& row, const GroupKeys& keys, const Queries& queries,
                    const std::vector<QueryIndex>& rows);
 

@@ -28,6 +28,12 @@ scalar::Format computed_in(const problem::Precision& precision, const problem::P
   return precision.statistics;
 }
 
+/// Sums are no matrix products: beside a matrix unit they run in sequence.
+scalar::SumOrder sums_order(const scalar::SumOrder& order) {
+  using Kind = scalar::SumOrder::Kind;
+  return order.kind == Kind::tensor_core ? scalar::SumOrder{Kind::sequential, 0, {}} : order;
+}
+
 /// Whether every number of `narrow` is one of `wide`.
 bool contains(scalar::Format wide, scalar::Format narrow) {
   return wide == narrow || (wide.precision > narrow.precision && wide.precision >= scalar::kFp32.precision);
@@ -42,7 +48,7 @@ Setting::Setting(const problem::Problem& pb, const paths::Plan& pl, PathKind pat
       fx(pl.precision.statistics, pl.precision.ftz),
       fa(pl.precision.accumulate, pl.precision.ftz),
       products{fa, pl.precision.order, pl.fused},
-      sums{fx, pl.precision.order, pl.fused},
+      sums{fx, sums_order(pl.precision.order), pl.fused},
       e_exp(functions.exp * fx.unit()),
       e_rsqrt(functions.rsqrt * fx.unit()),
       e_log(functions.log * fx.unit()),

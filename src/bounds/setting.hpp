@@ -45,7 +45,7 @@ struct Setting {
   /// Whether `tensor` is rounded when stored: not where its format is the one that it was computed in, or the widest one.
   bool rounds(Stored tensor) const { return rounds_[static_cast<std::size_t>(tensor)]; }
   const Rounding& format(Stored tensor) const { return formats_[static_cast<std::size_t>(tensor)]; }
-  /// What storing adds for a number of at most `magnitude`. Theorem half_ulp_of_upper.
+  /// What storing adds for a number of at most `magnitude`. Proof: half_ulp_of_upper.
   double store(Stored tensor, double magnitude) const { return rounds(tensor) ? format(tensor).half_ulp(magnitude) : 0; }
 
  private:

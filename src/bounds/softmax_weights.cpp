@@ -184,11 +184,12 @@ class WeightStage {
 
   /// phi_N, phi_D: roundings that a term meets on its way into the accumulator and the denominator.
   void set_accumulation() {
-    const bool chain =
-        at_.plan.precision.order.kind == scalar::SumOrder::Kind::any || at_.plan.precision.order.kind == scalar::SumOrder::Kind::sequential;
+    using Kind = scalar::SumOrder::Kind;
+    const Kind order = at_.plan.precision.order.kind;
+    const bool unit = order == Kind::tensor_core, chain = unit || order == Kind::any || order == Kind::sequential;
     const Index all_tiles = tiling_.tiles * tiling_.splits;
     const Index terms = chain ? tiling_.length : tiling_.tile;
-    const Index joins = (chain ? 0 : tiling_.tiles) + tiling_.splits + (tiling_.by_lse ? 2 : 0) + 1;
+    const Index joins = (chain && !unit ? 0 : tiling_.tiles) + tiling_.splits + (tiling_.by_lse ? 2 : 0) + 1;
     Reduction numerator = at_.products, denominator = at_.sums;
     const Accumulation n = accumulation(numerator, terms, joins + most_rescales_);
     const Accumulation d = accumulation(denominator, terms, tiling_.tiles + joins + most_rescales_);
@@ -216,7 +217,7 @@ class WeightStage {
     return most + std::log(sum);
   }
 
-  /// |lse(l + d) - lse(l)| <= ln sum p e^|d| on either side (theorem lse_perturbation); then the sum, its logarithm and the last rounding.
+  /// |lse(l + d) - lse(l)| <= ln sum p e^|d| on either side; then the sum, its logarithm and the last rounding.
   void set_lse() {
     double own = 0;
     for (Index t = 0; t < tokens_; ++t) own = std::max(own, live_[t] != 0 ? own_[t] : 0);

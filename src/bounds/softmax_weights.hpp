@@ -15,7 +15,7 @@ struct RowWeights {
   std::vector<double> p;         ///< [T] exact softmax, in binary64
   std::vector<double> p_radius;  ///< [T] of a materialised p
   std::vector<double> upper;     ///< [T] >= the kernel's normalised weight
-  std::vector<double> move;      ///< [T] sum_t move_t |y_t - y| bounds what wrong weights do to an average (theorem weighted_average_bound)
+  std::vector<double> move;      ///< [T] sum_t move_t |y_t - y| bounds what wrong weights do to an average
   std::vector<double> own;       ///< [T] the same for binary64's own p
   std::vector<double> lost;      ///< [T] underflow of a stored p that the denominator does not share
   double move_sink = 0, upper_sink = 0;
@@ -27,7 +27,9 @@ struct RowWeights {
   double least_sum = 1;   ///< lower bound of the denominator, the largest weight being 1
 };
 
-/// Weights of row i of `scores`; `sink` null without one.
+/// Weights of row i of `scores`; `sink` null without one. Proof: online_weight, exp2_weight, lse_split_weight, rescales_telescope (the
+/// perturbations), weighted_average_error (move), weighted_average_upper (upper), lse_error, computed_lse_error (lse),
+/// kernel_probability_upper, kernel_probability_lower (p).
 RowWeights make_weights(const Setting& at, const Scores& scores, Index i, const double* sink);
 
 }  // namespace equinorm::bounds

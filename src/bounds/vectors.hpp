@@ -11,7 +11,7 @@ namespace equinorm::bounds {
 using tensor::Tensor;
 
 /// Rows [n,width]. The kernel's row i is a_i (value + e) with |a_i - 1| <= rho_i and |a_i e_j| <= radius_j: what the statistic gets wrong
-/// is common to the row and is charged once, at the end (common_factor, bounds of products of sums).
+/// is common to the row and is charged once, at the end. Proof: factor_elementwise.
 struct Vectors {
   Tensor<double> value;     ///< exact values, evaluated in binary64
   Tensor<double> radius;    ///< same shape
@@ -50,8 +50,8 @@ struct Finish {
   bool unstored = false;  ///< nothing is rounded at the end
 };
 
-/// Carries out `how` on row i in place. Products and additions are charged u each, whatever their order, the store half an ulp
-/// (theorems rad_mul, rad_add, half_ulp_of_upper).
+/// Carries out `how` on row i in place. Products and additions are charged u each, whatever their order, the store half an ulp.
+/// Proof: normalised_component_error, radius_product_exact, radius_rope, rounded_radius.
 void finish_row(const Setting& at, const Finish& how, Vectors& x, Index i);
 
 }  // namespace equinorm::bounds

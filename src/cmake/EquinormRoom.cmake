@@ -1,6 +1,6 @@
 # equinorm_room(NAME USES room... LINK library...): one folder of src/, one library.
 #
-# Sources are src/NAME/*.cpp. A file named *_avx2.cpp or *_avx512.cpp is compiled for that instruction set; the other files of the room choose
+# Sources are src/NAME/*.cpp. A file named *_avx2.cpp, *_avx512.cpp or *_amx.cpp is compiled for that instruction set; the other files of the room choose
 # among them at run time. USES is also the include rule: tests/include_rule.py reads it from the generated rooms.txt.
 function(equinorm_room NAME)
   cmake_parse_arguments(ROOM "" "" "USES;LINK" ${ARGN})
@@ -17,6 +17,8 @@ function(equinorm_room NAME)
         set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
       elseif(source MATCHES "_avx512\\.cpp$")
         set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-mavx512f;-mavx512vl;-mavx512bw;-mavx512dq;-mavx512ifma;-mavx2;-mfma;-mf16c;-mprefer-vector-width=512;-Wno-maybe-uninitialized")
+      elseif(source MATCHES "_amx\\.cpp$")
+        set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-mamx-tile;-mamx-int8;-mavx512f;-mavx512dq;-mavx2;-mfma;-mprefer-vector-width=512;-Wno-maybe-uninitialized")
       endif()
     endforeach()
   endif()

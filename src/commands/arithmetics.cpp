@@ -5,6 +5,7 @@
 #include <map>
 
 #include "scalar/error.hpp"
+#include "scalar/tensor_core.hpp"
 
 namespace equinorm::commands {
 namespace {
@@ -18,8 +19,13 @@ bool has_fma(Format format) { return format.precision >= scalar::kFp32.precision
 /// Throws Error for a declared precision that no arithmetic here carries out.
 void check_runnable(const Precision& p) {
   if (p.order.kind == scalar::SumOrder::Kind::tensor_core) {
-    throw Error(fmt::format("precision.order is {}; allowed for a declared arithmetic: any, sequential, pairwise, blocked:N",
-                            scalar::to_string(p.order)));
+    if (!(p.accumulate == scalar::kFp32 || p.accumulate == scalar::kFp16)) {
+      throw Error(
+          fmt::format("precision.order is {}; allowed with accumulate {}: any, sequential, pairwise, blocked:N (matrix units "
+                      "accumulate in fp32 or fp16)",
+                      scalar::to_string(p.order), scalar::to_string(p.accumulate)));
+    }
+    scalar::tensor_core(p.order.architecture, scalar::TensorInput::fp16, p.accumulate);
   }
   const auto real = [](Format f) { return f.kind == scalar::FormatKind::real; };
   const bool some = real(p.storage) || real(p.accumulate) || real(p.statistics);

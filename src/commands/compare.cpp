@@ -8,6 +8,7 @@
 
 #include "bounds/rounding.hpp"
 #include "commands/apply_bound.hpp"
+#include "commands/compare_rules.hpp"
 #include "commands/declared_bound.hpp"
 #include "commands/memory.hpp"
 #include "commands/options.hpp"
@@ -148,6 +149,7 @@ int compare(const CompareOptions& compare, const Options& options) {
   const auto start = std::chrono::steady_clock::now();
   problem::Problem problem = problem_of(compare.case_text, options);
   check_result_paths(options);
+  check_rule_names(compare.rules);
   problem.inputs.kind = "file";
   problem.inputs.path = compare.inputs_path;
   check_same_problem(problem, compare.inputs_path);
@@ -161,15 +163,17 @@ int compare(const CompareOptions& compare, const Options& options) {
   result.problem = problem;
   result.reproduce =
       reproduction_line("compare", compare.case_text, options, {"--inputs", compare.inputs_path, "--outputs", compare.outputs_path});
+  if (!compare.rules.empty()) result.reproduce += fmt::format(" --rules {}", fmt::join(compare.rules, ","));
   {
     Progress progress(1, !options.quiet);
     progress.begin(problem.name + ": reference");
-    const ReferenceResult reference = measuring_reference(problem, inputs, names);
+    const ReferenceResult reference = certified_reference(problem, inputs, names);
     result.reference = reference.description;
     const bounds::Bounds bounds = declared_bounds(problem, inputs, reference.tensors, names);
     result.notes.push_back("bounds: " + describe_declaration(problem.precision));
     for (const std::string& name : names)
       result.errors.push_back(judge(name, outputs.tensors.at(name), reference.tensors.at(name), bounds));
+    add_rule_rows(compare.rules, problem, inputs, outputs.tensors, reference.tensors, result);
   }
   result.seconds = run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   run.cases.push_back(std::move(result));

@@ -34,6 +34,14 @@ ExactCheck timed(const std::string& method, const Body& body) {
   return check;
 }
 
+/// Whether none of the outcomes `shown` is expected of the mutant; such a check is not run.
+bool cannot_show(const std::string& mutant, unsigned shown, ExactCheck& check) {
+  if (mutant.empty() || (paths::find_mutant(mutant).expected & shown) != 0) return false;
+  check.verdict = Verdict::measured;
+  check.scope = "not run: it cannot show this fault";
+  return true;
+}
+
 void fill(ExactCheck& check, const exact::Equality& result) {
   check.verdict = verdict_of(result.equal);
   check.elements = result.elements;
@@ -48,6 +56,7 @@ void fill(ExactCheck& check, const exact::Equality& result) {
 
 ExactCheck prime_field_check(const problem::Problem& problem, const std::string& mutant) {
   return timed("prime field", [&](ExactCheck& check) {
+    if (cannot_show(mutant, paths::kExact, check)) return;
     const exact::Equality result = exact::check_in_field(problem, problem.inputs.seed, mutant);
     check.scope = fmt::format("full size, {} random point{}", result.rounds, result.rounds == 1 ? "" : "s");
     fill(check, result);
@@ -56,6 +65,7 @@ ExactCheck prime_field_check(const problem::Problem& problem, const std::string&
 
 ExactCheck rational_check(const problem::Problem& problem, const std::string& mutant) {
   return timed("rationals", [&](ExactCheck& check) {
+    if (cannot_show(mutant, paths::kExact, check)) return;
     const problem::Problem small = exact::shrink(problem);
     if (!mutant.empty() && !paths::find_mutant(mutant).applies(small)) {
       check.verdict = Verdict::measured;
@@ -71,6 +81,7 @@ ExactCheck rational_check(const problem::Problem& problem, const std::string& mu
 
 ExactCheck ladder_check(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::string& mutant) {
   return timed("precision ladder", [&](ExactCheck& check) {
+    if (cannot_show(mutant, paths::kExact | paths::kReal, check)) return;
     const double work = work_of(problem);
     const auto tokens =
         static_cast<problem::Index>(kLadderWork / std::max(1.0, work) * static_cast<double>(problem.max_context() * problem.heads));

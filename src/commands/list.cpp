@@ -14,6 +14,7 @@
 #include "problem/norm_traits.hpp"
 #include "report/terminal.hpp"
 #include "scalar/error.hpp"
+#include "verdict/rules.hpp"
 
 namespace equinorm::commands {
 namespace {
@@ -30,8 +31,19 @@ void list_pairs(const std::vector<std::pair<std::string, std::string>>& pairs) {
 }
 
 void list_mutants() {
-  fmt::print("{:<28} {:<52} {}\n", "mutant", "fault", "a different function where there is");
-  for (const paths::Mutant& mutant : paths::mutants()) fmt::print("{:<28} {:<52} {}\n", mutant.id, mutant.fault, mutant.needs);
+  fmt::print("{:<29} {:<5} {:<52} {}\n", "mutant", "must", "fault", "where there is");
+  for (const paths::Mutant& mutant : paths::mutants()) {
+    fmt::print("{:<29} {:<5} {:<52} {}\n", mutant.id, paths::expected_text(mutant), mutant.fault, mutant.needs);
+  }
+  fmt::print(
+      "must: E the exact checks say different, R the precision ladder does, V it violates a bound, S its output is not finite,\n"
+      "      P it violates a bound unless its rounding is declared\n");
+}
+
+void list_rules() {
+  for (const verdict::Rule& rule : verdict::rules()) {
+    fmt::print("{:<20} {}\n{:20} accepts if {}\n{:20} {}\n", rule.id, rule.source, "", rule.formula, "", rule.nonfinite);
+  }
 }
 
 void list_norms() {
@@ -50,7 +62,8 @@ int list(const std::string& what, const Options&) {
       {"inputs", [] { list_pairs(inputs::input_families()); }},
       {"kernels",
        [] { fmt::print("none bundled; any kernel's outputs can be compared through files: equinorm generate, equinorm compare\n"); }},
-      {"mutants", list_mutants}};
+      {"mutants", list_mutants},
+      {"rules", list_rules}};
   std::string allowed;
   for (const auto& [name, show] : tables) {
     if (what == name) {

@@ -40,6 +40,7 @@ Plan widest(const Plan& plan) {
   wide.precision.storage = wide.precision.accumulate = wide.precision.statistics = scalar::kFp64;
   wide.precision.stored.fill(scalar::kFp64);
   wide.precision.ftz = false;
+  if (wide.precision.order.kind == scalar::SumOrder::Kind::tensor_core) wide.precision.order = {};
   wide.fused = true;
   return wide;
 }

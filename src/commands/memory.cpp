@@ -9,10 +9,11 @@
 namespace equinorm::commands {
 
 void check_memory(const problem::Problem& problem, Keeping keeping) {
-  // Measured: logits of both forms, as computed and as doubles, beside two doubles of reference; a binary128 input beside its file form.
-  // Certified: a ball takes about 100 bytes at 192 bits.
-  const double per_score = keeping == Keeping::measured ? 40 : 2 * (100 + 3 * 8);
-  const double per_input = keeping == Keeping::measured ? 24 : 104;
+  // Measured: logits of both forms, as computed and as doubles, beside three doubles of reference. Certified: logits and p, three doubles
+  // of each, beside the file's form of them. Inputs: the file's form beside the doubles, and weights again as the oracle cuts and turns
+  // them.
+  const double per_score = keeping == Keeping::measured ? 48 : 2 * (3 * 8 + 3 * 8);
+  const double per_input = 40;
   double inputs = 0;
   for (const problem::TensorSpec& spec : problem::input_tensors(problem, problem::default_table_rows(problem))) {
     if (spec.optional) continue;

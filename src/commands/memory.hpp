@@ -8,7 +8,7 @@ namespace equinorm::commands {
 /// What a command keeps of each of the B H S T scores and of each input number, in bytes.
 enum class Keeping {
   measured,   ///< verify, compare: both forms' scores, as computed and as doubles, beside a reference
-  certified,  ///< generate --reference: balls of logits and p, and three doubles of each
+  certified,  ///< generate --reference: enclosures of logits and p, and their stored form
 };
 
 /// Throws Error when scores and inputs would take more than four fifths of this machine's memory; everything else is smaller by a

@@ -42,6 +42,7 @@ struct GenerateOptions {
 
 struct CompareOptions {
   std::string case_text, inputs_path, outputs_path;
+  std::vector<std::string> rules;  ///< public acceptance rules to show beside our verdict, or "all"
 };
 
 /// The problem that `case_text` names, with the overrides applied. Throws Error.
@@ -60,5 +61,7 @@ int compare(const CompareOptions& compare, const Options& options);
 int list(const std::string& what, const Options& options);
 int list_tensors(const std::string& case_text, const Options& options);
 int doctor(const Options& options);
+/// Largest bound / largest error of every stage, per format and kind of data, beside the goals.
+int bench_tightness(const Options& options);
 
 }  // namespace equinorm::commands

@@ -1,17 +1,17 @@
 #include "commands/reference.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cmath>
-#include <functional>
 #include <limits>
-#include <set>
+#include <utility>
 
+#include "oracle/oracle.hpp"
 #include "paths/ball_arithmetic.hpp"
 #include "paths/load_inputs.hpp"
 #include "paths/mutants.hpp"
 #include "paths/path.hpp"
-#include "paths/quad_arithmetic.hpp"
 
 namespace equinorm::commands {
 namespace {
@@ -23,8 +23,6 @@ using tensor::Tensor;
 using verdict::ReferenceTensor;
 
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
-/// Multiply-adds that ball arithmetic does in about a second.
-constexpr double kCertifiedWork = 6e7;
 constexpr int kFirstBits = 192;
 constexpr int kLastBits = 12288;
 
@@ -38,30 +36,24 @@ bool is_number(const Problem& problem, const paths::PathOutput<V>& out, const st
   return *out.live.row(b, s, t) != 0;
 }
 
-template <class V, class Fill>
-ReferenceTensor convert(const Problem& problem, const paths::PathOutput<V>& out, const std::string& name, bool with_radius,
-                        const Fill& fill) {
-  const Tensor<V>& source = out.at(name);
-  ReferenceTensor result{Tensor<double>(source.shape()), Tensor<double>(source.shape()), {}};
-  if (with_radius) result.radius = Tensor<double>(source.shape());
-  for (Index i = 0; i < source.size(); ++i) {
-    if (is_number(problem, out, name, i)) {
-      fill(source[i], i, result);
-    } else {
-      result.value[i] = kMinusInfinity;
-    }
-  }
-  return result;
-}
+/// Whether |exact - value| <= radius says enough.
+bool is_narrow(double value, double radius) { return radius <= std::ldexp(std::fmax(1.0, std::fabs(value)), -50); }
 
 ReferenceTensor convert_balls(const Problem& problem, const paths::PathOutput<scalar::Ball>& out, const std::string& name, bool& narrow) {
-  return convert(problem, out, name, true, [&](const scalar::Ball& ball, Index i, ReferenceTensor& target) {
-    const scalar::Enclosure enclosure = scalar::enclosure(ball);
-    target.value[i] = enclosure.value;
-    target.low[i] = enclosure.low;
-    target.radius[i] = enclosure.radius;
-    narrow = narrow && enclosure.radius <= std::ldexp(std::fmax(1.0, std::fabs(enclosure.value)), -50) && std::isfinite(enclosure.value);
-  });
+  const Tensor<scalar::Ball>& source = out.at(name);
+  ReferenceTensor result{Tensor<double>(source.shape()), Tensor<double>(source.shape()), Tensor<double>(source.shape())};
+  for (Index i = 0; i < source.size(); ++i) {
+    if (!is_number(problem, out, name, i)) {
+      result.value[i] = kMinusInfinity;
+      continue;
+    }
+    const scalar::Enclosure enclosure = scalar::enclosure(source[i]);
+    result.value[i] = enclosure.value;
+    result.low[i] = enclosure.low;
+    result.radius[i] = enclosure.radius;
+    narrow = narrow && is_narrow(enclosure.value, enclosure.radius) && std::isfinite(enclosure.value);
+  }
+  return result;
 }
 
 /// Runs as few paths as it takes to see every output in `wanted` (empty: all), and hands each to keep(output, name) once.
@@ -98,16 +90,28 @@ bool enclose(const Problem& problem, const tensor::TensorMap& inputs, int bits, 
   return narrow;
 }
 
-ReferenceResult enclose_until_narrow(const Problem& problem, const tensor::TensorMap& inputs, const paths::Wanted& wanted) {
+/// Adds the tensors in `wanted`; returns the number of bits that it took.
+int enclose_until_narrow(const Problem& problem, const tensor::TensorMap& inputs, const paths::Wanted& wanted,
+                         verdict::Reference& reference) {
   for (int bits = kFirstBits; bits <= kLastBits; bits *= 4) {
-    ReferenceResult result;
-    if (enclose(problem, inputs, bits, wanted, result.tensors)) {
-      result.description = fmt::format("certified enclosures, ball arithmetic of {} bits", bits);
-      return result;
+    verdict::Reference balls;
+    if (enclose(problem, inputs, bits, wanted, balls)) {
+      reference.merge(balls);
+      return bits;
     }
   }
   throw Error(fmt::format("{}: some exact output is not finite or not defined (norm.eps is {}; a zero row needs eps > 0)", problem.name,
                           problem.norm.eps.text()));
+}
+
+/// max low_radius / max(1, |value|); infinite where a radius is too wide. -inf has radius 0.
+double widest_radius(const oracle::EnclosedTensor& tensor) {
+  double widest = 0;
+  for (Index i = 0; i < tensor.value.size(); ++i) {
+    if (!is_narrow(tensor.value[i], tensor.radius[i])) return -kMinusInfinity;
+    widest = std::fmax(widest, tensor.low_radius[i] / std::fmax(1.0, std::fabs(tensor.value[i])));
+  }
+  return widest;
 }
 
 }  // namespace
@@ -127,21 +131,32 @@ double work_of(const Problem& problem) {
   return total;
 }
 
-ReferenceResult certified_reference(const Problem& problem, const tensor::TensorMap& inputs) {
-  return enclose_until_narrow(problem, inputs, {});
-}
-
-ReferenceResult measuring_reference(const Problem& problem, const tensor::TensorMap& inputs, const std::set<std::string>& names) {
-  if (work_of(problem) <= kCertifiedWork) return enclose_until_narrow(problem, inputs, names);
+ReferenceResult certified_reference(const Problem& problem, const tensor::TensorMap& inputs, const std::set<std::string>& names) {
+  std::set<std::string> wanted, wide;
+  for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {
+    if (names.empty() || names.contains(spec.name)) wanted.insert(spec.name);
+  }
   ReferenceResult result;
-  result.description = "explicit form in binary128, products in pairs of binary64 (about 2^-95, not certified)";
-  collect_outputs(
-      paths::QuadArithmetic(), problem, inputs, names, [&](const paths::PathOutput<scalar::Quad>& out, const std::string& name) {
-        result.tensors.emplace(name, convert(problem, out, name, false, [](const scalar::Quad& x, Index i, ReferenceTensor& target) {
-                                 target.value[i] = static_cast<double>(x);
-                                 target.low[i] = static_cast<double>(x - target.value[i]);
-                               }));
-      });
+  double widest = 0;
+  for (auto& [name, tensor] : oracle::enclose(problem, inputs, wanted)) {
+    const double radius = widest_radius(tensor);
+    if (std::isinf(radius)) {
+      wide.insert(name);
+      continue;
+    }
+    widest = std::fmax(widest, radius);
+    result.tensors.emplace(name, ReferenceTensor{std::move(tensor.value), std::move(tensor.low), std::move(tensor.radius)});
+  }
+  if (wide.size() < wanted.size()) {
+    result.description =
+        widest > 0 ? fmt::format("certified enclosures (oracle, radius at most 2^{:.0f} max(1, |x|))", std::ceil(std::log2(widest)))
+                   : "certified enclosures (oracle, exact)";
+  }
+  if (!wide.empty()) {
+    const int bits = enclose_until_narrow(problem, inputs, wide, result.tensors);
+    result.description += fmt::format("{}certified enclosures (ball arithmetic of {} bits: {})", result.description.empty() ? "" : "; ",
+                                      bits, fmt::join(wide, ", "));
+  }
   return result;
 }
 

@@ -64,7 +64,9 @@ report::Plots draw_all(const report::Document& document, Progress& progress) {
 }
 
 void write_all(const std::string& folder, const report::Report& data, const report::Document& document, const report::Plots& plots) {
-  const auto write = [&](const std::string& name, const std::string& text) { write_text_file((files::path(folder) / name).string(), text); };
+  const auto write = [&](const std::string& name, const std::string& text) {
+    write_text_file((files::path(folder) / name).string(), text);
+  };
   for (const auto& [name, svg] : plots.svg) write(fmt::format("figures/{}.svg", name), report::svg_file(svg));
   write("report.csv", report::to_csv(data));
   write("report.json", report::to_report_json(data));
@@ -119,7 +121,8 @@ int report(const ReportOptions& asked, const Options& options) {
   run.seconds = data.seconds;
   if (!options.quiet) {
     fmt::print("{}: report.html, report.md, report.json, report.csv; {} case{}, {} figures{} ({:.0f} s)\n", asked.out, data.cases.size(),
-               data.cases.size() == 1 ? "" : "s", plots.svg.size(), plots.reason.empty() ? "" : ", others skipped: " + plots.reason, run.seconds);
+               data.cases.size() == 1 ? "" : "s", plots.svg.size(), plots.reason.empty() ? "" : ", others skipped: " + plots.reason,
+               run.seconds);
   }
   Options quiet = options;
   quiet.quiet = true;

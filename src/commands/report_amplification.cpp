@@ -70,7 +70,8 @@ void add_head(const Sources& in, Index b, Index h, const Tensor<double>& v, Ampl
     for (Index t = 0; t < tokens; ++t) {
       if (std::isinf(logits[t])) continue;
       const double alpha = in.alpha_k(b, t, g) * in.alpha_q(b, s, h);
-      sums.content += bounds::logit_terms(pb.content_dim, q_hat.row(b, s, h), k_hat.row(b, t, g), pb.latent, q_tilde.row(b, s, h), in.c.row(b, t), alpha);
+      sums.content += bounds::logit_terms(pb.content_dim, q_hat.row(b, s, h), k_hat.row(b, t, g), pb.latent, q_tilde.row(b, s, h),
+                                          in.c.row(b, t), alpha);
       sums.whole += bounds::logit_terms(pb.key_dim(), q_hat.row(b, s, h), k_hat.row(b, t, g), 0, nullptr, nullptr, 0);
     }
     sums.output += bounds::output_terms(pb.latent, pb.value_dim, tokens, in.absorbed.at("u").row(b, s, h), in.w_v.row(g),

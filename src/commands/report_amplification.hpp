@@ -15,7 +15,7 @@ struct Amplification {
   bounds::LogitTerms content;  ///< content logits
   bounds::LogitTerms whole;    ///< sum over content and RoPE blocks of the explicit operands alone
   bounds::OutputTerms output;
-  double scale = 0;            ///< of the softmax
+  double scale = 0;  ///< of the softmax
 };
 
 /// From a run in fp64 on at most 16 heads. Empty, with a note, where the problem has no such terms (gqa; from x) or its keys are too many.

@@ -106,7 +106,7 @@ report::CaseReport report_case(const std::string& case_text, const ReportOptions
   run.checks.push_back(ladder_check(problem, inputs, ""));
   step(problem.name + ": reference");
   const std::set<std::string> names = tensors_to_measure(problem, run.notes);
-  ReferenceResult reference = measuring_reference(problem, inputs, names);
+  ReferenceResult reference = certified_reference(problem, inputs, names);
   run.reference = reference.description;
   StorageViews views(problem, {inputs, std::move(reference.tensors)}, names);
   measure_stages(views, asked, names, step, result);

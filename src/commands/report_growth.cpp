@@ -82,8 +82,8 @@ std::vector<report::GrowthSeries> growth_series(std::string& setting, const Step
   const std::vector<Axis> axes{{"context", nullptr, {64, 128, 256, 512, 1024, 2048, 4096}},
                                {"latent rank", &Problem::latent, {64, 128, 256, 512, 1024}},
                                {"head dim", &Problem::content_dim, {32, 64, 128, 256, 512}}};
-  setting = fmt::format("Normal inputs in bf16, {} heads, T {}, r {}, d_c {}, d_r {}, sums in sequential order, {} seeds together.", base.heads,
-                        base.max_context(), base.latent, base.content_dim, base.rope_dim, kSeeds);
+  setting = fmt::format("Normal inputs in bf16, {} heads, T {}, r {}, d_c {}, d_r {}, sums in sequential order, {} seeds together.",
+                        base.heads, base.max_context(), base.latent, base.content_dim, base.rope_dim, kSeeds);
   std::vector<report::GrowthSeries> all;
   for (const Axis& axis : axes) {
     step(fmt::format("growth with {}", axis.name));

@@ -109,8 +109,8 @@ report::LogitControl logit_control() {
   report::LogitControl control;
   control.threshold = kThreshold;
   control.norm_limit = limit_of_norm(normed, normed_inputs);
-  control.setting = fmt::format("Normal inputs, {} heads, T {}, r {}, d_c {}, d_r {}, one query, computed in fp64.", bare.heads, bare.max_context(),
-                                bare.latent, bare.content_dim, bare.rope_dim);
+  control.setting = fmt::format("Normal inputs, {} heads, T {}, r {}, d_c {}, d_r {}, one query, computed in fp64.", bare.heads,
+                                bare.max_context(), bare.latent, bare.content_dim, bare.rope_dim);
   for (int power = 0; power <= kLastPower; ++power) {
     const double factor = std::ldexp(1.0, power);
     const TensorMap large = grown(unseen, factor);

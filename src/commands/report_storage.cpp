@@ -164,8 +164,8 @@ std::vector<report::CacheRow> cache_rows(const std::vector<report::CaseReport>& 
   for (const Problem& problem : problems) {
     for (const scalar::Format format : {scalar::kBf16, scalar::kFp32}) {
       const problem::CacheCost cost = problem::cache_cost(problem, format);
-      rows.push_back({problem.name, scalar::to_string(problem.precision.storage), scalar::to_string(format), problem.groups, cost.latent, cost.rope,
-                      cost.alpha});
+      rows.push_back({problem.name, scalar::to_string(problem.precision.storage), scalar::to_string(format), problem.groups, cost.latent,
+                      cost.rope, cost.alpha});
     }
   }
   return rows;

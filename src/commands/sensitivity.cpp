@@ -6,6 +6,7 @@
 #include "bounds/bounds.hpp"
 #include "commands/apply_bound.hpp"
 #include "commands/arithmetics.hpp"
+#include "commands/mutant_run.hpp"
 #include "commands/reference.hpp"
 #include "commands/run_form.hpp"
 #include "commands/storage_views.hpp"
@@ -21,17 +22,23 @@ using paths::PathKind;
 class MutantJudge {
  public:
   MutantJudge(const problem::Problem& problem, const tensor::TensorMap& inputs)
-      : problem_(problem), plan_(find_arithmetic("declared", problem).plan), names_(names_of(problem, plan_)) {
-    const tensor::TensorMap& given = inputs;
-    StorageView view{given, measuring_reference(problem, given, names_).tensors};
+      : problem_(problem), given_(inputs), plan_(find_arithmetic("declared", problem).plan), names_(names_of(problem, plan_)) {
+    StorageView view{inputs, certified_reference(problem, inputs, names_).tensors};
     views_.emplace(problem, std::move(view), names_);
   }
 
   std::vector<verdict::ErrorRow> rows(const paths::Mutant& mutant) {
-    paths::Plan plan = plan_;
+    if (mutant.expects(paths::kStructural)) {
+      verdict::CaseResult result;
+      run_structural_mutant(mutant, problem_, given_, result);
+      return std::move(result.errors);
+    }
+    paths::Plan plan = plan_, honest = plan_;
     if (mutant.adjust != nullptr) mutant.adjust(problem_, plan);
+    // Tiles and splits are how the faulty kernel works; a narrower tensor is its fault, and not declared.
+    honest.precision.tile = plan.precision.tile, honest.precision.splits = plan.precision.splits, honest.combine = plan.combine;
     const StorageView& view = views_->stored(plan.precision);
-    const bounds::Bounds& bounds = bounds_of(plan, view);
+    const bounds::Bounds& bounds = bounds_of(honest, view);
     const Doubles out = run_form(PathKind::absorbed_form, plan, problem_, view.inputs, names_, std::string(mutant.id));
     std::vector<verdict::ErrorRow> rows;
     for (const problem::TensorSpec& spec : problem::output_tensors(problem_)) {
@@ -72,6 +79,7 @@ class MutantJudge {
   }
 
   const problem::Problem& problem_;
+  const tensor::TensorMap& given_;
   paths::Plan plan_;
   std::set<std::string> names_;
   std::optional<StorageViews> views_;
@@ -97,7 +105,14 @@ verdict::MutantRow summarise(const paths::Mutant& mutant, const std::vector<verd
 }  // namespace
 
 std::vector<verdict::ErrorRow> judge_mutant(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::string& mutant) {
-  return MutantJudge(problem, inputs).rows(paths::find_mutant(mutant));
+  std::vector<verdict::ErrorRow> rows = MutantJudge(problem, inputs).rows(paths::find_mutant(mutant));
+  if (std::any_of(rows.begin(), rows.end(), [](const verdict::ErrorRow& row) { return fails(row.verdict); })) return rows;
+  for (verdict::ErrorRow& row : rows) {
+    if (!holds(row.verdict)) continue;
+    row.verdict = verdict::Verdict::undecided;
+    row.detail = "within its bound: this case cannot tell the fault from rounding";
+  }
+  return rows;
 }
 
 std::vector<verdict::MutantRow> sensitivity(const problem::Problem& problem, const tensor::TensorMap& inputs,

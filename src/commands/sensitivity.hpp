@@ -16,7 +16,8 @@ namespace equinorm::commands {
 std::vector<verdict::MutantRow> sensitivity(const problem::Problem& problem, const tensor::TensorMap& inputs,
                                             const std::function<void(const std::string&)>& progress);
 
-/// The rows of one mutant's tensors, judged as above.
+/// The rows of one mutant's tensors, judged as above. Where none fails, what lies within its bound is undecided: the fault is there, and
+/// this case does not show it.
 std::vector<verdict::ErrorRow> judge_mutant(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::string& mutant);
 
 }  // namespace equinorm::commands

@@ -11,7 +11,7 @@ const StorageView& StorageViews::stored(const problem::Precision& precision) {
     bool changed = false;
     tensor::TensorMap rounded = inputs::round_inputs(problem_, given_.inputs, precision.storage, precision.ftz, &changed);
     if (changed) {
-      verdict::Reference reference = measuring_reference(problem_, rounded, names_).tensors;
+      verdict::Reference reference = certified_reference(problem_, rounded, names_).tensors;
       entry->second = StorageView{std::move(rounded), std::move(reference)};
     }
   }

@@ -9,6 +9,7 @@
 #include "commands/exact_checks.hpp"
 #include "commands/measure_paths.hpp"
 #include "commands/memory.hpp"
+#include "commands/mutant_run.hpp"
 #include "commands/options.hpp"
 #include "commands/progress.hpp"
 #include "commands/publish.hpp"
@@ -80,6 +81,8 @@ class CaseRun {
       progress_.advance();
       return finished(start);
     }
+    const paths::Mutant* mutant = verify_.mutant.empty() ? nullptr : &paths::find_mutant(verify_.mutant);
+    if (mutant != nullptr && !mutant->expects(paths::kExact)) result_.notes.push_back(why_not_exact(*mutant));
     step("prime field", [&] { result_.checks.push_back(prime_field_check(problem_, verify_.mutant)); });
     step("rationals", [&] { result_.checks.push_back(rational_check(problem_, verify_.mutant)); });
     step("precision ladder", [&] { result_.checks.push_back(ladder_check(problem_, inputs_, verify_.mutant)); });
@@ -125,7 +128,7 @@ class CaseRun {
   void measure() {
     const std::set<std::string> names{"logits", "lse", "o", "o_gated", "y"};
     ReferenceResult reference;
-    step("reference", [&] { reference = measuring_reference(problem_, inputs_, names); });
+    step("reference", [&] { reference = certified_reference(problem_, inputs_, names); });
     result_.reference = reference.description;
     StorageViews views(problem_, {inputs_, std::move(reference.tensors)}, names);
     const std::optional<inputs::Sample> sample = inputs::sample_problem(problem_, inputs_, kStageTokens, problem_.inputs.seed);

@@ -1,61 +1,12 @@
 #include "oracle/attend.hpp"
 
+#include <tbb/parallel_for.h>
+
 #include <algorithm>
 #include <cmath>
 
 namespace equinorm::oracle {
 namespace {
-
-using problem::NormScheme;
-
-/// ||k||^2 of the blocks that share a statistic, per group (or once under full width), and the inverse statistics.
-struct Statistics {
-  std::vector<BoundedBlock> alpha;  ///< [key_statistics]; 1 without norm
-  BoundedBlock beta;                ///< of mla's RoPE block where it has a statistic of its own
-};
-
-BoundedBlock ones() {
-  BoundedBlock block{};
-  std::fill_n(block.hi, kBlock, 1.0);
-  return block;
-}
-
-void add_to(BoundedBlock& sum, const BoundedBlock& more) {
-  for (Index t = 0; t < kBlock; ++t) {
-    const Enclosed s = add<One>({sum.hi[t], sum.lo[t], sum.radius[t]}, {more.hi[t], more.lo[t], more.radius[t]});
-    sum.hi[t] = s.hi;
-    sum.lo[t] = s.lo;
-    sum.radius[t] = s.radius;
-  }
-}
-
-/// (5): alpha_k from the squares of the content blocks of all groups.
-Statistics key_statistics(const Model& model, const KeyBlock& block, std::vector<BoundedBlock> squares) {
-  const Problem& p = model.problem;
-  Statistics statistics{{}, ones()};
-  if (!model.normed) {
-    statistics.alpha.assign(static_cast<std::size_t>(p.key_statistics()), ones());
-    return statistics;
-  }
-  Index width = model.layout.content;
-  if (model.joint && model.layout.rope > 0) {
-    for (std::size_t g = 0; g < squares.size(); ++g) add_to(squares[g], block.rope_squares[p.is_mla() ? 0 : g]);
-  }
-  if (model.joint) width = p.key_dim();
-  if (p.norm.scheme == NormScheme::full_width) {
-    for (std::size_t g = 1; g < squares.size(); ++g) add_to(squares[0], squares[g]);
-    squares.resize(1);
-    width *= p.groups;
-  }
-  statistics.alpha.resize(squares.size());
-  for (std::size_t g = 0; g < squares.size(); ++g) {
-    kernels().statistic(squares[g], model.mean_factor(width), model.eps, statistics.alpha[g]);
-  }
-  if (!model.joint && model.layout.rope > 0) {
-    kernels().statistic(block.rope_squares[0], model.mean_factor(model.layout.rope), model.eps, statistics.beta);
-  }
-  return statistics;
-}
 
 /// cap tanh(l / cap).
 void apply_cap(const Model& model, Index begin, Index end, BoundedBlock& logit) {
@@ -68,49 +19,74 @@ void apply_cap(const Model& model, Index begin, Index end, BoundedBlock& logit) 
   }
 }
 
-void attend_block(const Model& model, const QueryBatch& batch, const KeyBlock& block, const KeyOutputs& outputs,
-                  std::vector<SoftmaxState>& states) {
+/// Slices that hold q_tilde: 5 * 23 bits below its largest element.
+constexpr Index kQuerySlices = 5;
+
+/// sum_s scores[first + s][t], largest slice first; norm: ||c||, radius: ||error of q_tilde||. scores.radius bounds the error of all
+/// columns.
+void add_slices(const Rows& scores, Index first, const double* norm, double radius, BoundedBlock& sum) {
+  kernels().sum_rows(kQuerySlices, scores.hi.data() + first * kBlock, scores.lo.data() + first * kBlock, sum);
+  for (Index t = 0; t < kBlock; ++t) sum.radius[t] = (sum.radius[t] + kQuerySlices * scores.radius[t] + norm[t] * radius) * kRoundUp;
+}
+
+/// Logits of one head before any cap.
+BoundedBlock attend_head(const Model& model, const KeyBlock& block, const QueryHead& head, Index g, const BoundedBlock& content,
+                         const BlockStatistics& statistics) {
   const Problem& p = model.problem;
-  const Index per_group = p.heads / p.groups;
-  std::vector<BoundedBlock> content(batch.heads.size()), squares(static_cast<std::size_t>(p.groups));
-  for (Index g = 0; g < p.groups; ++g) {
-    const Rows keys = content_keys(model, block, g, squares[static_cast<std::size_t>(g)]);
-    for (Index i = 0; i < batch.count; ++i) {
-      for (Index h = g * per_group; h < (g + 1) * per_group; ++h) {
-        const auto at = static_cast<std::size_t>(i * p.heads + h);
-        dots(keys, batch.heads[at].content, content[at]);
-      }
+  BoundedBlock rope{}, logit;
+  if (model.layout.rope > 0) dots(block.rope[static_cast<std::size_t>(p.is_mla() ? 0 : g)], head.rope, rope);
+  const BoundedBlock& alpha = statistics.alpha[static_cast<std::size_t>(p.key_statistics() == 1 ? 0 : g)];
+  kernels().logits(head.score, content, rope, alpha, statistics.beta, logit);
+  return logit;
+}
+
+/// Content parts of the logits of all heads, before any statistic: q_tilde . c (mla), the sum of the exact products of its slices; or
+/// g . k (gqa).
+void content_scores(const Model& model, const QueryBatch& batch, const KeyBlock& block, Workspace& work,
+                    std::vector<BoundedBlock>& scores) {
+  const Problem& p = model.problem;
+  const bool sliced = p.is_mla() && block.latent_slices.usable && batch.absorbed.slices.sliced();
+  if (sliced) batch.absorbed.slices.multiply(block.latent, block.latent_slices, work.scores);
+  for (std::size_t at = 0; at < batch.heads.size(); ++at) {
+    if (sliced) {
+      add_slices(work.scores, static_cast<Index>(at) * kQuerySlices, block.latent.norm, batch.absorbed.radius[at], scores[at]);
+    } else if (p.is_mla()) {
+      dots(block.latent, batch.absorbed.rows[at], scores[at]);
+    } else {
+      dots(block.content[static_cast<std::size_t>(p.group_of(static_cast<Index>(at) % p.heads))], batch.heads[at].content, scores[at]);
     }
   }
-  const Statistics statistics = key_statistics(model, block, std::move(squares));
-  if (outputs.alpha_k != nullptr) {
-    for (Index t = 0; t < block.count; ++t) {
-      for (Index g = 0; g < p.key_statistics(); ++g) {
-        const BoundedBlock& alpha = statistics.alpha[static_cast<std::size_t>(g)];
-        record(*outputs.alpha_k, (block.b * p.max_context() + block.first + t) * p.key_statistics() + g,
-               {alpha.hi[t], alpha.lo[t], alpha.radius[t]});
-      }
-    }
-  }
+}
+
+void attend_block(const Model& model, const QueryBatch& batch, const KeyBlock& block, const BlockStatistics* known,
+                  const KeyOutputs& outputs, Workspace& work, std::vector<SoftmaxState>& states) {
+  const Problem& p = model.problem;
+  const bool records =
+      outputs.alpha_k != nullptr || outputs.k_hat != nullptr || outputs.k_deferred != nullptr || outputs.k_rope_cached != nullptr;
+  const bool keeps = outputs.k_hat != nullptr || outputs.k_deferred != nullptr;
+  std::vector<Rows> kept;
+  BlockStatistics computed;
+  if (known == nullptr || keeps) computed = block_statistics(model, block, work, keeps ? &kept : nullptr);
+  const BlockStatistics& statistics = known != nullptr ? *known : computed;
+  if (records) record_keys(model, block, kept, statistics, outputs);
+  std::vector<BoundedBlock> content(batch.heads.size());
+  content_scores(model, batch, block, work, content);
   for (Index i = 0; i < batch.count; ++i) {
     const Model::Range seen = model.visible(block.b, batch.first + i);
     const Index begin = std::clamp<Index>(seen.first - block.first, 0, block.count);
     const Index end = std::clamp<Index>(seen.last - block.first, begin, block.count);
-    if (begin == end) continue;
-    for (Index h = 0; h < p.heads; ++h) {
+    for (Index h = 0; begin < end && h < p.heads; ++h) {
       const auto at = static_cast<std::size_t>(i * p.heads + h);
-      const auto g = static_cast<std::size_t>(p.group_of(h));
-      BoundedBlock rope{}, logit, mantissa;
-      alignas(64) double exponents[kBlock];
-      if (model.layout.rope > 0) dots(block.rope[p.is_mla() ? 0 : g], batch.heads[at].rope, rope);
-      kernels().logits(batch.heads[at].score, content[at], rope, statistics.alpha[p.key_statistics() == 1 ? 0 : g], statistics.beta, logit);
+      BoundedBlock logit = attend_head(model, block, batch.heads[at], p.group_of(h), content[at], statistics);
       if (!p.softcap.is_zero()) apply_cap(model, begin, end, logit);
       if (outputs.logits != nullptr) {
         const Index row = ((block.b * p.heads + h) * p.queries + batch.first + i) * p.max_context() + block.first;
         for (Index t = begin; t < end; ++t) record(*outputs.logits, row + t, {logit.hi[t], logit.lo[t], logit.radius[t]});
       }
+      BoundedBlock mantissa;
+      alignas(64) double exponents[kBlock];
       kernels().exponentials(logit, mantissa, exponents);
-      states[at].add_tokens(mantissa, exponents, begin, end, block.values[p.is_mla() ? 0 : g]);
+      states[at].add_tokens(mantissa, exponents, begin, end, block.values[static_cast<std::size_t>(p.is_mla() ? 0 : p.group_of(h))]);
     }
   }
 }
@@ -131,10 +107,36 @@ void record_minus_infinity(EnclosedTensor& tensor, Index at) {
   tensor.low[at] = tensor.radius[at] = tensor.low_radius[at] = 0;
 }
 
-void attend(const Model& model, const QueryBatch& batch, Index first, Index last, const KeyOutputs& outputs,
-            std::vector<SoftmaxState>& states) {
+void absorb_queries(const Model& model, QueryBatch& batch) {
+  const Problem& p = model.problem;
+  if (!p.is_mla()) return;
+  std::vector<std::vector<double>> columns(batch.heads.size() * kQuerySlices);
+  batch.absorbed.rows.resize(batch.heads.size());
+  batch.absorbed.radius.resize(batch.heads.size());
+  tbb::parallel_for(std::size_t{0}, batch.heads.size(), [&](std::size_t at) {
+    const Index g = p.group_of(static_cast<Index>(at) % p.heads);
+    Row& row = batch.absorbed.rows[at];
+    row = make_row(times(batch.heads[at].content, model.key_matrices[static_cast<std::size_t>(g)].transpose()));
+    std::vector<double> rest = row.hi, low = row.lo;
+    for (std::size_t s = 0; s < kQuerySlices; ++s) {
+      std::vector<double>& slice = columns[at * kQuerySlices + s];
+      slice.resize(rest.size());
+      if (cut_column(p.latent, kMaxColumnDigits, rest.data(), slice.data()) == 0) std::fill(slice.begin(), slice.end(), 0.0);
+      for (std::size_t m = 0; m < rest.size(); ++m) two_sum<One>(rest[m], low[m], rest[m], low[m]);
+    }
+    double left = 0;  // 1-norm; at most 2^24 additions lose less than 2^-28
+    for (std::size_t m = 0; m < rest.size(); ++m) left += std::fabs(rest[m]) + std::fabs(low[m]);
+    batch.absorbed.radius[at] = (row.radius + left) * (1 + 0x1p-27);
+  });
+  batch.absorbed.slices = Matrix(from_columns(p.latent, columns));
+}
+
+void attend(const Model& model, const QueryBatch& batch, Index first, Index last, const std::vector<BlockStatistics>* known,
+            const KeyOutputs& outputs, std::vector<SoftmaxState>& states) {
+  Workspace work;
   for (Index begin = first; begin < last; begin += kBlock) {
-    attend_block(model, batch, load_keys(model, batch.b, begin, std::min(kBlock, last - begin)), outputs, states);
+    const BlockStatistics* statistics = known != nullptr ? &(*known)[static_cast<std::size_t>(begin / kBlock)] : nullptr;
+    attend_block(model, batch, load_keys(model, batch.b, begin, std::min(kBlock, last - begin)), statistics, outputs, work, states);
   }
 }
 

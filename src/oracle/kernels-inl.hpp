@@ -28,44 +28,113 @@ EQUINORM_ORACLE_INLINE void term(typename L::V ah, typename L::V al, typename L:
   c = c + small;
 }
 
+template <class L>
+double largest(Index count, const double* x) {
+  using V = typename L::V;
+  V most = L::set(0.0);
+  for (Index i = 0; i < count; i += L::kCount) {
+    const V magnitude = L::abs(L::load(x + i));
+    most = magnitude > most ? magnitude : most;
+  }
+  double lanes[L::kCount], result = 0;
+  L::store(lanes, most);
+  for (const double lane : lanes) result = lane > result ? lane : result;
+  return result;
+}
+
+template <class L>
+void magnitudes(Index dim, const double* x, double* total) {
+  for (Index t = 0; t < kBlock; t += L::kCount) L::store(total + t, L::set(0.0));
+  for (Index m = 0; m < dim; ++m) {
+    for (Index t = 0; t < kBlock; t += L::kCount) L::store(total + t, L::load(total + t) + L::abs(L::load(x + m * kBlock + t)));
+  }
+}
+
+template <class L>
+void cut(Index dim, const double* unit, double* rest, double* slice, double* total, unsigned char* dirty) {
+  using V = typename L::V;
+  double left[L::kCount];
+  for (Index t = 0; t < kBlock; t += L::kCount) L::store(total + t, L::set(0.0));
+  for (Index m = 0; m < dim; ++m) {
+    V any = L::set(0.0);
+    for (Index t = 0; t < kBlock; t += L::kCount) {
+      const V magic = L::load(unit + t) * L::set(0x1.8p52), x = L::load(rest + m * kBlock + t);
+      const V part = (x + magic) - magic, remains = x - part;
+      L::store(slice + m * kBlock + t, part);
+      L::store(rest + m * kBlock + t, remains);
+      L::store(total + t, L::load(total + t) + L::abs(part));
+      any = any + L::abs(remains);
+    }
+    L::store(left, any);
+    dirty[m] = 0;
+    for (const double sum : left) dirty[m] |= static_cast<unsigned char>(sum != 0);
+  }
+}
+
+template <class L>
+void absorb(Index dim, const double* more, double* hi, double* lo, double* lost) {
+  using V = typename L::V;
+  for (Index j = 0; j < dim; ++j) {
+    for (Index t = 0; t < kBlock; t += L::kCount) {
+      const Index at = j * kBlock + t;
+      V s, sigma, l, error;
+      two_sum<L>(L::load(hi + at), L::load(more + at), s, sigma);
+      two_sum<L>(L::load(lo + at), sigma, l, error);
+      L::store(hi + at, s);
+      L::store(lo + at, l);
+      L::store(lost + t, L::load(lost + t) + L::abs(error));
+    }
+  }
+}
+
+/// One vector of tokens; z and the result point at its first token.
 template <class L, bool kLowA, bool kLowZ>
-void dots_of(Index dim, const double* zh, const double* zl, const double* ah, const double* al, double* hi, double* lo) {
+EQUINORM_ORACLE_INLINE void dot_vector(Index dim, const double* zh, const double* zl, const double* ah, const double* al, double* hi,
+                                       double* lo) {
   using V = typename L::V;
   const V zero = L::set(0.0);
+  V s = zero, c = zero;
+  for (Index j = 0; j < dim; ++j) {
+    const V a = L::set(ah[j]), a_low = kLowA ? L::set(al[j]) : zero;
+    const V z = L::load(zh + j * kBlock), z_low = kLowZ ? L::load(zl + j * kBlock) : zero;
+    term<L, kLowA, kLowZ>(a, a_low, z, z_low, s, c);
+  }
+  two_sum<L>(s, c, s, c);
+  L::store(hi, s);
+  L::store(lo, c);
+}
+
+template <class L>
+void dots(Index dim, const double* zh, const double* zl, const bool* low, const double* ah, const double* al, double* hi, double* lo) {
   for (Index t = 0; t < kBlock; t += L::kCount) {
-    V s = zero, c = zero;
-    for (Index j = 0; j < dim; ++j) {
-      const V a = L::set(ah[j]), a_low = kLowA ? L::set(al[j]) : zero;
-      const V z = L::load(zh + j * kBlock + t), z_low = kLowZ ? L::load(zl + j * kBlock + t) : zero;
-      term<L, kLowA, kLowZ>(a, a_low, z, z_low, s, c);
+    if (low[t / kGroup]) {
+      al != nullptr ? dot_vector<L, true, true>(dim, zh + t, zl + t, ah, al, hi + t, lo + t)
+                    : dot_vector<L, false, true>(dim, zh + t, zl + t, ah, nullptr, hi + t, lo + t);
+    } else {
+      al != nullptr ? dot_vector<L, true, false>(dim, zh + t, nullptr, ah, al, hi + t, lo + t)
+                    : dot_vector<L, false, false>(dim, zh + t, nullptr, ah, nullptr, hi + t, lo + t);
     }
-    two_sum<L>(s, c, s, c);
-    L::store(hi + t, s);
-    L::store(lo + t, c);
   }
 }
 
-template <class L>
-void dots(Index dim, const double* zh, const double* zl, const double* ah, const double* al, double* hi, double* lo) {
-  if (al != nullptr) {
-    zl != nullptr ? dots_of<L, true, true>(dim, zh, zl, ah, al, hi, lo) : dots_of<L, true, false>(dim, zh, zl, ah, al, hi, lo);
-  } else {
-    zl != nullptr ? dots_of<L, false, true>(dim, zh, zl, ah, al, hi, lo) : dots_of<L, false, false>(dim, zh, zl, ah, al, hi, lo);
-  }
-}
-
-template <class L>
-void squares(Index dim, const double* zh, const double* zl, double* hi, double* lo) {
+template <class L, bool kLow>
+EQUINORM_ORACLE_INLINE void square_vector(Index dim, const double* zh, const double* zl, double* hi, double* lo) {
   using V = typename L::V;
+  V s = L::set(0.0), c = L::set(0.0);
+  for (Index j = 0; j < dim; ++j) {
+    const V z = L::load(zh + j * kBlock), z_low = kLow ? L::load(zl + j * kBlock) : L::set(0.0);
+    term<L, kLow, kLow>(z, z_low, z, z_low, s, c);
+  }
+  two_sum<L>(s, c, s, c);
+  L::store(hi, s);
+  L::store(lo, c);
+}
+
+template <class L>
+void squares(Index dim, const double* zh, const double* zl, const bool* low, double* hi, double* lo) {
   for (Index t = 0; t < kBlock; t += L::kCount) {
-    V s = L::set(0.0), c = L::set(0.0);
-    for (Index j = 0; j < dim; ++j) {
-      const V z = L::load(zh + j * kBlock + t), z_low = zl != nullptr ? L::load(zl + j * kBlock + t) : L::set(0.0);
-      term<L, true, true>(z, z_low, z, z_low, s, c);
-    }
-    two_sum<L>(s, c, s, c);
-    L::store(hi + t, s);
-    L::store(lo + t, c);
+    low[t / kGroup] ? square_vector<L, true>(dim, zh + t, zl + t, hi + t, lo + t)
+                    : square_vector<L, false>(dim, zh + t, nullptr, hi + t, lo + t);
   }
 }
 
@@ -114,6 +183,34 @@ void combine(Index terms, const double* eh, const double* el, const double* ch, 
   }
 }
 
+/// c += x; returns the error of that addition.
+template <class L>
+EQUINORM_ORACLE_INLINE typename L::V add_to(typename L::V x, typename L::V& c) {
+  typename L::V sum, error;
+  two_sum<L>(c, x, sum, error);
+  c = sum;
+  return error;
+}
+
+template <class L>
+void project(Index terms, const double* eh, const double* el, const double* c, Index stride, Index count, double* hi, double* lo) {
+  using V = typename L::V;
+  for (Index j = 0; j < count; j += L::kCount) {
+    V s = L::set(0.0), small = s, tiny = s;
+    for (Index t = 0; t < terms; ++t) {
+      const V e = L::set(eh[t]), x = L::load(c + t * stride + j), p = e * x;
+      const V first = add_to<L>(add_to<L>(p, s), small);
+      const V second = add_to<L>(L::fma(e, x, -p), small);
+      const V third = add_to<L>(L::set(el[t]) * x, small);
+      tiny = tiny + ((first + second) + third);
+    }
+    two_sum<L>(s, small, s, small);
+    two_sum<L>(s, small + tiny, s, small);
+    L::store(hi + j, s);
+    L::store(lo + j, small);
+  }
+}
+
 template <class L>
 void accumulate(Index count, const double* add_hi, const double* add_lo, double* hi, double* lo) {
   const typename L::V zero = L::set(0.0);
@@ -134,6 +231,15 @@ EQUINORM_ORACLE_INLINE void store_block(BoundedBlock& block, Index t, const Boun
   L::store(block.hi + t, x.hi);
   L::store(block.lo + t, x.lo);
   L::store(block.radius + t, x.radius);
+}
+
+template <class L>
+void sum_rows(Index dim, const double* hi, const double* lo, BoundedBlock& sum) {
+  for (Index t = 0; t < kBlock; t += L::kCount) {
+    Bounded<L> total = exact<L>(L::set(0.0));
+    for (Index j = 0; j < dim; ++j) total = add<L>(total, {L::load(hi + j * kBlock + t), L::load(lo + j * kBlock + t), L::set(0.0)});
+    store_block<L>(sum, t, total);
+  }
 }
 
 template <class L>
@@ -210,8 +316,12 @@ void tile(Index depth, const double* a, const double* b, double* out) {
 
 template <class L, int kRows, int kVectors>
 constexpr Kernels make_kernels() {
-  return {kRows,     kVectors * L::kCount, tile<L, kRows, kVectors>, dots<L>, squares<L>, combine<L>, accumulate<L>, statistic<L>, turn<L>,
-          logits<L>, exponentials<L>};
+  return {kRows,         kVectors * L::kCount, tile<L, kRows, kVectors>,
+          largest<L>,    magnitudes<L>,        cut<L>,
+          absorb<L>,     sum_rows<L>,          dots<L>,
+          squares<L>,    combine<L>,           project<L>,
+          accumulate<L>, statistic<L>,         turn<L>,
+          logits<L>,     exponentials<L>};
 }
 
 }  // namespace

@@ -7,40 +7,61 @@
 namespace equinorm::oracle {
 namespace {
 
-/// `width` exact values of each token, `pitch` apart, as Rows; norms filled.
-Rows read_rows(const tensor::AnyTensor& tensor, Index first, Index count, Index width, Index pitch) {
+Values empty_values(Index width, Index count) {
+  Values values;
+  values.stride = (width + 7) / 8 * 8;
+  values.hi.resize(static_cast<std::size_t>(count * values.stride));
+  return values;
+}
+
+/// `width` exact values of each token, `pitch` apart.
+Values read_values(const tensor::AnyTensor& tensor, Index first, Index count, Index width, Index pitch) {
+  Values values = empty_values(width, count);
+  for (Index t = 0; t < count; ++t) tensor.read(first + t * pitch, width, values.hi.data() + t * values.stride);
+  values.largest = kernels().largest(count * values.stride, values.hi.data());
+  return values;
+}
+
+/// Exact values as Rows; norms filled.
+Rows to_rows(const Values& values, Index count, Index width) {
   Rows rows(width, false);
-  std::vector<double> values(static_cast<std::size_t>(width));
-  for (Index t = 0; t < count; ++t) {
-    tensor.read(first + t * pitch, width, values.data());
-    for (Index j = 0; j < width; ++j) rows.hi[static_cast<std::size_t>(j * kBlock + t)] = values[static_cast<std::size_t>(j)];
+  for (Index begin = 0; begin < width; begin += 8) {  // a few cache lines at a time
+    for (Index t = 0; t < count; ++t) {
+      for (Index j = begin; j < std::min(begin + 8, width); ++j) {
+        rows.hi[static_cast<std::size_t>(j * kBlock + t)] = values.hi[static_cast<std::size_t>(t * values.stride + j)];
+      }
+    }
   }
   BoundedBlock squares;
   measure(rows, squares);
   return rows;
 }
 
+Rows read_rows(const tensor::AnyTensor& tensor, Index first, Index count, Index width, Index pitch) {
+  return to_rows(read_values(tensor, first, count, width, pitch), count, width);
+}
+
 Values to_values(const Rows& rows, Index count) {
-  Values values;
-  values.stride = (rows.dim + 7) / 8 * 8;
-  values.hi.resize(static_cast<std::size_t>(count * values.stride));
-  if (!rows.lo.empty()) values.low.resize(values.hi.size());
-  for (Index j = 0; j < rows.dim; ++j) {
+  Values values = empty_values(rows.dim, count);
+  const bool pairs = !rows.exact();
+  if (pairs) values.low.resize(values.hi.size());
+  for (Index begin = 0; begin < rows.dim; begin += 8) {
     for (Index t = 0; t < count; ++t) {
-      const double hi = rows.hi[static_cast<std::size_t>(j * kBlock + t)];
-      values.hi[static_cast<std::size_t>(t * values.stride + j)] = hi;
-      if (!rows.lo.empty()) {
-        values.low[static_cast<std::size_t>(t * values.stride + j)] = rows.lo[static_cast<std::size_t>(j * kBlock + t)];
+      for (Index j = begin; j < std::min(begin + 8, rows.dim); ++j) {
+        const auto to = static_cast<std::size_t>(t * values.stride + j), from = static_cast<std::size_t>(j * kBlock + t);
+        values.hi[to] = rows.hi[from];
+        if (pairs) values.low[to] = rows.lo[from];
       }
-      values.largest = std::fabs(hi) <= values.largest ? values.largest : std::fabs(hi);
     }
   }
+  values.largest = kernels().largest(count * values.stride, values.hi.data());
   for (Index t = 0; t < count; ++t) values.radius = rows.radius[t] <= values.radius ? values.radius : rows.radius[t];
   return values;
 }
 
 /// The latent norm of every token.
 void normalise(const Model& model, Index count, Rows& latent) {
+  std::fill_n(latent.low, kBlock / kGroup, true);
   std::vector<Enclosed> z(static_cast<std::size_t>(latent.dim));
   for (Index t = 0; t < count; ++t) {
     for (Index m = 0; m < latent.dim; ++m) {
@@ -88,6 +109,7 @@ Tables read_tables(const Model& model, const KeyBlock& block) {
 /// Weights and turns a raw RoPE block of group g in place.
 void turn(const Model& model, const Tables& tables, Index g, Rows& rope) {
   rope.lo.resize(rope.hi.size());
+  std::fill_n(rope.low, kBlock / kGroup, true);
   const Index turned = model.problem.rotated_dim() / 2, pairs = (rope.dim + 1) / 2;
   alignas(64) double squared[kBlock] = {}, spare_hi[kBlock] = {}, spare_lo[kBlock] = {};
   const auto weight = [&](Index j) { return model.weight(Side::key, g, model.layout.rope_begin + j); };
@@ -116,11 +138,12 @@ void add_rope(const Model& model, const Tables& tables, Index g, Rows raw, KeyBl
 /// Dims of `head` that `dims(j)` names, j < count.
 template <class Dims>
 Rows pick(const Rows& head, Index count, const Dims& dims) {
-  Rows part(count, !head.lo.empty());
+  const bool pairs = !head.exact();
+  Rows part(count, pairs);
   for (Index j = 0; j < count; ++j) {
     const Index from = dims(j) * kBlock;
     std::copy_n(head.hi.begin() + from, kBlock, part.hi.begin() + j * kBlock);
-    if (!head.lo.empty()) std::copy_n(head.lo.begin() + from, kBlock, part.lo.begin() + j * kBlock);
+    if (pairs) std::copy_n(head.lo.begin() + from, kBlock, part.lo.begin() + j * kBlock);
   }
   std::copy_n(head.radius, kBlock, part.radius);
   return part;
@@ -146,6 +169,7 @@ void load_gqa(const Model& model, const Tables& tables, KeyBlock& block) {
     }
     const HeadLayout& layout = model.layout;
     block.content.push_back(pick(key, layout.content, [&](Index j) { return layout.content_dim(j); }));
+    measure(block.content.back(), block.squares.emplace_back());
     if (layout.rope > 0) add_rope(model, tables, g, pick(key, layout.rope, [&](Index j) { return layout.rope_begin + j; }), block);
     block.values.push_back(to_values(value, block.count));
   }
@@ -155,7 +179,7 @@ void load_gqa(const Model& model, const Tables& tables, KeyBlock& block) {
 
 KeyBlock load_keys(const Model& model, Index b, Index first, Index count) {
   const Problem& p = model.problem;
-  KeyBlock block{b, first, count, {}, {}, {}, {}, {}, {}};
+  KeyBlock block{b, first, count, {}, {}, {}, {}, {}, {}, {}};
   const Tables tables = read_tables(model, block);
   const Index token = b * p.max_context() + first;
   if (!p.is_mla()) {
@@ -170,26 +194,16 @@ KeyBlock load_keys(const Model& model, Index b, Index first, Index count) {
     if (!model.latent_gamma.empty()) normalise(model, count, block.latent);
     BoundedBlock unused;
     measure(block.latent, unused);
+    block.values.push_back(to_values(block.latent, count));
     if (p.rope_dim > 0) model.rope_matrix.multiply(x, sliced, rope);
   } else {
-    block.latent = read_rows(model.input("c"), token * p.latent, count, p.latent, p.latent);
+    block.values.push_back(read_values(model.input("c"), token * p.latent, count, p.latent, p.latent));
+    block.latent = to_rows(block.values.back(), count, p.latent);
     if (p.rope_dim > 0) rope = read_rows(model.input("k_rope"), token * p.rope_dim, count, p.rope_dim, p.rope_dim);
   }
   if (p.rope_dim > 0) add_rope(model, tables, 0, std::move(rope), block);
   block.latent_slices = slice(block.latent);
-  block.values.push_back(to_values(block.latent, count));
   return block;
-}
-
-Rows content_keys(const Model& model, const KeyBlock& block, Index g, BoundedBlock& squares) {
-  Rows keys;
-  if (model.problem.is_mla()) {
-    model.key_matrices[static_cast<std::size_t>(g)].multiply(block.latent, block.latent_slices, keys);
-  } else {
-    keys = block.content[static_cast<std::size_t>(g)];
-  }
-  measure(keys, squares);
-  return keys;
 }
 
 }  // namespace equinorm::oracle

@@ -23,12 +23,10 @@ struct KeyBlock {
   std::vector<Rows> rope;                  ///< weighted and turned RoPE blocks: one (mla) or one per group; empty without a RoPE block
   std::vector<BoundedBlock> rope_squares;  ///< of the raw RoPE blocks
   std::vector<Rows> content;               ///< gqa: raw content dims per group
+  std::vector<BoundedBlock> squares;       ///< of content
   std::vector<Values> values;              ///< mla: c, one; gqa: v per group
 };
 
 KeyBlock load_keys(const Model& model, Index b, Index first, Index count);
-
-/// Raw content keys of group g: c W_K^g (3), or the loaded ones. Norms filled; `squares` gets ||k||^2.
-Rows content_keys(const Model& model, const KeyBlock& block, Index g, BoundedBlock& squares);
 
 }  // namespace equinorm::oracle

@@ -19,6 +19,32 @@ std::vector<double> read_all(const tensor::AnyTensor& tensor) {
   return values;
 }
 
+/// gamma, 1 + gamma or 1 of every element of every head (or group).
+std::vector<Enclosed> head_weights(const Problem& p, const TensorMap& inputs, Side side) {
+  const bool query = side == Side::query, wide = p.norm.scheme == NormScheme::full_width;
+  const Index heads = query ? p.heads : p.groups, width = p.key_dim();
+  std::vector<Enclosed> weights(static_cast<std::size_t>(heads * width), Enclosed{1, 0, 0});
+  if (p.norm.scheme == NormScheme::none || p.norm.weight == NormWeight::none) return weights;
+  /// Dims [begin, end) of each head have tensor `name`, with a part for each head or one part for all.
+  const auto fill = [&](const std::string& name, Index begin, Index end, bool per_head) {
+    if (begin == end) return;
+    const std::vector<double> gamma = read_all(inputs.at(name));
+    for (Index h = 0; h < heads; ++h) {
+      for (Index j = begin; j < end; ++j) {
+        const Enclosed value{gamma[static_cast<std::size_t>((per_head ? h * (end - begin) : 0) + j - begin)], 0, 0};
+        weights[static_cast<std::size_t>(h * width + j)] = p.norm.weight == NormWeight::zero_centred ? add<One>({1, 0, 0}, value) : value;
+      }
+    }
+  };
+  if (!p.is_mla() || p.norm.scheme == NormScheme::unified) {
+    fill(query ? "gamma_q" : "gamma_k", 0, width, wide);
+  } else {
+    fill(query ? "gamma_cq" : "gamma_ck", 0, p.content_dim, wide);
+    fill(query ? "gamma_rq" : "gamma_rk", p.content_dim, width, wide && query);  // one RoPE key for all groups
+  }
+  return weights;
+}
+
 }  // namespace
 
 HeadLayout head_layout(const Problem& p) {
@@ -49,20 +75,21 @@ void check_inputs(const Problem& p, const TensorMap& inputs) {
   problem::check_positions(p, inputs.contains("positions_q"));
 }
 
-Model::Model(const Problem& p, const TensorMap& tensors)
+Model::Model(const Problem& p, const TensorMap& tensors, bool keys)
     : problem(p), inputs(tensors), layout(head_layout(p)), scale(enclose_scale(p)), eps(enclose_decimal(p.norm.eps)) {
   normed = p.norm.scheme != NormScheme::none;
   joint = !p.is_mla() || p.norm.scheme == NormScheme::unified || !normed;
   cap = enclose_decimal(p.softcap);
   inverse_cap = p.softcap.is_zero() ? cap : enclose_rational(1 / p.softcap.value());
-  for (const char* name : {"gamma_q", "gamma_k", "gamma_cq", "gamma_ck", "gamma_rq", "gamma_rk"}) {
-    if (has(name) && normed && p.norm.weight != NormWeight::none) small_[name] = read_all(input(name));
-  }
+  weights_[0] = head_weights(p, inputs, Side::key);
+  weights_[1] = head_weights(p, inputs, Side::query);
+  key_positions_ = has("positions_k") ? &input("positions_k") : nullptr;
+  query_positions_ = has("positions_q") ? &input("positions_q") : nullptr;
   if (p.is_mla()) {
     key_matrices.resize(static_cast<std::size_t>(p.groups));
     tbb::parallel_for(Index{0}, p.groups, [&](Index g) {
       key_matrices[static_cast<std::size_t>(g)] =
-          Matrix(read_matrix(input("w_k"), g * p.latent * p.content_dim, p.latent, p.content_dim, p.content_dim));
+          Matrix(read_matrix(input("w_k"), g * p.latent * p.content_dim, p.latent, p.content_dim, p.content_dim), keys);
     });
     if (from_x()) {
       latent_matrix = Matrix(read_matrix(input("w_dkv"), 0, p.model_dim, p.latent, p.latent));
@@ -77,32 +104,15 @@ Model::Model(const Problem& p, const TensorMap& tensors)
   }
 }
 
-Enclosed Model::weight(Side side, Index h, Index j) const {
-  if (!normed || problem.norm.weight == NormWeight::none) return {1, 0, 0};
-  const bool query = side == Side::query, wide = problem.norm.scheme == NormScheme::full_width;
-  std::string name = query ? "gamma_q" : "gamma_k";
-  Index at = wide ? h * problem.key_dim() + j : j;
-  if (problem.is_mla() && problem.norm.scheme != NormScheme::unified) {
-    const bool content = j < problem.content_dim;
-    name = content ? (query ? "gamma_cq" : "gamma_ck") : (query ? "gamma_rq" : "gamma_rk");
-    const Index width = content ? problem.content_dim : problem.rope_dim;
-    at = (content ? j : j - problem.content_dim) + (wide && (content || query) ? h * width : 0);
-  }
-  const double gamma = small_.at(name)[static_cast<std::size_t>(at)];
-  if (problem.norm.weight != NormWeight::zero_centred) return {gamma, 0, 0};
-  return add<One>({1, 0, 0}, {gamma, 0, 0});
-}
-
 Enclosed Model::mean_factor(Index n, bool always_rms) const {
   if (problem.norm.kind == problem::NormKind::l2 && !always_rms) return {1, 0, 0};
   return div<One>({1, 0, 0}, {static_cast<double>(n), 0, 0});
 }
 
 Index Model::position(Side side, Index b, Index i) const {
-  const std::string name = side == Side::query ? "positions_q" : "positions_k";
-  if (has(name)) {
+  if (const tensor::AnyTensor* positions = side == Side::query ? query_positions_ : key_positions_; positions != nullptr) {
     std::int64_t value = 0;
-    input(name).read_integers(b * (side == Side::query ? problem.queries : problem.max_context()) + i, 1, &value);
+    positions->read_integers(b * (side == Side::query ? problem.queries : problem.max_context()) + i, 1, &value);
     return value;
   }
   return side == Side::query ? problem.query_position(b, i) : i;

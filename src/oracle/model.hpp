@@ -33,7 +33,8 @@ enum class Side { query, key };
 /// A problem with its inputs loaded, apart from those with one row per token.
 class Model {
  public:
-  Model(const Problem& problem, const TensorMap& inputs);
+  /// `keys`: whether keys of mla will be materialised.
+  Model(const Problem& problem, const TensorMap& inputs, bool keys);
 
   const Problem& problem;
   const TensorMap& inputs;
@@ -42,7 +43,9 @@ class Model {
   bool normed, joint;  ///< joint: one statistic for both blocks of a head
 
   /// gamma, 1 + gamma or 1 of element j of head (or group) h.
-  Enclosed weight(Side side, Index h, Index j) const;
+  const Enclosed& weight(Side side, Index h, Index j) const {
+    return weights_[side == Side::query][static_cast<std::size_t>(h * problem.key_dim() + j)];
+  }
   /// 1/n under rms, 1 under l2.
   Enclosed mean_factor(Index n, bool always_rms = false) const;
   const tensor::AnyTensor& input(const std::string& name) const { return inputs.at(name); }
@@ -61,7 +64,8 @@ class Model {
   std::vector<double> latent_gamma;    ///< gamma_kv_latent; empty without latent norms
 
  private:
-  std::map<std::string, std::vector<double>> small_;  ///< the gammas
+  std::vector<Enclosed> weights_[2];                           ///< of keys and of queries, [heads][key_dim]
+  const tensor::AnyTensor *key_positions_, *query_positions_;  ///< null: default positions
 };
 
 /// Throws Error unless every needed input is there, in its shape.

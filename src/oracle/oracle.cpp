@@ -1,5 +1,6 @@
 #include "oracle/oracle.hpp"
 
+#include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
 #include <tbb/parallel_pipeline.h>
 #include <tbb/task_arena.h>
@@ -21,7 +22,7 @@ namespace {
 /// Tokens of one task; sums of tasks are added in their order.
 constexpr Index kChunk = 4 * kBlock;
 /// Doubles that the sums of one task may take; more queries than fit see the keys in several passes.
-constexpr Index kStateElements = Index{1} << 21;
+constexpr Index kStateElements = Index{1} << 19;
 
 /// Rounding mode and flushing are per thread, and a worker of the pool may differ from the caller: every task asks.
 void check_arithmetic() {
@@ -31,10 +32,39 @@ void check_arithmetic() {
   }
 }
 
+KeyBlocks all_statistics(const Model& model) {
+  const Problem& p = model.problem;
+  KeyBlocks result;
+  for (Index b = 0; b < p.batch; ++b) {
+    const Index tokens = p.context_of(b);
+    std::vector<BlockStatistics>& row = result.rows.emplace_back(static_cast<std::size_t>((tokens + kBlock - 1) / kBlock));
+    tbb::parallel_for(tbb::blocked_range<Index>(0, static_cast<Index>(row.size())), [&](const tbb::blocked_range<Index>& range) {
+      check_arithmetic();
+      Workspace work;
+      for (Index i = range.begin(); i < range.end(); ++i) {
+        const KeyBlock block = load_keys(model, b, i * kBlock, std::min(kBlock, tokens - i * kBlock));
+        row[static_cast<std::size_t>(i)] = block_statistics(model, block, work, nullptr);
+      }
+    });
+  }
+  return result;
+}
+
+/// Whether `known` has the shape of the problem's keys.
+void check_statistics(const Problem& p, const KeyBlocks& known) {
+  bool fits = static_cast<Index>(known.rows.size()) == p.batch;
+  for (Index b = 0; fits && b < p.batch; ++b) {
+    const std::vector<BlockStatistics>& row = known.rows[static_cast<std::size_t>(b)];
+    fits = static_cast<Index>(row.size()) == (p.context_of(b) + kBlock - 1) / kBlock &&
+           (row.empty() || static_cast<Index>(row[0].alpha.size()) == p.key_statistics());
+  }
+  if (!fits) throw Error("oracle: the key statistics are those of another problem; allowed: the same batch, contexts and groups");
+}
+
 /// One call of enclose.
 class Run {
  public:
-  Run(const Problem& problem, const TensorMap& inputs, const std::set<std::string>& wanted);
+  Run(const Problem& problem, const TensorMap& inputs, const std::set<std::string>& wanted, const KeyBlocks* known);
   Enclosures run();
 
  private:
@@ -52,19 +82,24 @@ class Run {
   const Problem& problem_;
   Model model_;
   QueryProjection projection_;
+  const KeyBlocks* known_;  ///< null: statistics are computed on the way
   Enclosures results_;
   bool keep_logits_ = false;  ///< among the wanted ones, not for the weights alone
   bool needs_keys_ = false;
-  std::vector<Dense> value_weights_, query_weights_;  ///< mla: w_v and the transposed w_k of every group
+  std::vector<Dense> value_weights_;  ///< mla: w_v of every group
   Dense output_weights_;
 };
 
-Run::Run(const Problem& problem, const TensorMap& inputs, const std::set<std::string>& wanted)
-    : problem_(problem), model_((check_inputs(problem, inputs), problem), inputs), projection_(model_) {
-  const std::set<std::string> known = enclosed_names(problem);
+Run::Run(const Problem& problem, const TensorMap& inputs, const std::set<std::string>& wanted, const KeyBlocks* statistics)
+    : problem_(problem),
+      model_((check_inputs(problem, inputs), problem), inputs, statistics == nullptr || wanted.empty() || wanted.contains("k_hat")),
+      projection_(model_),
+      known_(statistics) {
+  std::set<std::string> known;
+  for (const problem::TensorSpec& spec : problem::output_tensors(problem)) known.insert(spec.name);
   const std::set<std::string>& names = wanted.empty() ? known : wanted;
   for (const std::string& name : names) {
-    if (!known.contains(name)) throw Error("oracle: '" + name + "' is no output that the oracle knows for problem " + problem.name);
+    if (!known.contains(name)) throw Error("oracle: '" + name + "' is no output of problem " + problem.name);
   }
   keep_logits_ = names.contains("logits");
   for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {
@@ -72,16 +107,13 @@ Run::Run(const Problem& problem, const TensorMap& inputs, const std::set<std::st
     using tensor::Tensor;
     EnclosedTensor result{Tensor<double>(spec.shape), Tensor<double>(spec.shape), Tensor<double>(spec.shape), Tensor<double>(spec.shape)};
     if (spec.name == "logits") std::fill_n(result.value.data(), result.value.size(), -kInfinity);
-    needs_keys_ = needs_keys_ || (spec.name != "alpha_q" && spec.name != "q_tilde");
+    static const std::set<std::string> of_queries{"alpha_q", "q_tilde", "q_hat", "q_rope_hat"};
+    needs_keys_ = needs_keys_ || !of_queries.contains(spec.name);
     results_.emplace(spec.name, std::move(result));
   }
   const Problem& p = problem_;
   for (Index g = 0; p.is_mla() && g < p.groups; ++g) {
     value_weights_.push_back(read_matrix(inputs.at("w_v"), g * p.latent * p.value_dim, p.latent, p.value_dim, p.value_dim));
-    if (find("q_tilde") != nullptr) {
-      query_weights_.push_back(
-          transposed(read_matrix(inputs.at("w_k"), g * p.latent * p.content_dim, p.latent, p.content_dim, p.content_dim)));
-    }
   }
   if (find("y") != nullptr) output_weights_ = read_matrix(inputs.at("w_o"), 0, p.heads * p.value_dim, p.model_dim, p.model_dim);
 }
@@ -90,6 +122,11 @@ Enclosures Run::run() {
   const Problem& p = problem_;
   const Index width = p.is_mla() ? p.latent : p.value_dim;
   const Index step = std::clamp<Index>(kStateElements / (p.heads * width), 1, p.queries);
+  KeyBlocks computed;
+  if (known_ == nullptr && needs_keys_ && step < p.queries) {  // several passes over the keys
+    computed = all_statistics(model_);
+    known_ = &computed;
+  }
   for (Index b = 0; b < p.batch; ++b) {
     for (Index first = 0; first < p.queries; first += step) run_batch(b, first, std::min(step, p.queries - first), first == 0);
   }
@@ -98,15 +135,18 @@ Enclosures Run::run() {
 }
 
 void Run::run_batch(Index b, Index first, Index count, bool first_pass) {
-  QueryBatch batch{b, first, count, {}};
+  QueryBatch batch{b, first, count, {}, {}};
   std::vector<std::vector<QueryHead>> queries(static_cast<std::size_t>(count));
   tbb::parallel_for(Index{0}, count, [&](Index i) {
     check_arithmetic();
     queries[static_cast<std::size_t>(i)] = make_query(model_, projection_, b, first + i);
   });
   for (std::vector<QueryHead>& heads : queries) std::move(heads.begin(), heads.end(), std::back_inserter(batch.heads));
+  if (needs_keys_) absorb_queries(model_, batch);
   std::vector<SoftmaxState> states(batch.heads.size());
-  if (needs_keys_) states = sum_keys(batch, {first_pass ? find("alpha_k") : nullptr, find("logits")});
+  KeyOutputs outputs{find("logits")};
+  if (first_pass) outputs = {find("logits"), find("alpha_k"), find("k_hat"), find("k_deferred"), find("k_rope_cached")};
+  if (needs_keys_) states = sum_keys(batch, outputs);
   tbb::parallel_for(Index{0}, count, [&](Index i) {
     check_arithmetic();
     finish_query(b, first + i, &batch.heads[static_cast<std::size_t>(i * problem_.heads)],
@@ -132,7 +172,8 @@ std::vector<SoftmaxState> Run::sum_keys(const QueryBatch& batch, const KeyOutput
   const auto work = [&](Index first) -> Partial {
     check_arithmetic();
     auto partial = std::make_shared<std::vector<SoftmaxState>>(states.size());
-    attend(model_, batch, first, std::min(first + kChunk, tokens), outputs, *partial);
+    const std::vector<BlockStatistics>* statistics = known_ != nullptr ? &known_->rows[static_cast<std::size_t>(batch.b)] : nullptr;
+    attend(model_, batch, first, std::min(first + kChunk, tokens), statistics, outputs, *partial);
     return partial;
   };
   const auto join = [&](const Partial& partial) {
@@ -173,8 +214,10 @@ std::vector<Enclosed> Run::finish_head(Index b, Index i, Index h, const QueryHea
   const Problem& p = problem_;
   const Index place = (b * p.queries + i) * p.heads + h;
   if (EnclosedTensor* alpha = find("alpha_q"); alpha != nullptr) record(*alpha, place, head.alpha);
+  record_row("q_hat", place * p.key_dim(), head.hat);
+  if (p.is_mla()) record_row("q_rope_hat", place * p.rope_dim, {head.hat.begin() + p.content_dim, head.hat.end()});
   if (find("q_tilde") != nullptr) {
-    record_row("q_tilde", place * p.latent, times(head.content, query_weights_[static_cast<std::size_t>(p.group_of(h))]));
+    record_row("q_tilde", place * p.latent, times(head.content, model_.key_matrices[static_cast<std::size_t>(p.group_of(h))].transpose()));
   }
   const auto width = static_cast<std::size_t>(p.is_mla() ? p.latent : p.value_dim);
   const bool empty = state.exponent == -kInfinity;
@@ -222,19 +265,16 @@ void Run::finish_query(Index b, Index i, const QueryHead* heads, SoftmaxState* s
 
 }  // namespace
 
-std::set<std::string> enclosed_names(const Problem& problem) {
-  std::set<std::string> names;
-  for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {
-    for (const char* name : {"alpha_k", "alpha_q", "q_tilde", "logits", "lse", "p", "u", "o", "o_gated", "y"}) {
-      if (spec.name == name) names.insert(name);
-    }
-  }
-  return names;
+KeyStatistics::KeyStatistics(const Problem& problem, const TensorMap& inputs) {
+  check_arithmetic();
+  check_inputs(problem, inputs);
+  blocks_ = std::make_shared<const KeyBlocks>(all_statistics(Model(problem, inputs, true)));
 }
 
-Enclosures enclose(const Problem& problem, const TensorMap& inputs, const std::set<std::string>& wanted) {
+Enclosures enclose(const Problem& problem, const TensorMap& inputs, const std::set<std::string>& wanted, const KeyStatistics* statistics) {
   check_arithmetic();
-  return Run(problem, inputs, wanted).run();
+  if (statistics != nullptr) check_statistics(problem, statistics->blocks());
+  return Run(problem, inputs, wanted, statistics != nullptr ? &statistics->blocks() : nullptr).run();
 }
 
 }  // namespace equinorm::oracle

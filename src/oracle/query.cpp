@@ -56,6 +56,35 @@ void turn(const Model& model, Index row, std::vector<Enclosed>& rope) {
   }
 }
 
+/// (9): the weighted dims of a head, [key_dim], times the inverse statistic of their block.
+std::vector<Enclosed> normalised(const Model& model, const QueryHead& head, std::vector<Enclosed> weighted) {
+  const Index begin = model.layout.rope_begin, end = begin + model.layout.rope;
+  for (Index j = 0; model.normed && j < model.problem.key_dim(); ++j) {
+    Enclosed& x = weighted[static_cast<std::size_t>(j)];
+    x = mul<One>(x, j >= begin && j < end && !model.joint ? head.beta : head.alpha);
+  }
+  return weighted;
+}
+
+/// The content and RoPE blocks of a raw head z: weighted, turned, normalised.
+void fill_vectors(const Model& model, Index h, Index row, const std::vector<Enclosed>& z, QueryHead& head) {
+  const HeadLayout& layout = model.layout;
+  std::vector<Enclosed> content, rope, weighted(z.size());
+  for (std::size_t j = 0; j < z.size(); ++j) weighted[j] = mul<One>(z[j], model.weight(Side::query, h, static_cast<Index>(j)));
+  for (Index j = 0; j < layout.content; ++j) {
+    const Index at = layout.content_dim(j);
+    content.push_back(mul<One>(weighted[static_cast<std::size_t>(at)], model.weight(Side::key, model.problem.group_of(h), at)));
+  }
+  const auto block = weighted.begin() + layout.rope_begin;
+  rope.assign(block, block + layout.rope);
+  if (row >= 0) turn(model, row, rope);
+  head.content = make_row(content);
+  head.rope = make_row(rope);
+  if (row < 0 && model.problem.rotated_dim() > 0) std::fill(rope.begin(), rope.end(), Enclosed{0, 0, 0});
+  std::copy(rope.begin(), rope.end(), block);
+  head.hat = normalised(model, head, std::move(weighted));
+}
+
 }  // namespace
 
 QueryProjection::QueryProjection(const Model& model) {
@@ -101,14 +130,12 @@ Heads QueryProjection::raw(const Model& model, Index b, Index i) const {
 
 std::vector<QueryHead> make_query(const Model& model, const QueryProjection& projection, Index b, Index i) {
   const Problem& p = model.problem;
-  const HeadLayout& layout = model.layout;
   const Heads heads = projection.raw(model, b, i);
-  const bool turns = p.rotated_dim() > 0;
-  const Index row = turns ? table_row(model, b, i) : -1;
+  const Index row = p.rotated_dim() > 0 ? table_row(model, b, i) : -1;
   std::vector<QueryHead> result;
   for (Index h = 0; h < p.heads; ++h) {
     const std::vector<Enclosed>& z = heads[static_cast<std::size_t>(h)];
-    QueryHead head{{}, {}, {1, 0, 0}, {1, 0, 0}, {}};
+    QueryHead head{{}, {}, {}, {1, 0, 0}, {1, 0, 0}, {}};
     if (h > 0 && p.norm.scheme == NormScheme::full_width) {
       head.alpha = result.front().alpha;
       head.beta = result.front().beta;
@@ -116,19 +143,7 @@ std::vector<QueryHead> make_query(const Model& model, const QueryProjection& pro
       head.alpha = statistic(model, heads, h, 0, model.joint ? p.key_dim() : p.content_dim);
       if (!model.joint && p.rope_dim > 0) head.beta = statistic(model, heads, h, p.content_dim, p.key_dim());
     }
-    std::vector<Enclosed> content, rope;
-    for (Index j = 0; j < layout.content; ++j) {
-      const Index at = layout.content_dim(j);
-      const Enclosed weighted = mul<One>(z[static_cast<std::size_t>(at)], model.weight(Side::query, h, at));
-      content.push_back(mul<One>(weighted, model.weight(Side::key, p.group_of(h), at)));
-    }
-    for (Index j = 0; j < layout.rope; ++j) {
-      const Index at = layout.rope_begin + j;
-      rope.push_back(mul<One>(z[static_cast<std::size_t>(at)], model.weight(Side::query, h, at)));
-    }
-    if (turns && row >= 0) turn(model, row, rope);
-    head.content = make_row(content);
-    head.rope = make_row(rope);
+    fill_vectors(model, h, row, z, head);
     head.score = {mul<One>(model.scale, head.alpha), mul<One>(model.scale, head.beta), model.joint};
     result.push_back(std::move(head));
   }

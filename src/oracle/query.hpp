@@ -9,10 +9,11 @@ namespace equinorm::oracle {
 
 /// One head of one query.
 struct QueryHead {
-  Row content;              ///< q gamma_q gamma_k over the content dims: (10) without W_K
-  Row rope;                 ///< weighted and turned, not normalised
-  Enclosed alpha, beta;     ///< inverse statistics of the content (or only) block and of the RoPE block; 1 without norm
-  LogitCoefficients score;  ///< scale alpha, scale beta
+  Row content;                ///< q gamma_q gamma_k over the content dims: (10) without W_K
+  Row rope;                   ///< weighted and turned, not normalised
+  std::vector<Enclosed> hat;  ///< q_hat (9), [key_dim]; rotated dims without a position are 0
+  Enclosed alpha, beta;       ///< inverse statistics of the content (or only) block and of the RoPE block; 1 without norm
+  LogitCoefficients score;    ///< scale alpha, scale beta
 };
 
 /// What project needs of the weights once per problem.

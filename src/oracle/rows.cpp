@@ -24,12 +24,26 @@ Row make_row(const std::vector<Enclosed>& values) {
   return row;
 }
 
+void Rows::reset(Index dims) {
+  const auto size = static_cast<std::size_t>((dims + 15) / 16 * 16 * kBlock);
+  if (hi.size() != size || lo.size() != size) {
+    hi.assign(size, 0);
+    lo.assign(size, 0);
+  } else {
+    for (Index group = 0; group < kBlock / kGroup; ++group) {
+      for (Index j = 0; low[group] && j < dim; ++j) std::fill_n(lo.begin() + j * kBlock + group * kGroup, kGroup, 0.0);
+    }
+  }
+  std::fill_n(low, kBlock / kGroup, false);
+  dim = dims;
+}
+
 double dot_error(Index n, double norm_a, double radius_a, double norm_b, double radius_b) {
   return (pair_dot_error(n, norm_a * norm_b) + norm_a * radius_b + radius_a * norm_b + radius_a * radius_b + kTiny) * kRoundUp;
 }
 
 void measure(Rows& rows, BoundedBlock& squares) {
-  kernels().squares(rows.dim, rows.hi.data(), rows.low(), squares.hi, squares.lo);
+  kernels().squares(rows.dim, rows.hi.data(), rows.lo.data(), rows.low, squares.hi, squares.lo);
   for (Index t = 0; t < kBlock; ++t) {
     rows.norm[t] = norm_from_squares(squares.hi[t]);
     squares.radius[t] = dot_error(rows.dim, rows.norm[t], rows.radius[t], rows.norm[t], rows.radius[t]);
@@ -37,7 +51,7 @@ void measure(Rows& rows, BoundedBlock& squares) {
 }
 
 void dots(const Rows& rows, const Row& vector, BoundedBlock& result) {
-  kernels().dots(rows.dim, rows.hi.data(), rows.low(), vector.hi.data(), vector.lo.data(), result.hi, result.lo);
+  kernels().dots(rows.dim, rows.hi.data(), rows.lo.data(), rows.low, vector.hi.data(), vector.lo.data(), result.hi, result.lo);
   for (Index t = 0; t < kBlock; ++t) result.radius[t] = dot_error(rows.dim, rows.norm[t], rows.radius[t], vector.norm, vector.radius);
 }
 
@@ -69,6 +83,17 @@ Dense read_matrix(const tensor::AnyTensor& tensor, Index first, Index rows, Inde
   return matrix;
 }
 
+Dense from_columns(Index rows, const std::vector<std::vector<double>>& columns) {
+  Dense matrix = empty_matrix(rows, static_cast<Index>(columns.size()));
+  for (Index j = 0; j < matrix.columns; ++j) {
+    for (Index i = 0; i < rows; ++i) {
+      matrix.values[static_cast<std::size_t>(i * matrix.stride + j)] = columns[static_cast<std::size_t>(j)][static_cast<std::size_t>(i)];
+    }
+  }
+  fill_norms(matrix);
+  return matrix;
+}
+
 Dense transposed(const Dense& matrix) {
   Dense result = empty_matrix(matrix.columns, matrix.rows);
   for (Index i = 0; i < matrix.rows; ++i) {
@@ -82,11 +107,12 @@ Dense transposed(const Dense& matrix) {
 
 std::vector<Enclosed> times(const Row& vector, const Dense& matrix) {
   std::vector<double> hi(static_cast<std::size_t>(matrix.stride)), lo(hi.size());
-  kernels().combine(matrix.rows, vector.hi.data(), vector.lo.data(), matrix.values.data(), nullptr, matrix.stride, matrix.stride, hi.data(),
+  kernels().project(matrix.rows, vector.hi.data(), vector.lo.data(), matrix.values.data(), matrix.stride, matrix.stride, hi.data(),
                     lo.data());
   std::vector<Enclosed> result(static_cast<std::size_t>(matrix.columns));
   for (std::size_t j = 0; j < result.size(); ++j) {
-    result[j] = {hi[j], lo[j], dot_error(matrix.rows, vector.norm, vector.radius, matrix.column_norms[j], 0)};
+    const double norm = matrix.column_norms[j];
+    result[j] = {hi[j], lo[j], (project_error(matrix.rows, vector.norm * norm) + vector.radius * norm) * kRoundUp};
   }
   return result;
 }

@@ -1,6 +1,7 @@
 // Vectors and matrices of enclosed numbers, with their errors measured in the 2-norm.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "oracle/kernels.hpp"
@@ -15,18 +16,25 @@ struct Row {
 };
 Row make_row(const std::vector<Enclosed>& values);
 
-/// Vectors of kBlock tokens, [dim][kBlock], the token last. Per token: ||exact - (hi + lo)|| <= radius, ||hi|| <= norm. `lo` is empty where
-/// every low part is 0. Tokens past the last one are zeros.
+/// Vectors of kBlock tokens, [dim][kBlock], the token last (hi may have zeros after them). Per token: ||exact - (hi + lo)|| <= radius,
+/// ||hi|| <= norm. Tokens past the last one are zeros.
 struct Rows {
   Index dim = 0;
-  std::vector<double> hi, lo;
+  std::vector<double> hi, lo;      ///< lo: empty where every low part is 0
+  bool low[kBlock / kGroup] = {};  ///< whether tokens kGroup i + ... may have low parts that are not 0
   alignas(64) double norm[kBlock] = {};
   alignas(64) double radius[kBlock] = {};
 
   Rows() = default;
   Rows(Index dims, bool pairs)
-      : dim(dims), hi(static_cast<std::size_t>(dims * kBlock)), lo(pairs ? static_cast<std::size_t>(dims * kBlock) : 0) {}
-  const double* low() const { return lo.empty() ? nullptr : lo.data(); }
+      : dim(dims), hi(static_cast<std::size_t>(dims * kBlock)), lo(pairs ? static_cast<std::size_t>(dims * kBlock) : 0) {
+    std::fill_n(low, kBlock / kGroup, pairs);
+  }
+  /// dims vectors without low parts, hi to be overwritten; keeps the memory.
+  void reset(Index dims);
+  bool exact() const {
+    return std::none_of(low, low + kBlock / kGroup, [](bool x) { return x; });
+  }
 };
 
 /// Upper bound of ||hi|| from a computed sum of squares (pair_dot_error is below 2^-50 of it; elements below 2^-530 may be lost).
@@ -50,6 +58,7 @@ struct Dense {
 };
 /// `rows` x `columns` values of `tensor`, row i from element first + i * pitch on.
 Dense read_matrix(const tensor::AnyTensor& tensor, Index first, Index rows, Index columns, Index pitch);
+Dense from_columns(Index rows, const std::vector<std::vector<double>>& columns);
 Dense transposed(const Dense& matrix);
 
 /// vector * matrix.

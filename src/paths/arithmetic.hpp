@@ -1,5 +1,5 @@
 // What a path asks of an arithmetic. The formulas are written once against this concept; an arithmetic decides what a number is and where
-// it is rounded. Models: emulated formats (rounded_arithmetic.hpp), wide references (quad, ball, real), and, in room exact/, a prime field
+// it is rounded. Models: emulated formats (rounded_arithmetic.hpp), wide references (ball, real), and, in room exact/, a prime field
 // and the rationals with uninterpreted functions.
 #pragma once
 

@@ -34,10 +34,10 @@ auto Formula<A>::inverse_norm(const Context& row, Side side, Block block, const 
 
 template <Arithmetic A>
 auto Formula<A>::concatenated_square_sum(const Context& row, const V* a, Index a_width, const V* b, Index b_width) const -> V {
-  if (b_width == 0) return row.ar.sum_of_squares(a, a_width);
+  if (b_width == 0) return square_sum(row, a, a_width);
   std::vector<V> joined(a, a + a_width);
   joined.insert(joined.end(), b, b + b_width);
-  return row.ar.sum_of_squares(joined.data(), a_width + b_width);
+  return square_sum(row, joined.data(), a_width + b_width);
 }
 
 template <Arithmetic A>
@@ -47,7 +47,7 @@ auto Formula<A>::scheme_key_alpha(const Context& row, NormScheme scheme, Index g
     const V* key = row.k + t * pb.groups * pb.head_dim;
     const bool full = problem::traits(scheme).over_all_heads;
     const Index width = full ? pb.groups * pb.head_dim : pb.head_dim;
-    return inverse_norm(row, Side::key, Block::whole, row.ar.sum_of_squares(full ? key : key + g * pb.head_dim, width), width);
+    return inverse_norm(row, Side::key, Block::whole, square_sum(row, full ? key : key + g * pb.head_dim, width), width);
   }
   const Index d_c = pb.content_dim;
   if (problem::traits(scheme).over_all_heads) {
@@ -56,7 +56,7 @@ auto Formula<A>::scheme_key_alpha(const Context& row, NormScheme scheme, Index g
       const V* k0_row = row.k0_all->row(group, t);
       all.insert(all.end(), k0_row, k0_row + d_c);
     }
-    return inverse_norm(row, Side::key, Block::content, row.ar.sum_of_squares(all.data(), pb.groups * d_c), pb.groups * d_c);
+    return inverse_norm(row, Side::key, Block::content, square_sum(row, all.data(), pb.groups * d_c), pb.groups * d_c);
   }
   const Index d_r = problem::traits(scheme).spans_rope ? pb.rope_dim : 0;
   const V* rope = d_r > 0 ? row.k_rope + t * d_r : nullptr;
@@ -71,7 +71,7 @@ auto Formula<A>::key_alpha(const Context& row, Index g, Index t, const V* k0) co
 template <Arithmetic A>
 auto Formula<A>::key_rope_alpha(const Context& row, Index t) const -> V {
   const Index d_r = row.problem.rope_dim;
-  return inverse_norm(row, Side::key, Block::rope, row.ar.sum_of_squares(row.k_rope + t * d_r, d_r), d_r);
+  return inverse_norm(row, Side::key, Block::rope, square_sum(row, row.k_rope + t * d_r, d_r), d_r);
 }
 
 template <Arithmetic A>
@@ -81,7 +81,7 @@ auto Formula<A>::query_alpha(const Context& row, Index s, Index h) const -> V {
   const Index d = pb.is_mla() ? pb.content_dim : pb.head_dim;
   const V* query = (pb.is_mla() ? row.q_content : row.q) + (s * pb.heads + (full ? 0 : h)) * d;
   const Index width = full ? pb.heads * d : d;
-  if (!pb.is_mla()) return inverse_norm(row, Side::query, Block::whole, row.ar.sum_of_squares(query, width), width);
+  if (!pb.is_mla()) return inverse_norm(row, Side::query, Block::whole, square_sum(row, query, width), width);
   const Index d_r = problem::norm_traits(pb).spans_rope ? pb.rope_dim : 0;
   const V* rope = d_r > 0 ? row.q_rope + (s * pb.heads + h) * d_r : nullptr;
   return inverse_norm(row, Side::query, Block::content, concatenated_square_sum(row, query, width, rope, d_r), width + d_r);
@@ -93,7 +93,7 @@ auto Formula<A>::query_rope_alpha(const Context& row, Index s, Index h) const ->
   const bool full = problem::norm_traits(pb).over_all_heads;
   const Index width = full ? pb.heads * pb.rope_dim : pb.rope_dim;
   const V* query = row.q_rope + (s * pb.heads + (full ? 0 : h)) * pb.rope_dim;
-  return inverse_norm(row, Side::query, Block::rope, row.ar.sum_of_squares(query, width), width);
+  return inverse_norm(row, Side::query, Block::rope, square_sum(row, query, width), width);
 }
 
 template <Arithmetic A>

@@ -57,6 +57,7 @@ class Formula {
 
   // Statistics: alpha = 1/S, S(z) = sqrt(mean z^2 + eps) (rms) or sqrt(sum z^2 + eps) (l2).
   virtual V inverse_norm(const Context& row, Side side, Block block, const V& sum_of_squares, Index width) const;
+  virtual V square_sum(const Context& row, const V* x, Index n) const { return row.ar.sum_of_squares(x, n); }
   /// alpha_k of token t and group g; k0 is the group's [T,d_c] (mla) or null (gqa).
   virtual V key_alpha(const Context& row, Index g, Index t, const V* k0) const;
   virtual V key_rope_alpha(const Context& row, Index t) const;
@@ -79,13 +80,23 @@ class Formula {
   /// Whether a token enters the softmax although `sees` says no (never, in the right formula).
   virtual bool enters_softmax(const Context&, bool live) const { return live; }
 
-  // Softmax: online rescaling, split weights, sink.
+  // Softmax: exponentials, online rescaling, split weights, sink.
+  virtual V exp_difference(const Context& row, const V& a, const V& b) const { return row.ar.exp_difference(a, b); }
   virtual bool rescales_tile(const Context&, Index /*tile*/, Index /*tiles*/) const { return true; }
   virtual V split_weight(const Context&, const V& weight) const { return weight; }
   /// The sink logit of a head; false when there is none.
   virtual bool sink(const Context& row, Index head, V* logit) const;
   /// The weight with which token t enters the value sum (numerator only).
   virtual V value_weight(const Context&, const V& p, const V* /*alpha_k*/) const { return p; }
+  /// sums[rows,width] += p[rows,depth] values[depth,width], rows of `values` apart by `stride`; in `ar`, stage `value`'s arithmetic.
+  virtual void add_values(const Context&, const A& ar, Index rows, Index width, Index depth, const V* p, const V* values, Index stride,
+                          V* sums) const {
+    ar.matmul(rows, width, depth, p, depth, values, stride, sums, width, true);
+  }
+  /// What a kernel must leave out: values under the mask (they may hold NaN), splits without a token, the division of an empty row.
+  virtual bool skips_masked_values(const Context&) const { return true; }
+  virtual bool skips_empty_splits(const Context&) const { return true; }
+  virtual bool skips_empty_rows(const Context&) const { return true; }
 
   // Output.
   virtual void finish_output(const Context&, Index /*s*/, Index /*h*/, V* /*o*/, Index /*width*/) const {}

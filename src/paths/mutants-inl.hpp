@@ -6,6 +6,7 @@
 
 #include "paths/mutants_norm-inl.hpp"
 #include "paths/mutants_output-inl.hpp"
+#include "paths/mutants_rounding-inl.hpp"
 #include "paths/mutants_score-inl.hpp"
 
 namespace equinorm::paths {
@@ -16,8 +17,10 @@ std::unique_ptr<Formula<A>> make_formula(std::string_view mutant_id) {
   using Result = std::unique_ptr<Formula<A>>;
   using Keys = typename WrongKeys<A>::Fault;
   using Change = typename OtherWeights<A>::Change;
+  using Nothing = typename ReadsNothing<A>::Nothing;
+  const auto right = [] { return std::make_unique<Formula<A>>(); };  // also of faults that the mutant's plan carries
   static const std::map<std::string_view, std::function<Result()>> table{
-      {"", [] { return std::make_unique<Formula<A>>(); }},
+      {"", right},
       {"last-key-dropped", [] { return std::make_unique<WrongKeys<A>>(Keys::last_key); }},
       {"last-tile-dropped", [] { return std::make_unique<WrongKeys<A>>(Keys::last_tile); }},
       {"page-skipped", [] { return std::make_unique<WrongKeys<A>>(Keys::page); }},
@@ -66,6 +69,22 @@ std::unique_ptr<Formula<A>> make_formula(std::string_view mutant_id) {
       {"eps-outside-sqrt", [] { return std::make_unique<EpsOutsideSqrt<A>>(); }},
       {"eps-1e-5", [] { return std::make_unique<OtherEps<A>>("1e-5"); }},
       {"eps-1e-2", [] { return std::make_unique<OtherEps<A>>("1e-2"); }},
+      {"lse-base-2", [] { return std::make_unique<LseBaseTwo<A>>(); }},
+      {"lse-plus-0.03", [] { return std::make_unique<LsePlus<A>>("0.03"); }},
+      {"finite-minus-infinity", [] { return std::make_unique<FiniteMinusInfinity<A>>(); }},
+      {"empty-split", [] { return std::make_unique<ReadsNothing<A>>(Nothing::split); }},
+      {"masked-row-nan", [] { return std::make_unique<ReadsNothing<A>>(Nothing::row); }},
+      {"masked-nan-leaks", [] { return std::make_unique<ReadsNothing<A>>(Nothing::value); }},
+      {"alpha-bf16", right},
+      {"q-tilde-bf16", right},
+      {"p-fp16", right},
+      {"u-bf16", right},
+      {"logits-bf16", right},
+      {"sum-of-squares-bf16", [] { return std::make_unique<SquareSumIn<A>>(scalar::kBf16); }},
+      {"pv-accumulate-bf16", [] { return std::make_unique<ValuesInBf16<A>>(1); }},
+      {"accumulator-rounded-every-16", [] { return std::make_unique<ValuesInBf16<A>>(16); }},
+      {"exp2-truncated-log2e", [] { return std::make_unique<CoarseExp2<A>>(); }},
+      {"fp16-sum-of-squares-overflow", [] { return std::make_unique<SquareSumIn<A>>(scalar::kFp16); }},
   };
   const auto found = table.find(mutant_id);
   if (found == table.end()) throw Error("mutant '" + std::string(mutant_id) + "' has no formula");

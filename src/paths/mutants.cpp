@@ -13,6 +13,7 @@ using problem::NormKind;
 using problem::NormScheme;
 using problem::NormWeight;
 using problem::Problem;
+using problem::Stored;
 
 bool always(const Problem&) { return true; }
 bool normed(const Problem& p) { return p.norm.scheme != NormScheme::none; }
@@ -31,10 +32,54 @@ Index statistic_width(const Problem& p) {
   const Index d = p.is_mla() && p.norm.scheme != NormScheme::unified ? p.content_dim : p.key_dim();
   return p.norm.scheme == NormScheme::full_width ? d * p.groups : d;
 }
+/// Whether some row of the softmax has nothing to sum: no token at all, or all of them masked, and no sink.
+bool has_empty_row(const Problem& p) {
+  for (Index b = 0; b < p.batch && !p.sink; ++b) {
+    if (p.context_of(b) < (p.mask.kind == MaskKind::none ? 1 : p.queries)) return true;
+  }
+  return false;
+}
+bool has_lse(const Problem& p) { return p.sink || sees_more_than(p, 0); }
+/// Whether `tensor` is declared, and computed, with more than bf16's 8 bits.
+bool wider_than_bf16(const Problem& p, Stored tensor) {
+  const auto wide = [](scalar::Format f) { return f.precision > scalar::kBf16.precision; };
+  return wide(p.precision.of(tensor)) && wide(p.precision.statistics) && wide(p.precision.accumulate);
+}
+bool sums_values_wide(const Problem& p) { return sees_more_than(p, 1) && p.precision.accumulate.precision > scalar::kBf16.precision; }
+/// A row with keys, all of them masked.
+bool has_masked_row(const Problem& p) {
+  for (Index b = 0; b < p.batch && !p.sink && p.mask.kind != MaskKind::none; ++b) {
+    if (p.context_of(b) > 0 && p.context_of(b) < p.queries) return true;
+  }
+  return false;
+}
+bool has_unseen_token(const Problem& p) {
+  for (Index b = 0; b < p.batch; ++b) {
+    if (unseen_tokens(p, b) > 0) return true;
+  }
+  return false;
+}
+template <Stored tensor>
+void store_bf16(const Problem&, Plan& plan) {
+  plan.precision.of(tensor) = scalar::kBf16;
+}
+void store_p_fp16(const Problem&, Plan& plan) { plan.precision.of(Stored::p) = scalar::kFp16; }
 bool whole_statistic(const Problem& p) { return p.norm.scheme == NormScheme::full_width; }
 
 void use_tiles(const Problem& p, Plan& plan) {
   if (plan.precision.tile == 0) plan.precision.tile = fault_tile(p);
+}
+/// The fewest splits of which one is left without a token: ceil(T / ceil(T / n)) < n.
+void use_empty_split(const Problem& p, Plan& plan) {
+  const Index tokens = longest(p);
+  Index splits = std::max<Index>(2, plan.precision.splits);
+  while (true) {
+    const Index length = (tokens + splits - 1) / splits;
+    if ((tokens + length - 1) / length < splits) break;
+    ++splits;
+  }
+  plan.precision.splits = splits;
+  plan.combine = Combine::lse;
 }
 void use_splits(const Problem&, Plan& plan) {
   plan.precision.splits = std::max<Index>(plan.precision.splits, 2);
@@ -119,10 +164,58 @@ std::vector<Mutant> build() {
       {"eps-outside-sqrt", "sqrt(mean) + eps", "eps != 0", [](const Problem& p) { return eps_differs(p, "0"); }},
       {"eps-1e-5", "eps 1e-5", "eps != 1e-5", [](const Problem& p) { return eps_differs(p, "1e-5"); }},
       {"eps-1e-2", "eps 1e-2", "eps != 1e-2", [](const Problem& p) { return eps_differs(p, "1e-2"); }},
+      {"lse-base-2", "lse written in base 2", "keys or a sink", has_lse, nullptr, kReal | kViolates},
+      {"lse-plus-0.03", "lse too large by 0.03", "keys or a sink", has_lse},
+      {"finite-minus-infinity", "-5e4 for minus infinity under the mask", "a row whose keys are all masked", has_masked_row},
+      {"empty-split", "0 * NaN from a split without a token", "tokens", [](const Problem& p) { return longest(p) > 0; }, use_empty_split,
+       kStructural},
+      {"masked-row-nan", "0 / 0 on a row that sees nothing", "a row that sees nothing, no sink", has_empty_row, nullptr, kStructural},
+      {"masked-nan-leaks", "0 * NaN from a masked value", "tokens before every window (NaN is put there)", has_unseen_token, nullptr,
+       kStructural},
+      {"alpha-bf16", "alpha_k rounded to bf16", "a norm, alpha declared wider",
+       [](const Problem& p) { return normed(p) && wider_than_bf16(p, Stored::alpha); }, store_bf16<Stored::alpha>, kPrecision},
+      {"q-tilde-bf16", "absorbed query rounded to bf16", "mla, q_tilde declared wider",
+       [](const Problem& p) { return p.is_mla() && wider_than_bf16(p, Stored::q_tilde); }, store_bf16<Stored::q_tilde>, kPrecision},
+      {"p-fp16", "softmax weights rounded to fp16", "two keys, p declared wider",
+       [](const Problem& p) {
+         const Index bits = std::min(p.precision.of(Stored::p).precision, p.precision.statistics.precision);
+         return sees_more_than(p, 1) && bits > scalar::kFp16.precision;
+       },
+       store_p_fp16, kPrecision},
+      {"u-bf16", "latent average u rounded to bf16", "mla, u declared wider",
+       [](const Problem& p) { return p.is_mla() && wider_than_bf16(p, Stored::u); }, store_bf16<Stored::u>, kPrecision},
+      {"logits-bf16", "logits rounded to bf16", "two keys, logits declared wider",
+       [](const Problem& p) { return sees_more_than(p, 1) && wider_than_bf16(p, Stored::logits); }, store_bf16<Stored::logits>, kPrecision},
+      {"sum-of-squares-bf16", "statistics summed in bf16", "a norm, statistics declared wider",
+       [](const Problem& p) { return normed(p) && p.precision.statistics.precision > scalar::kBf16.precision; }, nullptr,
+       kPrecision | kViolates},
+      {"pv-accumulate-bf16", "p times value summed in bf16", "two keys, accumulator declared wider", sums_values_wide, nullptr,
+       kPrecision | kViolates},
+      {"accumulator-rounded-every-16", "sum of p times value rounded to bf16 every 16 keys", "two keys, accumulator declared wider",
+       sums_values_wide, nullptr, kPrecision | kViolates},
+      {"exp2-truncated-log2e", "exp(x) as 2^(x c), c = log2(e) cut to 8 bits", "two keys",
+       [](const Problem& p) { return sees_more_than(p, 1); }, nullptr, kPrecision | kViolates},
+      {"fp16-sum-of-squares-overflow", "statistics summed in fp16: 1/sqrt(inf) = 0", "a norm, wide-tokens inputs",
+       [](const Problem& p) { return normed(p) && p.inputs.kind == "wide-tokens"; }, nullptr, kViolates},
   };
 }
 
 }  // namespace
+
+Index unseen_tokens(const Problem& problem, Index batch_row) {
+  if (problem.mask.kind != MaskKind::window) return 0;
+  // The first query sees the tokens after its position minus the window; later queries see later ones.
+  const Index first = problem.context_of(batch_row) - problem.queries, seen_from = std::max<Index>(0, first) - problem.mask.window + 1;
+  return std::clamp<Index>(seen_from, 0, problem.context_of(batch_row));
+}
+
+std::string expected_text(const Mutant& mutant) {
+  std::string text;
+  for (const auto& [outcome, letter] : {std::pair{kExact, "E"}, {kReal, "R"}, {kViolates, "V"}, {kStructural, "S"}, {kPrecision, "P"}}) {
+    if (mutant.expects(outcome)) text += (text.empty() ? "" : " ") + std::string(letter);
+  }
+  return text;
+}
 
 Index fault_tile(const Problem& problem) { return problem.max_context() >= 128 ? 64 : 4; }
 

@@ -84,7 +84,7 @@ struct RmsAfterGamma : Base<A> {
     std::vector<V> weighted;
     for (std::size_t j = 0; j < gamma.size(); ++j) weighted.push_back(row.ar.mul(key[j], gamma[j]));
     const Index width = static_cast<Index>(weighted.size());
-    return this->inverse_norm(row, Side::key, block, row.ar.sum_of_squares(weighted.data(), width), width);
+    return this->inverse_norm(row, Side::key, block, this->square_sum(row, weighted.data(), width), width);
   }
 };
 

@@ -100,7 +100,7 @@ class PathRun {
     SoftmaxStage<A> softmax(softmax_row, at_.value, formula_, source, stride, width, keys.alpha_k);
     Tensor<V> average({n, width});
     const std::vector<RowSoftmax<V>> results = softmax.run(scores, rows, average);
-    keep_scores(row, scores, softmax, results, rows);
+    keep_scores(softmax_row, scores, softmax, results, rows);
     Tensor<V> o = latent_values ? expand_latent(output_row, g, average, rows) : std::move(average);
     for (Index i = 0; i < n; ++i) {
       const QueryIndex& at = rows[static_cast<std::size_t>(i)];
@@ -137,7 +137,7 @@ class PathRun {
       if (logits != nullptr) std::copy(source, source + row.tokens, logits->row(row.b, at.h, at.s));
       if (at.h == 0) std::copy(live, live + row.tokens, out_.live.row(row.b, at.s));
       *out_.lse_live.row(row.b, at.h, at.s) = results[i].live ? 1 : 0;
-      if (lse != nullptr) *lse->row(row.b, at.h, at.s) = results[i].lse;
+      if (lse != nullptr) *lse->row(row.b, at.h, at.s) = formula_.finish_lse(row, results[i].lse);
       if (p == nullptr || !results[i].live) continue;
       for (Index t = 0; t < row.tokens; ++t) {
         if (live[t] != 0) *p->row(row.b, at.h, at.s, t) = softmax.probability(results[i], source[t]);

@@ -14,7 +14,8 @@ namespace equinorm::paths {
 
 /// Inputs are rounded to `storage` when read; tables are read as they are. Elementwise operations are correctly rounded to `statistics`
 /// (f_x); rsqrt, exp, log, tanh and sigmoid are computed in binary64 and rounded to f_x: within 0.501 ulp up to fp32, within 2 ulp in fp64.
-/// Contractions run in `accumulate` (f_a).
+/// Contractions run in `accumulate` (f_a). With a tensor-core order matrix products run on that unit, its operands expected in `storage`;
+/// sums and sums of squares, which no kernel gives to it, run sequentially.
 template <class Carrier>
 class RoundedArithmetic : public OrderedSoftmax<RoundedArithmetic<Carrier>, Carrier> {
  public:
@@ -23,8 +24,8 @@ class RoundedArithmetic : public OrderedSoftmax<RoundedArithmetic<Carrier>, Carr
   explicit RoundedArithmetic(const Plan& plan)
       : precision_(plan.precision),
         fx_(plan.precision.statistics),
-        products_{plan.precision.accumulate, plan.fused, plan.precision.order, plan.precision.ftz},
-        sums_{plan.precision.statistics, plan.fused, plan.precision.order, plan.precision.ftz},
+        products_{plan.precision.accumulate, plan.fused, plan.precision.order, plan.precision.ftz, plan.precision.storage},
+        sums_{plan.precision.statistics, plan.fused, order_of_sums(plan.precision.order), plan.precision.ftz},
         native_(plan.precision.statistics == (sizeof(Carrier) == 4 ? scalar::kFp32 : scalar::kFp64) && !plan.precision.ftz) {}
 
   Value input(double x) const { return to(precision_.storage, x); }
@@ -69,6 +70,9 @@ class RoundedArithmetic : public OrderedSoftmax<RoundedArithmetic<Carrier>, Carr
   }
 
  private:
+  static scalar::SumOrder order_of_sums(const scalar::SumOrder& order) {
+    return order.kind == scalar::SumOrder::Kind::tensor_core ? scalar::SumOrder{scalar::SumOrder::Kind::sequential, 0, {}} : order;
+  }
   Value to(const problem::Format& format, double x) const { return static_cast<Value>(scalar::round_to(format, x, precision_.ftz)); }
 
   problem::Precision precision_;

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
+#include <type_traits>
 
 #include "paths/score-inl.hpp"
 
@@ -58,7 +60,6 @@ class SoftmaxStage {
       const bool by_lse = splits > 1 && row_.plan.combine == Combine::lse;
       results[static_cast<std::size_t>(i)] =
           by_lse ? combine_by_lse(row_partials, head, average.row(i)) : combine(row_partials, head, average.row(i));
-      results[static_cast<std::size_t>(i)].lse = formula_.finish_lse(row_, results[static_cast<std::size_t>(i)].lse);
     }
     return results;
   }
@@ -66,7 +67,7 @@ class SoftmaxStage {
   /// p_t of one live logit.
   V probability(const RowSoftmax<V>& softmax, const V& logit) const {
     const A& ar = row_.ar;
-    return softmax.by_lse ? ar.weight_of(logit, softmax.lse) : ar.div(ar.exp_difference(logit, softmax.reference), softmax.sum);
+    return softmax.by_lse ? ar.weight_of(logit, softmax.lse) : ar.div(formula_.exp_difference(row_, logit, softmax.reference), softmax.sum);
   }
 
  private:
@@ -80,9 +81,41 @@ class SoftmaxStage {
       const Index from = begin + number * tile, to = std::min(from + tile, end);
       Tensor<V> p({n, to - from});
       for (Index i = 0; i < n; ++i) weigh_tile(scores, i, from, to, number, tiles, state[static_cast<std::size_t>(i)], p.row(i));
-      value_ar_.matmul(n, width_, to - from, p.data(), to - from, values_ + from * stride_, stride_, accumulator.data(), width_, true);
+      add_tile(scores, from, to, p, accumulator);
     }
     return state;
+  }
+
+  /// accumulator += p times the tile's values. A token that a row does not see has p = 0 there; its value is left out even if it is NaN,
+  /// which 0 * NaN would not do.
+  void add_tile(const Scores<V>& scores, Index from, Index to, const Tensor<V>& p, Tensor<V>& accumulator) const {
+    const Index n = scores.logits.dim(0), depth = to - from;
+    const V* values = values_ + from * stride_;
+    if constexpr (std::is_floating_point_v<V>) {
+      if (formula_.skips_masked_values(row_) && hides_nonfinite(scores, from, to)) {
+        for (Index i = 0; i < n; ++i) {
+          Tensor<V> seen({depth, width_});
+          for (Index t = 0; t < depth; ++t) {
+            if (scores.live.row(i)[from + t] != 0) std::copy(values + t * stride_, values + t * stride_ + width_, seen.row(t));
+          }
+          formula_.add_values(row_, value_ar_, 1, width_, depth, p.row(i), seen.data(), width_, accumulator.row(i));
+        }
+        return;
+      }
+    }
+    formula_.add_values(row_, value_ar_, n, width_, depth, p.data(), values, stride_, accumulator.data());
+  }
+
+  /// Whether the value of a token that some row does not see is not finite.
+  bool hides_nonfinite(const Scores<V>& scores, Index from, Index to) const {
+    for (Index t = from; t < to; ++t) {
+      bool hidden = false;
+      for (Index i = 0; i < scores.live.dim(0) && !hidden; ++i) hidden = scores.live.row(i)[t] == 0;
+      if (!hidden) continue;
+      const V* value = values_ + t * stride_;
+      if (!std::all_of(value, value + width_, [](const V& x) { return std::isfinite(x); })) return true;
+    }
+    return false;
   }
 
   /// Weights of one tile of one row, relative to the new reference; what was accumulated before is rescaled to it.
@@ -93,12 +126,13 @@ class SoftmaxStage {
     const Index at = ar.reference(logits + from, live + from, to - from);
     if (at < 0) return;
     const V reference = state.live ? ar.newer(state.reference, logits[from + at]) : logits[from + at];
-    if (state.live && formula_.rescales_tile(row_, number, tiles)) rescale(state, ar.exp_difference(state.reference, reference));
+    if (state.live && formula_.rescales_tile(row_, number, tiles))
+      rescale(state, formula_.exp_difference(row_, state.reference, reference));
     std::vector<V> summed;
     summed.reserve(static_cast<std::size_t>(to - from));
     for (Index t = from; t < to; ++t) {
       if (live[t] == 0) continue;
-      const V weight = ar.exp_difference(logits[t], reference);
+      const V weight = formula_.exp_difference(row_, logits[t], reference);
       const V stored = ar.store(Stored::p, weight);
       summed.push_back(row_.plan.denominator_rounded ? stored : weight);
       p[t - from] = formula_.value_weight(row_, stored, alpha_k_.empty() ? nullptr : &alpha_k_[static_cast<std::size_t>(t)]);
@@ -119,8 +153,8 @@ class SoftmaxStage {
     if (!other.live) return;
     const A& ar = row_.ar;
     const V reference = into.live ? ar.newer(into.reference, other.reference) : other.reference;
-    if (into.live) rescale(into, ar.exp_difference(into.reference, reference));
-    const V weight = formula_.split_weight(row_, ar.exp_difference(other.reference, reference));
+    if (into.live) rescale(into, formula_.exp_difference(row_, into.reference, reference));
+    const V weight = formula_.split_weight(row_, formula_.exp_difference(row_, other.reference, reference));
     rescale(other, weight);
     into.sum = into.live ? ar.add(into.sum, other.sum) : other.sum;
     for (Index j = 0; j < width_; ++j)
@@ -137,15 +171,15 @@ class SoftmaxStage {
     V sink{};
     if (formula_.sink(row_, head, &sink)) {
       const V reference = total.live ? ar.newer(total.reference, sink) : sink;
-      if (total.live) rescale(total, ar.exp_difference(total.reference, reference));
-      const V weight = ar.exp_difference(sink, reference);
+      if (total.live) rescale(total, formula_.exp_difference(row_, total.reference, reference));
+      const V weight = formula_.exp_difference(row_, sink, reference);
       total.sum = total.live ? ar.add(total.sum, weight) : weight;
       total.reference = reference;
       total.live = true;
     }
-    if (!total.live) return result;
+    if (!total.live && formula_.skips_empty_rows(row_)) return result;
     for (Index j = 0; j < width_; ++j) average[j] = value_ar_.div(total.accumulator[j], total.sum);
-    result.live = true;
+    result.live = total.live;
     result.reference = total.reference;
     result.sum = total.sum;
     result.lse = ar.lse(total.reference, total.sum);
@@ -159,7 +193,7 @@ class SoftmaxStage {
     std::vector<V> lses;
     std::vector<const V*> accumulators;  // normalised; null for the sink
     for (Partial<V>& split : partials) {
-      if (!split.live) continue;
+      if (!split.live && formula_.skips_empty_splits(row_)) continue;
       for (Index j = 0; j < width_; ++j) split.accumulator[j] = value_ar_.div(split.accumulator[j], split.sum);
       lses.push_back(ar.lse(split.reference, split.sum));
       accumulators.push_back(split.accumulator);
@@ -169,7 +203,10 @@ class SoftmaxStage {
       lses.push_back(ar.lse_of(sink));
       accumulators.push_back(nullptr);
     }
-    if (lses.empty()) return result;
+    if (lses.empty()) {
+      for (Index j = 0; j < width_ && !formula_.skips_empty_rows(row_); ++j) average[j] = value_ar_.div(V{}, V{});
+      return result;
+    }
     V reference = lses.front();
     for (const V& lse : lses) reference = ar.lse_newer(reference, lse);
     std::vector<V> weights;

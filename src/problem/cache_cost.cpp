@@ -27,7 +27,8 @@ CacheCost cache_cost(const Problem& problem, Format alpha_format) {
   if (!problem.is_mla()) throw Error("attention is gqa, which has no latent cache; allowed: mla");
   const double element = bytes_of(problem.precision.storage);
   const double statistics = norm_traits(problem).normed ? static_cast<double>(problem.key_statistics()) : 0;
-  return {static_cast<double>(problem.latent) * element, static_cast<double>(problem.rope_dim) * element, statistics * bytes_of(alpha_format)};
+  return {static_cast<double>(problem.latent) * element, static_cast<double>(problem.rope_dim) * element,
+          statistics * bytes_of(alpha_format)};
 }
 
 }  // namespace equinorm::problem

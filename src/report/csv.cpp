@@ -25,7 +25,9 @@ class Writer {
     text_ += fmt::format("{},{},{},{},{},{},{},{}\r\n", field(key.section), field(key.name), field(key.arithmetic), field(key.path),
                          field(key.tensor), quantity, field(x), field(value));
   }
-  void line(const Key& key, const char* quantity, const std::string& x, double value) { line(key, quantity, x, fmt::format("{:.9g}", value)); }
+  void line(const Key& key, const char* quantity, const std::string& x, double value) {
+    line(key, quantity, x, fmt::format("{:.9g}", value));
+  }
   void line(const Key& key, const char* quantity, const std::optional<double>& value) {
     if (value) line(key, quantity, "", *value);
   }
@@ -92,7 +94,8 @@ std::string to_csv(const Report& report) {
   if (report.logit_control) {
     for (const LogitPoint& point : report.logit_control->points) {
       const std::string factor = fmt::format("{:g}", point.factor);
-      for (const auto& [how, value] : {std::pair{"no norm", point.none}, std::pair{"QK-Clip", point.clip}, std::pair{"QK-norm", point.norm}}) {
+      for (const auto& [how, value] :
+           {std::pair{"no norm", point.none}, std::pair{"QK-Clip", point.clip}, std::pair{"QK-norm", point.norm}}) {
         out.line({"logit control", "", how, "", "logits"}, "max_abs", factor, value);
       }
     }

@@ -52,15 +52,15 @@ void add_summary(const Report& report, Document& document) {
       "Are the explicit and the absorbed form of QK-normed attention the same function, and what does each number format make of it? Every "
       "number here was computed by the run named below; every verdict follows from exact arithmetic or from a rigorous error bound of the "
       "declared arithmetic, never from a tolerance set by hand."});
-  document.blocks.push_back(
-      Paragraph{fmt::format("{} case{}. Exact checks: {}. Measured errors under their bounds: {}.", report.cases.size(),
-                            report.cases.size() == 1 ? "" : "s", exact.text(), rows.text())});
+  document.blocks.push_back(Paragraph{fmt::format("{} case{}. Exact checks: {}. Measured errors under their bounds: {}.",
+                                                  report.cases.size(), report.cases.size() == 1 ? "" : "s", exact.text(), rows.text())});
   document.blocks.push_back(Paragraph{fmt::format("Made by: {} ({:.0f} s)", report.command, report.seconds)});
   Table cases{"The cases.", {"case", "problem", "measured against"}, {}, false};
   for (const CaseReport& one : report.cases) {
     std::string notes;
     for (const std::string& note : one.result.notes) notes += "; " + note;
-    cases.rows.push_back({one.result.problem.name, describe(one.result.problem) + notes, one.result.reference.empty() ? "-" : one.result.reference});
+    cases.rows.push_back(
+        {one.result.problem.name, describe(one.result.problem) + notes, one.result.reference.empty() ? "-" : one.result.reference});
   }
   if (!cases.rows.empty()) document.blocks.push_back(std::move(cases));
 }
@@ -83,7 +83,8 @@ void add_exact_checks(const Report& report, Document& document) {
   if (table.rows.empty()) return;
   document.blocks.push_back(Heading{2, "The same function?"});
   document.blocks.push_back(Paragraph{
-      "The prime field runs both forms at full size where nothing is ever rounded and exp, rsqrt, tanh and sigmoid are random functions; the "
+      "The prime field runs both forms at full size where nothing is ever rounded and exp, rsqrt, tanh and sigmoid are random functions; "
+      "the "
       "rationals run them on small dimensions in exact fractions; the precision ladder runs the true functions at rising precision."});
   document.blocks.push_back(std::move(table));
   if (ladder) document.blocks.push_back(ladder_figure(report));
@@ -96,9 +97,11 @@ void add_stage_errors(const Report& report, Document& document) {
     if (one.result.errors.empty()) continue;
     if (!started) {
       document.blocks.push_back(Heading{2, "Measured error against rigorous bound, stage by stage"});
-      document.blocks.push_back(Paragraph{
-          "A name such as bf16/fp32 means inputs and o in bf16, everything else in fp32; a single name means that every operation is rounded "
-          "to that format. Where the inputs do not fit the storage format, the error includes what rounding them does, the verdict does not."});
+      document.blocks.push_back(
+          Paragraph{"A name such as bf16/fp32 means inputs and o in bf16, everything else in fp32; a single name means that every "
+                    "operation is rounded "
+                    "to that format. Where the inputs do not fit the storage format, the error includes what rounding them does, the "
+                    "verdict does not."});
     }
     started = true;
     document.blocks.push_back(Heading{3, one.result.problem.name});
@@ -154,8 +157,8 @@ void add_verdicts(const Report& report, Document& document) {
     for (const ErrorRow& row : one.result.errors) {
       table.rows.push_back({one.result.problem.name, row.arithmetic, row.path, row.tensor, figure_number(row.error.max_abs),
                             figure_number(row.error.max_ulp), row.bound ? figure_number(*row.bound) : "-",
-                            row.ratio ? figure_number(*row.ratio) : "-", row.verdict == Verdict::measured ? "no verdict" : to_string(row.verdict),
-                            row.detail});
+                            row.ratio ? figure_number(*row.ratio) : "-",
+                            row.verdict == Verdict::measured ? "no verdict" : to_string(row.verdict), row.detail});
     }
   }
   if (table.rows.empty()) return;
@@ -171,10 +174,11 @@ void add_tables(const Report& report, Document& document) {
 }
 
 Table cache_table(const std::vector<CacheRow>& rows) {
-  Table table{"Bytes of one token in the cache of one layer: what storing alpha_k, one number for each group, adds.",
-              {"problem", "groups", "cache", "alpha_k in", "latent (B)", "RoPE key (B)", "alpha_k (B)", "of the latent", "of latent + RoPE"},
-              {},
-              false};
+  Table table{
+      "Bytes of one token in the cache of one layer: what storing alpha_k, one number for each group, adds.",
+      {"problem", "groups", "cache", "alpha_k in", "latent (B)", "RoPE key (B)", "alpha_k (B)", "of the latent", "of latent + RoPE"},
+      {},
+      false};
   for (const CacheRow& row : rows) {
     table.rows.push_back({row.name, std::to_string(row.groups), row.storage, row.alpha_format, fmt::format("{:g}", row.latent),
                           fmt::format("{:g}", row.rope), fmt::format("{:g}", row.alpha), percent(row.alpha, row.latent),
@@ -193,6 +197,7 @@ Document make_document(const Report& report) {
   add_growth(report, document);
   add_logit_control(report, document);
   add_sensitivity(report, document);
+  add_rules(report, document);
   add_tables(report, document);
   add_verdicts(report, document);
   return document;

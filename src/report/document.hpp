@@ -54,6 +54,7 @@ void add_growth(const Report& report, Document& document);
 void add_storage(const Report& report, Document& document);
 void add_logit_control(const Report& report, Document& document);
 void add_sensitivity(const Report& report, Document& document);
+void add_rules(const Report& report, Document& document);
 void add_tables(const Report& report, Document& document);
 void add_verdicts(const Report& report, Document& document);
 

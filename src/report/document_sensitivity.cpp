@@ -1,9 +1,10 @@
-// The sensitivity matrix: which catalogued wrong forms which case catches.
+// What the verdicts are worth: the wrong forms that each case catches, and public acceptance rules beside our verdicts.
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "report/document.hpp"
+#include "report/figures.hpp"
 
 namespace equinorm::report {
 namespace {
@@ -36,7 +37,8 @@ void add_sensitivity(const Report& report, Document& document) {
   }
   if (cases.empty()) return;
   Table table{
-      "Catalogued wrong forms, each run in place of the absorbed form and judged under the case's own bounds. \u25cf caught by an output (o, y or "
+      "Catalogued wrong forms, each run in place of the absorbed form and judged under the case's own bounds. \u25cf caught by an output "
+      "(o, y or "
       "lse); \u25cb only by a tensor of some stage; \u00b7 not caught; blank: the same function on this case.",
       {"wrong form"},
       {},
@@ -59,7 +61,27 @@ void add_sensitivity(const Report& report, Document& document) {
     table.rows.push_back(std::move(row));
   }
   document.blocks.push_back(Heading{2, "What each case can catch"});
-  document.blocks.push_back(Paragraph{fmt::format("{} of {} wrong forms that apply are caught by at least one case. {}.", caught, mutants.size(), legend)});
+  document.blocks.push_back(
+      Paragraph{fmt::format("{} of {} wrong forms that apply are caught by at least one case. {}.", caught, mutants.size(), legend)});
+  document.blocks.push_back(std::move(table));
+}
+
+void add_rules(const Report& report, Document& document) {
+  Table table{"Public acceptance rules on the same outputs, each as published, beside our verdict. They decide nothing here.",
+              {"case", "tensor", "our verdict", "rule", "says", "its figure", "its threshold"},
+              {},
+              false};
+  for (const CaseReport& one : report.cases) {
+    for (const verdict::RuleRow& row : one.result.rules) {
+      std::string ours = "-";
+      for (const verdict::ErrorRow& error : one.result.errors) ours = error.tensor == row.tensor ? to_string(error.verdict) : ours;
+      const bool applies = row.result.outcome != verdict::RuleOutcome::not_applicable;
+      table.rows.push_back({one.result.problem.name, row.tensor, ours, row.rule, to_string(row.result.outcome),
+                            applies ? figure_number(row.result.figure) : "-", applies ? figure_number(row.result.threshold) : "-"});
+    }
+  }
+  if (table.rows.empty()) return;
+  document.blocks.push_back(Heading{2, "Beside public acceptance rules"});
   document.blocks.push_back(std::move(table));
 }
 

@@ -10,7 +10,8 @@
 namespace equinorm::report {
 namespace {
 
-/// Cost beside storing o: up to the first, nothing that shows; up to the second, less than o itself; up to the third, more; beyond, keep it.
+/// Cost beside storing o: up to the first, nothing that shows; up to the second, less than o itself; up to the third, more; beyond, keep
+/// it.
 constexpr double kLost = 0.25, kLess = 1, kMore = 4;
 
 std::string shown(const std::optional<double>& x) { return x ? figure_number(*x) : "-"; }
@@ -75,17 +76,18 @@ std::vector<std::string> advice(const CaseReport& one) {
 }
 
 Table storage_table(const CaseReport& one) {
-  Table table{"Storing one tensor in 16 bits, all else in fp32. Error and bound: largest over the output's elements, relative to its largest. "
-              "Change: rms, of the tensor where the rounding shows first; predicted from kappa's sums, 0.4247 u times the root of the mean "
-              "square.",
-              {"stored", "in", "form", "error", "error, all fp32", "bound", "bound, all fp32", "seen in", "rms change", "predicted", "kappa_w",
-               "kappa_2", "kappa_V"},
-              {},
-              false};
+  Table table{
+      "Storing one tensor in 16 bits, all else in fp32. Error and bound: largest over the output's elements, relative to its largest. "
+      "Change: rms, of the tensor where the rounding shows first; predicted from kappa's sums, 0.4247 u times the root of the mean "
+      "square.",
+      {"stored", "in", "form", "error", "error, all fp32", "bound", "bound, all fp32", "seen in", "rms change", "predicted", "kappa_w",
+       "kappa_2", "kappa_V"},
+      {},
+      false};
   for (const StorageRow& row : one.storage) {
-    table.rows.push_back({row.tensor + (row.yardstick ? " (yardstick)" : ""), scalar::to_string(row.format), row.path, figure_number(row.error),
-                          figure_number(row.base_error), shown(row.bound), shown(row.base_bound), row.seen_in, figure_number(row.moved),
-                          shown(row.predicted), shown(row.kappa_w), shown(row.kappa_2), shown(row.kappa_v)});
+    table.rows.push_back({row.tensor + (row.yardstick ? " (yardstick)" : ""), scalar::to_string(row.format), row.path,
+                          figure_number(row.error), figure_number(row.base_error), shown(row.bound), shown(row.base_bound), row.seen_in,
+                          figure_number(row.moved), shown(row.predicted), shown(row.kappa_w), shown(row.kappa_2), shown(row.kappa_v)});
   }
   return table;
 }
@@ -98,9 +100,11 @@ void add_storage(const Report& report, Document& document) {
   document.blocks.push_back(Heading{2, "What may be stored in 16 bits"});
   if (any) {
     document.blocks.push_back(Paragraph{fmt::format(
-        "kappa compares the content logits of the absorbed form, with this tensor stored, to those of the explicit form that stores q_hat and "
+        "kappa compares the content logits of the absorbed form, with this tensor stored, to those of the explicit form that stores q_hat "
+        "and "
         "k_hat in the same format: kappa_w the largest possible errors, kappa_2 typical (rms) ones; above 1 absorption is worse. kappa_V "
-        "compares storing u with storing v, worst case. The advice follows from the measured cost beside that of storing o: up to {:g} times, up "
+        "compares storing u with storing v, worst case. The advice follows from the measured cost beside that of storing o: up to {:g} "
+        "times, up "
         "to {:g}, up to {:g}, and beyond.",
         kLost, kLess, kMore)});
   }

@@ -38,8 +38,8 @@ bool looks_numeric(const std::string& cell) {
 std::string gnuplot_program(const Figure& figure) {
   std::string name = figure.name;
   replace_all(name, "-", "_");  // gnuplot takes no hyphen in the name that its ids begin with
-  return fmt::format("set terminal svg size {},{} dynamic enhanced font 'Helvetica Neue,Arial,sans-serif,13' name '{}'\n{}{}\n", figure.width,
-                     figure.height, name, kStyle, figure.program);
+  return fmt::format("set terminal svg size {},{} dynamic enhanced font 'Helvetica Neue,Arial,sans-serif,13' name '{}'\n{}{}\n",
+                     figure.width, figure.height, name, kStyle, figure.program);
 }
 
 std::string inline_svg(const std::string& name, const std::string& svg) {

@@ -50,8 +50,10 @@ Figure ladder_figure(const Report& report) {
   Figure figure;
   figure.name = "ladder";
   figure.caption =
-      "The precision ladder: both forms with the true functions at 24 to 1024 bits. Two equal forms differ by rounding alone, so that their "
-      "difference falls by one bit for each bit of precision, along the grey line; a wrong formula levels off. No mark: no difference at all.";
+      "The precision ladder: both forms with the true functions at 24 to 1024 bits. Two equal forms differ by rounding alone, so that "
+      "their "
+      "difference falls by one bit for each bit of precision, along the grey line; a wrong formula levels off. No mark: no difference at "
+      "all.";
   figure.data.columns = {"case", "bits", "log2 of the largest difference of the logits"};
   std::string data, plots;
   std::size_t count = 0;
@@ -178,13 +180,13 @@ Figure histogram_figure(const CaseReport& one, const std::string& name) {
   const int step = std::max(2, (high - low) / 8);
   const std::string legend =
       begin_legend({{"explicit", 1, 0, "1"}, {"absorbed", 2, 0, "1"}, {"half an ulp: correctly rounded is left of it", 4, 0, "1"}}, figure);
-  figure.program = data +
-                   fmt::format("set multiplot layout {0},{1} margins 0.075,0.985,{2:.3f},{3:.3f} spacing 0.09,{4:.3f}\n"
-                               "set xrange [{5}:{6}]\nset yrange [0:*]\n"
-                               "set for [k={7}:{8}:{9}] xtics ('2^{{'.k.'}}' k)\nset xlabel 'error (ulp, log scale; leftmost bin from 0)' "
-                               "offset 0,0.4\nset ylabel 'share of elements (%)' offset 1,0\n{10}{11}{12}unset multiplot",
-                               rows, columns, 55.0 / figure.height, 1 - 55.0 / figure.height, 95.0 / figure.height, low - 0.5, high + 1.5, low,
-                               high + 1, step, half_ulp, legend, plots);
+  figure.program = data + fmt::format(
+                              "set multiplot layout {0},{1} margins 0.075,0.985,{2:.3f},{3:.3f} spacing 0.09,{4:.3f}\n"
+                              "set xrange [{5}:{6}]\nset yrange [0:*]\n"
+                              "set for [k={7}:{8}:{9}] xtics ('2^{{'.k.'}}' k)\nset xlabel 'error (ulp, log scale; leftmost bin from 0)' "
+                              "offset 0,0.4\nset ylabel 'share of elements (%)' offset 1,0\n{10}{11}{12}unset multiplot",
+                              rows, columns, 55.0 / figure.height, 1 - 55.0 / figure.height, 95.0 / figure.height, low - 0.5, high + 1.5,
+                              low, high + 1, step, half_ulp, legend, plots);
   return figure;
 }
 

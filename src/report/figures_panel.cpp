@@ -31,15 +31,19 @@ bool has_mark(const Panel& panel) {
 
 std::string panel_program(const Panel& panel, std::size_t index) {
   std::string tics;
-  for (std::size_t i = 0; i < panel.columns.size(); ++i) tics += fmt::format("{}{} {}", i == 0 ? "" : ", ", plot_text(panel.columns[i].label), i);
-  std::string text = fmt::format("set title {} offset 0,-0.6\nset ylabel {} offset 0.5,0\nset xtics ({}) rotate by 38 right offset 0,-0.2\nset xrange [-0.6:{}]\n",
-                                 plot_text(panel.title), plot_text(panel.y_label), tics, static_cast<double>(panel.columns.size()) - 0.4);
+  for (std::size_t i = 0; i < panel.columns.size(); ++i)
+    tics += fmt::format("{}{} {}", i == 0 ? "" : ", ", plot_text(panel.columns[i].label), i);
+  std::string text = fmt::format(
+      "set title {} offset 0,-0.6\nset ylabel {} offset 0.5,0\nset xtics ({}) rotate by 38 right offset 0,-0.2\nset xrange [-0.6:{}]\n",
+      plot_text(panel.title), plot_text(panel.y_label), tics, static_cast<double>(panel.columns.size()) - 0.4);
   // An empty logarithmic axis has no range of its own.
   if (!has_mark(panel)) text += "set label 1 'nothing finite here' at graph 0.5,0.5 center\nset yrange [1e-8:1]\n";
   const std::string data = fmt::format("$panel{}", index);
   text += fmt::format(
-      "plot {0} using ($1-0.14):2:(0):($3-$2) with vectors nohead lt 1 lw 0.8, {0} using ($1+0.14):4:(0):($5-$4) with vectors nohead lt 2 lw "
-      "0.8, {0} using ($1-0.14):2 with points lt 1 pt 7, {0} using ($1-0.14):3 with points lt 1 pt 6 lw 1.5, {0} using ($1+0.14):4 with points "
+      "plot {0} using ($1-0.14):2:(0):($3-$2) with vectors nohead lt 1 lw 0.8, {0} using ($1+0.14):4:(0):($5-$4) with vectors nohead lt 2 "
+      "lw "
+      "0.8, {0} using ($1-0.14):2 with points lt 1 pt 7, {0} using ($1-0.14):3 with points lt 1 pt 6 lw 1.5, {0} using ($1+0.14):4 with "
+      "points "
       "lt 2 pt 9, {0} using ($1+0.14):5 with points lt 2 pt 8 lw 1.5",
       data);
   if (panel.line) text += fmt::format(", {:.6g} with lines lt 4 lw 1.5", *panel.line);
@@ -64,7 +68,8 @@ std::string begin_legend(const std::vector<LegendEntry>& entries, const Figure& 
                           x + 0.8 * mark, y, entry.colour, entry.dash);
     }
     if (entry.point > 0) {
-      text += fmt::format("set label {} '' at screen {:.4f},{:.4f} point lt {} pt {} lw 1.5\n", i + 11, x + 0.4 * mark, y, entry.colour, entry.point);
+      text += fmt::format("set label {} '' at screen {:.4f},{:.4f} point lt {} pt {} lw 1.5\n", i + 11, x + 0.4 * mark, y, entry.colour,
+                          entry.point);
     }
     text += fmt::format("set label {} {} at screen {:.4f},{:.4f} left\n", i + 31, plot_text(entry.title), x + mark, y);
     x += mark + letter * static_cast<double>(entry.title.size()) + gap;
@@ -81,8 +86,8 @@ void draw_panels(const std::vector<Panel>& panels, int across, int height, const
   std::string text;
   for (std::size_t i = 0; i < panels.size(); ++i) text += data_block(panels[i], i);
   text += fmt::format(
-      "set multiplot layout {},{} margins 0.085,0.985,{:.4f},{:.4f} spacing 0.105,{:.4f}\nset logscale y\nset format y '10^{{%L}}'\n",
-      rows, across, 85 * unit, 1 - 55 * unit, 115 * unit);
+      "set multiplot layout {},{} margins 0.085,0.985,{:.4f},{:.4f} spacing 0.105,{:.4f}\nset logscale y\nset format y '10^{{%L}}'\n", rows,
+      across, 85 * unit, 1 - 55 * unit, 115 * unit);
   std::vector<LegendEntry> legend{
       {"explicit, measured", 1, 7, ""}, {"explicit, bound", 1, 6, ""}, {"absorbed, measured", 2, 9, ""}, {"absorbed, bound", 2, 8, ""}};
   if (!line_title.empty()) legend.push_back({line_title, 4, 0, "1"});

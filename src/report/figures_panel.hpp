@@ -27,9 +27,9 @@ struct Panel {
 /// One entry of a legend: a point, a line, or both.
 struct LegendEntry {
   std::string title;
-  int colour = 1;             ///< gnuplot linetype
-  int point = 0;              ///< gnuplot pointtype; 0: none
-  std::string dash;           ///< gnuplot dashtype; empty: no line
+  int colour = 1;    ///< gnuplot linetype
+  int point = 0;     ///< gnuplot pointtype; 0: none
+  std::string dash;  ///< gnuplot dashtype; empty: no line
 };
 
 /// Commands that set a legend as one row across the top of the page (gnuplot's own key keeps to the width of a panel); `end_legend` follows

@@ -75,7 +75,8 @@ Figure growth_figure(const Report& report, const std::string& tensor) {
       curves += fmt::format("{}$series{} using 1:2 with linespoints lt {} lw 1.5 dt {} pt {}", curves.empty() ? "" : ", ", index++,
                             first ? 1 : 2, wide ? "1" : "(6,4)", first ? (wide ? 7 : 6) : (wide ? 9 : 8));
       if (axis == axes.front()) {
-        legend.push_back({series.path + ", " + series.arithmetic, first ? 1 : 2, first ? (wide ? 7 : 6) : (wide ? 9 : 8), wide ? "1" : "(6,4)"});
+        legend.push_back(
+            {series.path + ", " + series.arithmetic, first ? 1 : 2, first ? (wide ? 7 : 6) : (wide ? 9 : 8), wide ? "1" : "(6,4)"});
       }
       figure.data.rows.push_back({axis, series.arithmetic, series.path, slope_text(series), grade_of(fitted_slope(series)), list});
     }
@@ -83,10 +84,11 @@ Figure growth_figure(const Report& report, const std::string& tensor) {
                          plot_text(axis_label(axis)), tics, 0.85 * least, 1.18 * most, curves, axis == axes.front() ? end_legend() : "");
   }
   figure.height = 400;
-  figure.program = data +
-                   fmt::format("set multiplot layout 1,{} margins 0.085,0.985,0.23,0.88 spacing 0.07,0\nset logscale xy 2\nset logscale y 10\n"
-                               "set format y '10^{{%L}}'\nset ylabel 'rms error / rms value (relative)' offset 0.5,0\n{}{}unset multiplot",
-                               std::max<std::size_t>(1, axes.size()), begin_legend(legend, figure), plots);
+  figure.program =
+      data + fmt::format(
+                 "set multiplot layout 1,{} margins 0.085,0.985,0.23,0.88 spacing 0.07,0\nset logscale xy 2\nset logscale y 10\n"
+                 "set format y '10^{{%L}}'\nset ylabel 'rms error / rms value (relative)' offset 0.5,0\n{}{}unset multiplot",
+                 std::max<std::size_t>(1, axes.size()), begin_legend(legend, figure), plots);
   return figure;
 }
 
@@ -95,8 +97,10 @@ Figure storage_figure(const CaseReport& one, const std::string& name) {
   figure.name = name;
   figure.caption =
       "What may be stored in 16 bits: largest error of the last output, over its largest exact element, when one tensor alone is stored in "
-      "the format and everything else stays in fp32. The grey line is the measured error with nothing stored in 16 bits. The last entries are "
-      "yardsticks, what a kernel rounds anyway: the output o, and q_hat with k_hat in the explicit form. No mark: the form has no such tensor.";
+      "the format and everything else stays in fp32. The grey line is the measured error with nothing stored in 16 bits. The last entries "
+      "are "
+      "yardsticks, what a kernel rounds anyway: the output o, and q_hat with k_hat in the explicit form. No mark: the form has no such "
+      "tensor.";
   figure.data.columns = {"stored", "format", "form", "error", "bound", "all fp32: error", "bound"};
   std::vector<Panel> panels;
   std::vector<std::string> tensors;
@@ -118,8 +122,8 @@ Figure storage_figure(const CaseReport& one, const std::string& name) {
     mark.bound = row.bound;
     if (row.base_error > 0 && std::isfinite(row.base_error)) panel->line = std::max(panel->line.value_or(0), row.base_error);
     const auto shown = [](const std::optional<double>& x) { return x ? figure_number(*x) : "-"; };
-    figure.data.rows.push_back({row.tensor, format, row.path, figure_number(row.error), shown(row.bound), figure_number(row.base_error),
-                                shown(row.base_bound)});
+    figure.data.rows.push_back(
+        {row.tensor, format, row.path, figure_number(row.error), shown(row.bound), figure_number(row.base_error), shown(row.base_bound)});
   }
   draw_panels(panels, 2, 340, "all fp32, measured", figure);
   return figure;
@@ -129,24 +133,28 @@ Figure logit_figure(const LogitControl& control) {
   Figure figure;
   figure.name = "logit-control";
   figure.caption = fmt::format(
-      "Logit control: the largest |logit| when query and key weights are both multiplied by a factor. Without norm it grows with the square. "
-      "QK-Clip rescales the weights of each head so that its largest logit is {:g} on the tokens that it saw; shown is what other tokens then "
+      "Logit control: the largest |logit| when query and key weights are both multiplied by a factor. Without norm it grows with the "
+      "square. "
+      "QK-Clip rescales the weights of each head so that its largest logit is {:g} on the tokens that it saw; shown is what other tokens "
+      "then "
       "give. QK-norm takes the factor out; the grey line is what it can never exceed. {}",
       control.threshold, control.setting);
   figure.data.columns = {"factor on both weights", "no norm: max |logit|", "QK-Clip: max |logit|", "QK-norm: max |logit|"};
   std::string data = "$logits << EOD\n";
   for (const LogitPoint& point : control.points) {
     data += fmt::format("{:.6g} {:.6g} {:.6g} {:.6g}\n", point.factor, point.none, point.clip, point.norm);
-    figure.data.rows.push_back({fmt::format("{:g}", point.factor), figure_number(point.none), figure_number(point.clip), figure_number(point.norm)});
+    figure.data.rows.push_back(
+        {fmt::format("{:g}", point.factor), figure_number(point.none), figure_number(point.clip), figure_number(point.norm)});
   }
   figure.height = 400;
-  figure.program = data + fmt::format("EOD\nset logscale x 2\nset logscale y 10\nset format x '2^{{%L}}'\nset format y '10^{{%L}}'\n"
-                                      "set xlabel 'factor on query and key weights (1 = as drawn)'\nset ylabel 'max |logit| (nats)'\n"
-                                      "set key top left\nset xrange [0.9:*]\n"
-                                      "plot $logits using 1:2 with linespoints lt 2 lw 1.5 pt 9 title 'no norm', $logits using 1:3 with "
-                                      "linespoints lt 3 lw 1.5 pt 5 title 'QK-Clip, threshold {0:g}', $logits using 1:4 with linespoints lt 1 lw "
-                                      "1.5 pt 7 title 'QK-norm', {1:.6g} with lines lt 4 lw 1.5 dt (6,4) title 'limit of QK-norm'",
-                                      control.threshold, control.norm_limit);
+  figure.program = data + fmt::format(
+                              "EOD\nset logscale x 2\nset logscale y 10\nset format x '2^{{%L}}'\nset format y '10^{{%L}}'\n"
+                              "set xlabel 'factor on query and key weights (1 = as drawn)'\nset ylabel 'max |logit| (nats)'\n"
+                              "set key top left\nset xrange [0.9:*]\n"
+                              "plot $logits using 1:2 with linespoints lt 2 lw 1.5 pt 9 title 'no norm', $logits using 1:3 with "
+                              "linespoints lt 3 lw 1.5 pt 5 title 'QK-Clip, threshold {0:g}', $logits using 1:4 with linespoints lt 1 lw "
+                              "1.5 pt 7 title 'QK-norm', {1:.6g} with lines lt 4 lw 1.5 dt (6,4) title 'limit of QK-norm'",
+                              control.threshold, control.norm_limit);
   return figure;
 }
 

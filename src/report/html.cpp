@@ -31,11 +31,12 @@ details { margin: .5rem 0 1rem; } summary { cursor: pointer; color: var(--soft);
 )";
 
 std::string cell(const std::string& text, bool numeric) {
-  const char* tone = text == "violates" || text == "different" || text == "nonfinite"          ? " bad"
+  const char* tone = text == "violates" || text == "different" || text == "nonfinite"              ? " bad"
                      : text == "equal" || text == "within" || text == "holds" || text == "suspect" ? " good"
-                                                                                                    : "";
+                                                                                                   : "";
   const std::string classes = fmt::format("{}{}", numeric ? "n" : "", tone);
-  return classes.empty() ? fmt::format("<td>{}</td>", html_escaped(text)) : fmt::format("<td class=\"{}\">{}</td>", classes, html_escaped(text));
+  return classes.empty() ? fmt::format("<td>{}</td>", html_escaped(text))
+                         : fmt::format("<td class=\"{}\">{}</td>", classes, html_escaped(text));
 }
 
 std::string table_html(const Table& table) {

@@ -89,6 +89,16 @@ Json json_of(const verdict::MutantRow& row) {
           {"error_over_bound", finite(row.ratio)}};
 }
 
+Json json_of(const verdict::RuleRow& row) {
+  const bool applies = row.result.outcome != verdict::RuleOutcome::not_applicable;
+  return {{"tensor", row.tensor},
+          {"rule", row.rule},
+          {"outcome", to_string(row.result.outcome)},
+          {"figure", applies ? finite(row.result.figure) : Json(nullptr)},
+          {"threshold", applies ? finite(row.result.threshold) : Json(nullptr)},
+          {"detail", row.result.detail}};
+}
+
 Json json_of(const verdict::CaseResult& result);
 
 template <class T>
@@ -99,16 +109,18 @@ Json list_of(const std::vector<T>& items) {
 }
 
 Json json_of(const verdict::CaseResult& result) {
-  return {{"problem", json_of(result.problem)},
-          {"mutant", result.mutant.empty() ? Json(nullptr) : Json(result.mutant)},
-          {"exact_checks", list_of(result.checks)},
-          {"reference", result.reference.empty() ? Json(nullptr) : Json(result.reference)},
-          {"errors", list_of(result.errors)},
-          {"differences", list_of(result.differences)},
-          {"sensitivity", list_of(result.sensitivity)},
-          {"notes", result.notes},
-          {"reproduce", result.reproduce},
-          {"seconds", result.seconds}};
+  Json json{{"problem", json_of(result.problem)},
+            {"mutant", result.mutant.empty() ? Json(nullptr) : Json(result.mutant)},
+            {"exact_checks", list_of(result.checks)},
+            {"reference", result.reference.empty() ? Json(nullptr) : Json(result.reference)},
+            {"errors", list_of(result.errors)},
+            {"differences", list_of(result.differences)},
+            {"sensitivity", list_of(result.sensitivity)},
+            {"notes", result.notes},
+            {"reproduce", result.reproduce},
+            {"seconds", result.seconds}};
+  if (!result.rules.empty()) json["rules"] = list_of(result.rules);
+  return json;
 }
 
 }  // namespace

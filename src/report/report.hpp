@@ -26,14 +26,14 @@ struct Histogram {
 struct StorageRow {
   std::string tensor, path;
   scalar::Format format;
-  double base_error = 0, error = 0;             ///< all fp32; with this tensor narrowed
-  std::optional<double> base_bound, bound;      ///< none: no finite bound
-  std::string seen_in;                          ///< "logits" or "o": where the rounding shows first
-  double moved = 0;                             ///< rms change of that tensor, absolute
-  std::optional<double> predicted;              ///< of `moved`, from the amplification terms; none: no formula for it
-  std::optional<double> kappa_w, kappa_2;       ///< against the explicit form that stores q_hat and k_hat in the same format
-  std::optional<double> kappa_v;                ///< u only: against storing v
-  bool yardstick = false;                       ///< what a kernel rounds anyway: o; q_hat and k_hat of the explicit form
+  double base_error = 0, error = 0;         ///< all fp32; with this tensor narrowed
+  std::optional<double> base_bound, bound;  ///< none: no finite bound
+  std::string seen_in;                      ///< "logits" or "o": where the rounding shows first
+  double moved = 0;                         ///< rms change of that tensor, absolute
+  std::optional<double> predicted;          ///< of `moved`, from the amplification terms; none: no formula for it
+  std::optional<double> kappa_w, kappa_2;   ///< against the explicit form that stores q_hat and k_hat in the same format
+  std::optional<double> kappa_v;            ///< u only: against storing v
+  bool yardstick = false;                   ///< what a kernel rounds anyway: o; q_hat and k_hat of the explicit form
 };
 
 /// What one token takes in the cache of one layer, in bytes.
@@ -66,9 +66,9 @@ struct LogitPoint {
   double factor = 0, none = 0, clip = 0, norm = 0;
 };
 struct LogitControl {
-  std::string setting;         ///< the problem, in words
-  double threshold = 0;        ///< tau of QK-Clip
-  double norm_limit = 0;       ///< what QK-norm can never exceed
+  std::string setting;    ///< the problem, in words
+  double threshold = 0;   ///< tau of QK-Clip
+  double norm_limit = 0;  ///< what QK-norm can never exceed
   std::vector<LogitPoint> points;
 };
 

@@ -38,7 +38,7 @@ Json json_of(const StorageRow& row) {
 }
 
 Json json_of(const CacheRow& row) {
-  return {{"name", row.name},          {"storage", row.storage}, {"alpha_format", row.alpha_format}, {"groups", row.groups},
+  return {{"name", row.name},           {"storage", row.storage}, {"alpha_format", row.alpha_format}, {"groups", row.groups},
           {"latent_bytes", row.latent}, {"rope_bytes", row.rope}, {"alpha_bytes", row.alpha}};
 }
 
@@ -46,7 +46,7 @@ Json json_of(const GrowthSeries& series) {
   Json points = Json::array();
   for (const GrowthPoint& point : series.points) points.push_back({{"n", point.n}, {"rms_error", finite(point.error)}});
   const std::optional<double> slope = fitted_slope(series);
-  return {{"dimension", series.axis}, {"arithmetic", series.arithmetic}, {"path", series.path},      {"tensor", series.tensor},
+  return {{"dimension", series.axis}, {"arithmetic", series.arithmetic}, {"path", series.path},     {"tensor", series.tensor},
           {"points", points},         {"slope", finite(slope)},          {"grade", grade_of(slope)}};
 }
 
@@ -71,7 +71,8 @@ std::string to_report_json(const Report& report) {
   verdict::RunResult run;
   run.command = "report", run.seconds = report.seconds;
   for (const CaseReport& one : report.cases) run.cases.push_back(one.result);
-  Json root{{"schema", "equinorm-report"}, {"schema_version", kSchemaVersion}, {"made_by", report.command}, {"run", Json::parse(to_json(run))}};
+  Json root{
+      {"schema", "equinorm-report"}, {"schema_version", kSchemaVersion}, {"made_by", report.command}, {"run", Json::parse(to_json(run))}};
   Json cases = Json::array();
   for (const CaseReport& one : report.cases) {
     cases.push_back({{"case", one.result.problem.name},

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
-#include <new>
 #include <utility>
 
 #include "scalar/emulated_checks.hpp"
 #include "scalar/emulated_kernels.hpp"
+#include "scalar/emulated_product.hpp"
 #include "scalar/simd.hpp"
 
 namespace equinorm::scalar {
@@ -58,24 +57,6 @@ void scan(FormatKind format, const float* x, std::int64_t count, OperandRange& r
   emulated_portable::scan_operands(format, x, count, range);
 }
 
-/// A matrix in memory: element (i, j) at data[i row + j column].
-template <class T>
-struct Strided {
-  T* data;
-  std::int64_t row, column;
-
-  Strided transposed() const { return {data, column, row}; }
-};
-
-/// out = left right, with `left` m x depth and `right` depth x n.
-template <class T>
-struct Product {
-  std::int64_t m, n, depth;
-  Strided<const T> left, right;
-  Strided<T> out;
-  bool add;
-};
-
 template <class T>
 OperandRange scan_rows(FormatKind format, Strided<T> x, std::int64_t rows, std::int64_t columns) {
   OperandRange range;
@@ -103,17 +84,6 @@ bool needs_exact(FormatKind format, const Product<float>& p) {
   return !(smallest >= 0x1p-100 && largest < 0x1p127);
 }
 bool needs_exact(FormatKind format, const Product<double>&) { return format != FormatKind::fp64; }
-
-struct FreeAligned {
-  void operator()(void* p) const { ::operator delete (p, std::align_val_t{64}); }
-};
-template <class T>
-using AlignedArray = std::unique_ptr<T[], FreeAligned>;
-
-template <class T>
-AlignedArray<T> aligned_array(std::int64_t count) {
-  return AlignedArray<T>(static_cast<T*>(::operator new (static_cast<std::size_t>(count) * sizeof(T), std::align_val_t{64})));
-}
 
 /// Columns [begin, begin + count) of x (depth rows), row by row into `width` places, the rest zeros.
 template <class T>
@@ -158,9 +128,7 @@ template <class T>
 void multiply(const Contraction& how, Product<T> p) {
   const FormatKind format = how.accumulate.kind;
   const bool exact = needs_exact(format, p);
-  if (p.n < p.m) {  // the longer side goes into the lanes
-    p = {p.n, p.m, p.depth, p.right.transposed(), p.left.transposed(), p.out.transposed(), p.add};
-  }
+  if (p.n < p.m) p = p.transposed();  // the longer side goes into the lanes
   const EmulatedKernels<T> kernels = emulated_kernels<T>(format, {.fused = how.fused, .ftz = how.ftz, .exact = exact});
   const bool strip = p.m < kernels.block_rows;
   const int tile_rows = strip ? 1 : kernels.block_rows;
@@ -187,6 +155,10 @@ template <class T>
 void checked_multiply(const Contraction& how, const Product<T>& p) {
   check_contraction<T>(how, {p.m, p.n, p.depth});
   if (p.m == 0 || p.n == 0) return;
+  if (p.depth > 0 && how.order.kind == SumOrder::Kind::tensor_core) {
+    if (!multiply_on_tensor_core(how, p)) multiply(fallback_chain(how), p);
+    return;
+  }
   if (p.depth > 0) return multiply(how, p);
   if (p.add) return;
   for (std::int64_t i = 0; i < p.m; ++i) {

@@ -6,8 +6,10 @@
 
 #include "scalar/emulated.hpp"
 #include "scalar/emulated_checks.hpp"
+#include "scalar/emulated_product.hpp"
 #include "scalar/error.hpp"
 #include "scalar/rounding.hpp"
+#include "scalar/tensor_core.hpp"
 
 namespace equinorm::scalar {
 
@@ -25,13 +27,23 @@ TileOrder tile_order(const SumOrder& order) {
       break;
   }
   throw Error("summation order " + to_string(order) +
-              " is not available for emulated sums; allowed are any, sequential, pairwise and blocked:N");
+              " is for products with accumulator fp32 or fp16; allowed otherwise are any, sequential, pairwise and blocked:N");
+}
+
+Contraction fallback_chain(Contraction how) {
+  how.order = {SumOrder::Kind::sequential, 0, {}};
+  how.fused = true;
+  return how;
 }
 
 template <class T>
 void check_contraction(const Contraction& how, std::initializer_list<std::int64_t> sizes) {
   round_to(how.accumulate, T{});
-  tile_order(how.order);
+  if (how.order.kind == SumOrder::Kind::tensor_core && (how.accumulate == kFp32 || how.accumulate == kFp16)) {
+    tensor_core(how.order.architecture, TensorInput::fp16, how.accumulate);
+  } else {
+    tile_order(how.order);
+  }
   for (const std::int64_t size : sizes) {
     if (size < 0) throw Error("emulated sum of size " + std::to_string(size) + "; sizes must be 0 or more");
   }
@@ -95,9 +107,10 @@ auto blocked(const Terms& terms, std::int64_t block, std::int64_t n) {
 template <class T, class Terms>
 T contract(const Terms& terms, std::int64_t n) {
   check_contraction<T>(terms.how, {n});
+  const TileOrder order = tile_order(terms.how.order);
   if (n == 0) return T{};
   T total{};
-  switch (tile_order(terms.how.order)) {
+  switch (order) {
     case TileOrder::sequential:
       total = chain(terms, 0, n);
       break;
@@ -111,13 +124,24 @@ T contract(const Terms& terms, std::int64_t n) {
   return std::isnan(total) ? std::numeric_limits<T>::quiet_NaN() : total;
 }
 
+template <class T>
+T any_dot(const Contraction& how, std::int64_t n, const T* x, std::int64_t x_stride, const T* y, std::int64_t y_stride) {
+  if (how.order.kind == SumOrder::Kind::tensor_core) {
+    check_contraction<T>(how, {n});
+    T d{};
+    if (n == 0 || multiply_on_tensor_core(how, Product<T>{1, 1, n, {x, 0, x_stride}, {y, y_stride, 0}, {&d, 0, 0}, false})) return d;
+    return any_dot(fallback_chain(how), n, x, x_stride, y, y_stride);
+  }
+  return contract<T>(DotTerms<T>{x, y, x_stride, y_stride, how}, n);
+}
+
 }  // namespace
 
 float dot(const Contraction& how, std::int64_t n, const float* x, std::int64_t x_stride, const float* y, std::int64_t y_stride) {
-  return contract<float>(DotTerms<float>{x, y, x_stride, y_stride, how}, n);
+  return any_dot(how, n, x, x_stride, y, y_stride);
 }
 double dot(const Contraction& how, std::int64_t n, const double* x, std::int64_t x_stride, const double* y, std::int64_t y_stride) {
-  return contract<double>(DotTerms<double>{x, y, x_stride, y_stride, how}, n);
+  return any_dot(how, n, x, x_stride, y, y_stride);
 }
 float sum(const Contraction& how, std::int64_t n, const float* x, std::int64_t stride) {
   return contract<float>(SumTerms<float>{x, stride, how}, n);

@@ -8,6 +8,7 @@
 
 #include "problem/problem.hpp"
 #include "verdict/measure.hpp"
+#include "verdict/rules.hpp"
 #include "verdict/verdict.hpp"
 
 namespace equinorm::verdict {
@@ -72,6 +73,13 @@ struct MutantRow {
   double ratio = 0;                      ///< largest error / bound
 };
 
+/// What a public acceptance rule says of one output, beside the verdict of that output's ErrorRow. Never part of the exit code.
+struct RuleRow {
+  std::string tensor;
+  std::string rule;
+  RuleResult result;
+};
+
 struct CaseResult {
   problem::Problem problem;
   std::string mutant;  ///< faulty form that stood in place of the absorbed one; empty: none
@@ -79,6 +87,7 @@ struct CaseResult {
   std::vector<ErrorRow> errors;
   std::vector<DifferenceRow> differences;
   std::vector<MutantRow> sensitivity;  ///< empty: not asked for
+  std::vector<RuleRow> rules;          ///< compare --rules only
   std::string reference;               ///< what errors were measured against, and how good it is
   std::vector<std::string> notes;
   std::string reproduce;  ///< the command that runs this case again

@@ -35,7 +35,7 @@ void bm_case(benchmark::State& state, const char* name) {
     result.checks = {commands::prime_field_check(problem, ""), commands::rational_check(problem, ""),
                      commands::ladder_check(problem, inputs, "")};
     const std::set<std::string> names{"logits", "lse", "o"};
-    const commands::ReferenceResult reference = commands::measuring_reference(problem, inputs, names);
+    const commands::ReferenceResult reference = commands::certified_reference(problem, inputs, names);
     for (const auto& [arithmetic, description] : commands::arithmetic_names()) {
       commands::measure_paths(commands::find_arithmetic(arithmetic, problem), problem, inputs, reference.tensors, names, result);
     }

@@ -102,12 +102,7 @@ std::map<std::string, Judged> judge_with_balls(const problem::Problem& problem, 
 std::map<std::string, Judged> judge_with_oracle(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
                                                 PathKind form) {
   std::map<std::string, Exact> exact;
-  std::set<std::string> wanted;
-  const std::set<std::string> known = oracle::enclosed_names(problem);
-  for (const std::string& name : names_of(problem, plan, form)) {
-    if (known.contains(name)) wanted.insert(name);
-  }
-  for (auto& [name, enclosed] : oracle::enclose(problem, inputs, wanted)) exact[name] = {enclosed.value, enclosed.radius};
+  for (auto& [name, enclosed] : oracle::enclose(problem, inputs, names_of(problem, plan, form))) exact[name] = {enclosed.value, enclosed.radius};
   return judge(problem, inputs, plan, form, exact);
 }
 
@@ -124,6 +119,12 @@ paths::Plan any_plan(reference::Dice& dice, scalar::Format storage) {
   for (scalar::Format& format : plan.precision.stored) format = stored();
   plan.precision.ftz = dice.one_in(5);
   plan.precision.order = {dice.one_of({Kind::any, Kind::sequential, Kind::pairwise, Kind::blocked}), dice.between(1, 16), {}};
+  if (dice.one_in(5)) {  // a matrix unit: fp32 or fp16 accumulators only
+    plan.precision.order = {Kind::tensor_core, 0, dice.one_of({"sm_70", "sm_80", "sm_90", "sm_100"})};
+    plan.precision.accumulate = dice.one_in(4) && storage == scalar::kFp16 ? scalar::kFp16 : scalar::kFp32;
+    plan.precision.statistics = scalar::kFp32;
+    plan.precision.of(problem::Stored::p) = plan.precision.of(problem::Stored::q_tilde) = storage;
+  }
   plan.precision.splits = dice.one_in(2) ? dice.between(2, 4) : 1;
   plan.precision.tile = dice.one_in(2) ? dice.one_of({1, 3, 8, 16, 64}) : 0;
   plan.fused = dice.one_in(2);

@@ -21,7 +21,7 @@ struct Judged {
 /// format.
 std::map<std::string, Judged> judge_with_balls(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
                                                PathKind form);
-/// From the oracle: full sizes, the outputs that it knows.
+/// From the oracle: full sizes.
 std::map<std::string, Judged> judge_with_oracle(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
                                                 PathKind form);
 

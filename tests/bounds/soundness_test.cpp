@@ -64,6 +64,45 @@ TEST_CASE("no element of a tiny problem is beyond its bound") {
     }
   }
   WARN(table(totals));
+  for (const char* name : {"k_hat", "q_tilde", "logits", "u", "o"}) CHECK(totals.at(name).worst > 0.9);  // the bounds are attained
+}
+
+/// r = 512, d_c = 128, d_r = 64, every family, scheme and plan.
+problem::Problem full_size_problem(reference::Dice& dice, std::uint64_t seed) {
+  problem::Problem problem;
+  problem.name = "full-size-" + std::to_string(seed);
+  problem.context = {dice.between(64, 256)};
+  problem.queries = dice.between(1, 2);
+  problem.heads = dice.between(1, 2), problem.groups = 1;
+  using problem::NormScheme;
+  problem.norm.scheme =
+      dice.one_of({NormScheme::blockwise, NormScheme::blockwise, NormScheme::unified, NormScheme::full_width, NormScheme::none});
+  problem.norm.kind = dice.one_in(4) ? problem::NormKind::l2 : problem::NormKind::rms;
+  problem.norm.weight = dice.one_of({problem::NormWeight::plain, problem::NormWeight::zero_centred, problem::NormWeight::none});
+  problem.inputs.seed = seed;
+  problem.precision.storage = dice.one_of({scalar::kFp16, scalar::kBf16, scalar::kFp32});
+  problem::validate(problem);
+  return problem;
+}
+
+TEST_CASE("no element of a full-size problem is beyond its bound") {
+  const std::uint64_t first = from_environment("EQUINORM_BOUND_FIRST", 1), seeds = from_environment("EQUINORM_BOUND_FULL", 12);
+  std::map<std::string, Judged> totals;
+  for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
+    reference::Dice dice(seed * 13 + 1);
+    const problem::Problem problem = full_size_problem(dice, seed);
+    const paths::Plan plan = any_plan(dice, problem.precision.storage);
+    const tensor::TensorMap inputs = inputs::round_inputs(problem, any_inputs(problem, dice), plan.precision.storage, plan.precision.ftz);
+    for (const PathKind form : {PathKind::explicit_form, PathKind::absorbed_form}) {
+      const auto judged = judge_with_oracle(problem, inputs, plan, form);
+      for (const auto& [name, one] : judged) {
+        INFO(reference::describe(problem) << "; " << describe(plan) << "; " << problem::to_string(form) << "; " << one.first);
+        CHECK(one.violations == 0);
+      }
+      add(totals, judged);
+    }
+  }
+  WARN(table(totals));
 }
 
 }  // namespace

@@ -55,6 +55,15 @@ class ReferenceTest(CommandTest):
             with self.subTest(preset=name):
                 self.check_builtin(name, problem)
 
+    def test_balls_take_over_where_the_oracle_is_too_wide(self):
+        """Logits near 1e24: pairs of doubles cannot tell their exponentials."""
+        problem = builtin("cases")["mla-planted-key"]
+        change = {**shrinking(problem), "scale": 1e24}
+        out = self.folder / "ref.safetensors"
+        said = self.succeed("generate", "mla-planted-key", "--out", out, "--reference", *as_settings(change)).out
+        self.assertRegex(said, r"\(oracle, radius at most 2\^-\d+ .*\(ball arithmetic of 192 bits: lse, o, p, u\)")
+        self.judge_file(self.write_problem(changed(problem, change)), out, "scale 1e24")
+
     def check_random(self, seed):
         dice = Dice(seed)
         problem, with_positions = random_problem(dice)

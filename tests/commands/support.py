@@ -139,7 +139,11 @@ def shrinking(problem, tokens=9):
     if problem["groups"] > 1:
         change["groups"] = 4 if problem["groups"] == problem["heads"] else 2
     lengths = problem["context"]
-    change["context"] = min(lengths, tokens) if isinstance(lengths, int) else [min(length, tokens - row) for row, length in enumerate(lengths)]
+    if isinstance(lengths, int):
+        change["context"] = min(lengths, tokens)
+    else:  # a row with fewer tokens than queries stays one
+        short = change.get("queries", 1) - 1
+        change["context"] = [min(n, short if n < problem.get("queries", 1) else tokens - row) for row, n in enumerate(lengths)]
     if problem.get("mask", {}).get("window"):
         change["mask.window"] = 4
     return change

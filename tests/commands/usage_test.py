@@ -31,6 +31,9 @@ class UsageTest(CommandTest):
         self.reject(["nonsense", "list mutants"], "verify", "mla-integers", "--mutant", "nonsense")
         self.reject(["sink-ignored", "mla-cosine", "a sink"], "verify", "mla-cosine", "--mutant", "sink-ignored")
         self.reject(["bf15", "bf16", "real:BITS"], "verify", "mla-integers", "--formats", "fp32,bf15")
+        for words, order, accumulate in ((["sm_20", "sm_90:wgmma"], "sm_20", "fp32"), (["accumulate bf16", "sequential"], "sm_90", "bf16")):
+            self.reject(words, "verify", "mla-integers", "--formats", "declared", "--set", f"precision.order=tensor-core:{order}",
+                        "--set", f"precision.accumulate={accumulate}")
         self.reject(["mla-integerz", "mla-integers"], "verify", "mla-integerz")
         self.reject(["--out"], "generate", "mla-integers")
         self.reject(["--layer", "--weights"], "verify", "mla-integers", "--layer", "1")

@@ -37,7 +37,24 @@ class VerifyTest(CommandTest):
             self.assertTrue(errors[0] > 100 * errors[1] > 1e4 * errors[2], errors)
             self.assertLess(errors[2], 2.0 ** -45)
         for row in case["errors"]:
-            self.assertEqual(row["verdict"], "measured")
+            judged = row["unbounded"] == 0
+            self.assertEqual(row["verdict"], "within" if judged else "measured", row)
+            if row["arithmetic"] in ("fp16/fp32", "bf16/fp32", "fp32", "fp64"):
+                self.assertTrue(judged, row)
+                self.assertLessEqual(row["error_over_bound"], 1)
+
+    def test_declared_tensor_core_order(self):
+        """The matrix unit's cuts show beside the sequential chain of the same formats, but are no larger than what bf16 costs."""
+        def error(order):
+            case = self.run_json("verify", "mla-blockwise-yarn", "--context", "24", "--heads", "2", "--groups", "1", "--formats", "declared",
+                                 "--set", "precision.storage=bf16", "--set", "precision.k_hat=bf16", "--set", "precision.q_hat=bf16",
+                                 "--set", "precision.q_tilde=bf16", "--set", f"precision.order={order}")["cases"][0]
+            return {(row["path"], row["tensor"]): row["normwise"] for row in case["errors"]}
+        chain, unit = error("sequential"), error("tensor-core:sm_80")
+        self.assertEqual(chain.keys(), unit.keys())
+        self.assertNotEqual(chain, unit)
+        for key, value in unit.items():
+            self.assertLess(value, 2 * chain[key], key)
 
     def test_overflow_is_shown(self):
         name = "mla-wide-tokens"
@@ -52,20 +69,24 @@ class VerifyTest(CommandTest):
 
 
 class MutantTest(CommandTest):
-    def catch(self, mutant):
+    def mutants(self):
+        """{id: letters of what must become of it}."""
+        rows = self.succeed("list", "mutants").out.splitlines()[1:-2]
+        return {row[:29].strip(): row[30:35].split() for row in rows}
+
+    def catch(self, mutant, code=1):
         """Runs the fault on the first small case where it is one; the case's JSON."""
         for name, settings in SUITE.settings.items():
             path = self.folder / "run.json"
             result = run("verify", name, "--mutant", mutant, "--exact-only", *settings, "--json", path)
             if result.code == 2 and "is the same function" in result.err:
                 continue
-            self.assertEqual((result.code, result.err), (1, ""), f"{mutant} on {name}: {result}")
+            self.assertEqual((result.code, result.err), (code, ""), f"{mutant} on {name}: {result}")
             return name, result, json.loads(path.read_text())["cases"][0]
         self.fail(f"{mutant} is a fault on no case of the suite")
 
     def test_every_mutant_is_caught(self):
-        rows = self.succeed("list", "mutants").out.splitlines()[1:]
-        mutants = [row.split()[0] for row in rows]
+        mutants = [mutant for mutant, must in self.mutants().items() if "E" in must]
         self.assertGreater(len(mutants), 40)
         for mutant in mutants:
             with self.subTest(mutant=mutant):
@@ -77,6 +98,45 @@ class MutantTest(CommandTest):
                 self.assertIn(f"stage {departure['stage']}, tensor {departure['tensor']}", result.out)
                 self.assertIn(f"reproduce: {case['reproduce']}", result.out)
                 self.assertEqual(case["mutant"], mutant)
+
+    def test_mutants_that_exact_checks_cannot_show(self):
+        """The lse's base shows on the ladder; the others must go beyond a bound or end in what is not finite, or stay undecided here."""
+        shown = {mutant: must for mutant, must in self.mutants().items() if "E" not in must}
+        self.assertEqual({must[0] for must in shown.values()}, {"R", "S", "P", "V"})
+        self.assertGreaterEqual(len(shown), 14)
+        for mutant, must in shown.items():
+            with self.subTest(mutant=mutant):
+                result, case = self.run_fault(mutant)
+                verdicts = [check["verdict"] for check in case["exact_checks"]]
+                self.assertEqual(verdicts, ["not run", "not run", "different" if must[0] == "R" else "not run"])
+                failing = {row["verdict"] for row in case["errors"]} & {"violates", "nonfinite"}
+                self.assertEqual(result.code, 1 if failing or must[0] == "R" else 3)
+                if must[0] == "S":
+                    self.assertEqual(failing, {"nonfinite"})
+                self.assertNotIn("within", [row["verdict"] for row in case["errors"]] if not failing else [])
+                self.assertEqual(len(case["notes"]), 1)
+                self.assertIn(case["notes"][0], result.out)
+
+    def run_fault(self, mutant):
+        """The first small case where the fault acts, exact checks and bounds."""
+        for name, settings in SUITE.settings.items():
+            path = self.folder / "run.json"
+            result = run("verify", name, "--mutant", mutant, *settings, "--json", path)
+            if result.code == 2 and "is the same function" in result.err:
+                continue
+            self.assertIn(result.code, (1, 3), f"{mutant} on {name}: {result}")
+            return result, json.loads(path.read_text())["cases"][0]
+        self.fail(f"{mutant} is a fault on no case of the suite")
+
+    def test_the_suite_catches_the_catalogue(self):
+        """Under the bounds of the cases' own declared arithmetics every entry of the catalogue goes beyond one, at full size."""
+        document = self.run_json("verify", "--sensitivity")
+        rows = [row for case in document["cases"] for row in case["sensitivity"]]
+        caught = {row["mutant"] for row in rows if row["verdict"] in ("violates", "nonfinite")}
+        self.assertEqual(caught, set(self.mutants()))
+        self.assertIn("within", {row["verdict"] for row in rows})  # no case catches everything: the judge does not just say no
+        for row in rows:
+            self.assertEqual(row["verdict"] in ("violates", "nonfinite"), row["caught_by"] != "", row)
 
     def test_reproduction_line(self):
         """Fails again in the same way, awkward words included."""

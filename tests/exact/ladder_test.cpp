@@ -37,6 +37,9 @@ TEST_CASE("the right forms are equal on the ladder, with slope -1") {
   REQUIRE(sloped > 40);
 }
 
+/// Whether the true functions can tell the mutant apart; the others are faults of rounding or of infinities.
+bool shows_in_reals(const paths::Mutant& mutant) { return mutant.expects(paths::kExact) || mutant.expects(paths::kReal); }
+
 /// Whether the mutant's absorbed outputs are, on these very inputs, those of the right absorbed form to the last of 300 bits: no check of
 /// values can tell them apart (no later tile brings a new maximum, a default scale of 1, ...).
 bool coincides(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Mutant& mutant) {
@@ -66,7 +69,7 @@ TEST_CASE("no mutant is called equal on the ladder, unless it computes the same 
     const problem::Problem problem = reference::random_small_problem(seed);
     const tensor::TensorMap inputs = reference::random_inputs(problem, seed);
     for (const paths::Mutant& mutant : paths::mutants()) {
-      if (!mutant.applies(problem)) continue;
+      if (!shows_in_reals(mutant) || !mutant.applies(problem)) continue;
       INFO(mutant.id << " on " << reference::describe(problem));
       const Ladder ladder = climb(problem, inputs, kShort, mutant.id);
       if (ladder.equal == Truth::no) {
@@ -81,7 +84,7 @@ TEST_CASE("no mutant is called equal on the ladder, unless it computes the same 
   CHECK(coincidences < 20);
   for (const paths::Mutant& mutant : paths::mutants()) {
     INFO(mutant.id << " (" << mutant.needs << ")");
-    CHECK(told_apart[mutant.id] > 0);
+    CHECK((told_apart[mutant.id] > 0) == shows_in_reals(mutant));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "inputs/generate.hpp"
+#include "oracle/matrix_unit.hpp"
 #include "problem/builtin.hpp"
 #include "problem/tensors.hpp"
 #include "reference/decimal_reference.hpp"
@@ -67,7 +68,7 @@ TEST_CASE("enclosures contain the decimal reference on random problems") {
     INFO(reference::describe(problem));
     const TensorMap inputs = reference::random_inputs(problem, seed);
     const Enclosures got = enclose(problem, inputs);
-    CHECK(got.size() == enclosed_names(problem).size());
+    CHECK(got.size() == problem::output_tensors(problem).size());
     const Tally tally = compare(got, reference::compute(problem, inputs));
     CHECK(tally.outside == 0);
     compared += tally.compared;
@@ -146,6 +147,53 @@ TEST_CASE("the bits do not depend on threads or on the SIMD level") {
       }
     }
   }
+}
+
+void check_same(const Enclosures& a, const Enclosures& b) {
+  CHECK(a.size() == b.size());
+  for (const auto& [name, tensor] : a) {
+    INFO(name);
+    CHECK(same(tensor, b.at(name)));
+  }
+}
+
+TEST_CASE("the bits do not depend on the processor's matrix unit") {
+  if (matrix_unit() == nullptr) WARN("no matrix unit here: nothing is compared");
+  for (const scalar::Format format : {scalar::kBf16, scalar::kFp16, scalar::kFp32}) {
+    Problem problem = several_chunks();
+    problem.precision.storage = format;
+    for (const char* kind : {"normal", "massive-channels"}) {
+      problem.inputs.kind = kind;
+      INFO(kind << " " << scalar::to_string(format));
+      const TensorMap inputs = inputs::generate_inputs(problem);
+      const Enclosures with = enclose(problem, inputs);
+      const WithoutMatrixUnit without;
+      check_same(with, enclose(problem, inputs));
+    }
+  }
+}
+
+TEST_CASE("statistics kept from an earlier call change no bit") {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    const Problem problem = reference::random_small_problem(seed);
+    INFO(reference::describe(problem));
+    const TensorMap inputs = reference::random_inputs(problem, seed);
+    const KeyStatistics statistics(problem, inputs);
+    check_same(enclose(problem, inputs), enclose(problem, inputs, {}, &statistics));
+  }
+  // Other queries on the same keys; the first problem has one pass over the keys, the second several.
+  Problem problem = several_chunks();
+  const TensorMap inputs = inputs::generate_inputs(problem);
+  const KeyStatistics statistics(problem, inputs);
+  problem.queries = 200;
+  problem.latent = 64;
+  problem.heads = 64;
+  const TensorMap more = inputs::generate_inputs(problem);
+  TensorMap mixed = more;
+  for (const char* name : {"c", "k_rope", "w_k"}) mixed[name] = inputs.at(name);
+  check_same(enclose(problem, mixed, {"alpha_k", "lse", "o"}), enclose(problem, mixed, {"alpha_k", "lse", "o"}, &statistics));
+  problem.context = {1000};
+  CHECK_THROWS_AS(enclose(problem, inputs::generate_inputs(problem), {}, &statistics), Error);
 }
 
 TEST_CASE("radii on ordinary bf16 data are below 2^-78 of the largest u of the head") {

@@ -108,6 +108,38 @@ TEST_CASE("heavy tails, wide formats and unfit data are enclosed") {
   }
 }
 
+TEST_CASE("a vector of pairs times a matrix is within project_error, cancellation or not") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const Data data = draw(seed, nullptr, seed % 2 == 0);
+    const Dense matrix = to_dense(data);
+    std::mt19937_64 random(seed + 1000);
+    std::vector<Enclosed> values;
+    for (Index m = 0; m < kDepth; ++m) {
+      const double hi = data.rows[static_cast<std::size_t>(m)];
+      values.push_back({hi, std::ldexp(hi, -54) * (static_cast<double>(random() % 1001) / 1001 - 0.5), 0});
+    }
+    if (seed % 4 < 2) {  // the second half takes the first one back, nearly
+      for (Index m = kDepth / 2; m < kDepth; ++m)
+        values[static_cast<std::size_t>(m)] = neg<One>(values[static_cast<std::size_t>(m - kDepth / 2)]);
+    }
+    const Row row = make_row(values);
+    const std::vector<Enclosed> got = times(row, matrix);
+    INFO("seed " << seed);
+    for (Index j = 0; j < kColumns; ++j) {
+      Ball sum;
+      for (Index m = 0; m < kDepth; ++m) {
+        const Enclosed& x = values[static_cast<std::size_t>(m)];
+        const Ball pair = scalar::add(Ball::from_double(x.hi), Ball::from_double(x.lo), kBits);
+        sum = scalar::add(sum, scalar::mul(pair, Ball::from_double(data.matrix[static_cast<std::size_t>(m * kColumns + j)]), kBits), kBits);
+      }
+      const Enclosed& result = got[static_cast<std::size_t>(j)];
+      const Ball value = scalar::add(Ball::from_double(result.hi), Ball::from_double(result.lo), kBits);
+      CHECK(std::fabs(scalar::enclosure(scalar::sub(sum, value, kBits)).value) <= result.radius);
+      CHECK(result.radius <= 0x1p-103 * row.norm * matrix.column_norms[static_cast<std::size_t>(j)]);
+    }
+  }
+}
+
 TEST_CASE("every SIMD level gives the same bits") {
   for (const bool heavy : {false, true}) {
     const Data data = draw(77, heavy ? nullptr : &scalar::kFp32, heavy);

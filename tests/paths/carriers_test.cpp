@@ -4,9 +4,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
-#include "paths/ball_arithmetic.hpp"
 #include "paths/load_inputs.hpp"
-#include "paths/quad_arithmetic.hpp"
 #include "paths/real_arithmetic.hpp"
 #include "paths/rounded_arithmetic.hpp"
 #include "paths/support.hpp"
@@ -133,41 +131,6 @@ TEST_CASE("real:53 and fp64 outputs differ by a few units of the rsqrt, exp and 
     const double lse = logits + kUnit * (8 + tokens) * (1 + largest_magnitude(right.at("lse")) + largest_magnitude(right.at("logits")));
     CHECK(largest_difference(left.at("lse"), right.at("lse")) <= lse);
     CHECK(largest_difference(left.at("p"), right.at("p")) <= 2 * lse + 8 * kUnit);
-  }
-}
-
-/// Whether |x - ball| <= 2^-90 max(1, magnitude).
-bool agrees(const scalar::Quad& x, const scalar::Ball& ball, double magnitude) {
-  const double high = static_cast<double>(x);
-  const double low = static_cast<double>(x - high);
-  const scalar::Ball value = scalar::add(scalar::Ball::from_double(high), scalar::Ball::from_double(low), 300);
-  const scalar::Enclosure difference = scalar::enclosure(scalar::sub(value, ball, 300));
-  return std::fabs(difference.value) + difference.radius <= 0x1p-90 * std::fmax(1, magnitude);
-}
-
-TEST_CASE("binary128 paths agree with certified ones") {
-  for (std::uint64_t seed = 1; seed <= 120; ++seed) {
-    const problem::Problem problem = reference::random_small_problem(seed);
-    reference::Dice dice(seed);
-    const Plan plan = random_plan(problem, dice);
-    INFO(reference::describe(problem) << "; " << describe(plan));
-    const tensor::TensorMap inputs = reference::random_inputs(problem, seed);
-    const QuadArithmetic quad;
-    const BallArithmetic ball(200);
-    for (const PathKind form : kForms) {
-      const auto left = run(quad, form, problem, plan, load_inputs(quad, problem, inputs));
-      const auto right = run(ball, form, problem, plan, load_inputs(ball, problem, inputs));
-      REQUIRE(left.tensors.size() == right.tensors.size());
-      for (const auto& [name, values] : left.tensors) {
-        const Tensor<scalar::Ball>& exact = right.at(name);
-        double magnitude = 0;
-        for (Index i = 0; i < exact.size(); ++i) magnitude = std::fmax(magnitude, std::fabs(scalar::midpoint_double(exact[i])));
-        for (Index i = 0; i < values.size(); ++i) {
-          INFO(name << tensor::index_string(values.shape(), i));
-          REQUIRE(agrees(values[i], exact[i], magnitude));
-        }
-      }
-    }
   }
 }
 

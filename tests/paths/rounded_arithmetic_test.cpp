@@ -156,5 +156,31 @@ TEST_CASE("constants are rounded once, and the scale is the correctly rounded on
   CHECK(RoundedArithmetic<float>(plan_of(scalar::kBf16)).scale(scale) == 0.072265625F);
 }
 
+template <class Carrier>
+void check_tensor_core_order() {
+  Plan plan = plan_of(scalar::kFp32);
+  plan.precision.storage = scalar::kBf16;
+  plan.precision.order = scalar::parse_order("tensor-core:sm_80");
+  Plan sequential = plan;
+  sequential.precision.order = scalar::parse_order("sequential");
+  const RoundedArithmetic<Carrier> ar(plan), chain(sequential);
+  // The unit cuts 2^-25 away beside 1; the chain has added seven of them before it meets 1.
+  const Carrier x[] = {0x1p-25, 0x1p-25, 0x1p-25, 0x1p-25, 0x1p-25, 0x1p-25, 0x1p-25, 1}, ones[] = {1, 1, 1, 1, 1, 1, 1, 1};
+  Carrier on_unit = 0, chained = 0;
+  ar.matmul(1, 1, 8, x, 8, ones, 1, &on_unit, 1, false);
+  chain.matmul(1, 1, 8, x, 8, ones, 1, &chained, 1, false);
+  CHECK(on_unit == 1);
+  CHECK(chained == 1 + 0x1p-22);
+  // Units multiply; they neither add nor square for a norm.
+  CHECK(ar.sum(x, 8) == 1 + 0x1p-22);
+  const Carrier y[] = {0x1p-12, 0x1p-12, 0x1p-12, 1};
+  CHECK(ar.sum_of_squares(y, 4) == 1 + 0x1p-22);
+}
+
+TEST_CASE("a tensor-core order is for matrix products; sums run sequentially") {
+  check_tensor_core_order<float>();
+  check_tensor_core_order<double>();
+}
+
 }  // namespace
 }  // namespace equinorm::paths

@@ -20,8 +20,8 @@ Problem paper(Index groups) {
 long hundredths(double share) { return std::lround(share * 1e4); }
 
 TEST_CASE("the paper's shares of the cache") {
-  CHECK(hundredths(cache_cost(paper(8), scalar::kBf16).of_latent()) == 156);    // 1.56 % of the latent cache
-  CHECK(hundredths(cache_cost(paper(16), scalar::kBf16).of_whole()) == 278);    // 2.8 % of the whole MLA cache
+  CHECK(hundredths(cache_cost(paper(8), scalar::kBf16).of_latent()) == 156);  // 1.56 % of the latent cache
+  CHECK(hundredths(cache_cost(paper(16), scalar::kBf16).of_whole()) == 278);  // 2.8 % of the whole MLA cache
   CHECK(hundredths(cache_cost(paper(16), scalar::kBf16).of_latent()) == 313);
   CHECK(hundredths(cache_cost(paper(128), scalar::kBf16).of_whole()) == 2222);  // 22 %
   CHECK(hundredths(cache_cost(paper(16), scalar::kFp32).of_whole()) == 556);

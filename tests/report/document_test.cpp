@@ -22,7 +22,8 @@ Document small_document() {
   figure.name = "one", figure.caption = "What <b> says & shows.", figure.program = "plot x";
   figure.data = {"", {"n", "word"}, {{"1", "a|b"}, {"2.5e-3", "<c>"}}, false};
   return {"A \"title\" <1>",
-          {Heading{2, "1 < 2 & 3"}, Paragraph{"x_1 * y [z] `w`"}, Table{"T", {"k", "verdict"}, {{"1", "within"}, {"-", "violates"}}, true}, figure}};
+          {Heading{2, "1 < 2 & 3"}, Paragraph{"x_1 * y [z] `w`"}, Table{"T", {"k", "verdict"}, {{"1", "within"}, {"-", "violates"}}, true},
+           figure}};
 }
 
 /// What stands between the tags `open` and `close`.
@@ -36,14 +37,17 @@ std::string between(const std::string& text, const std::string& open, const std:
 
 TEST_CASE("HTML without gnuplot: escaped, the figure skipped, its data open") {
   const std::string html = to_html(small_document(), {{}, "no gnuplot"});
-  CHECK(between(html, "<body>", "</body>") ==
-        "<body>\n<h1>A &quot;title&quot; &lt;1&gt;</h1>\n<h2>1 &lt; 2 &amp; 3</h2>\n<p>x_1 * y [z] `w`</p>\n"
-        "<details><summary>T</summary>\n<div class=\"wide\"><table><caption>T</caption><thead><tr><th class=\"n\">k</th><th>verdict</th></tr>"
-        "</thead>\n<tbody>\n<tr><td class=\"n\">1</td><td class=\" good\">within</td></tr>\n<tr><td class=\"n\">-</td><td class=\" "
-        "bad\">violates</td></tr>\n</tbody></table></div>\n</details>\n"
-        "<figure><p class=\"skipped\">figure skipped: no gnuplot</p><figcaption>Figure 1. What &lt;b&gt; says &amp; shows.</figcaption></figure>\n"
-        "<div class=\"wide\"><table><thead><tr><th class=\"n\">n</th><th>word</th></tr></thead>\n<tbody>\n<tr><td class=\"n\">1</td><td>a|b</td>"
-        "</tr>\n<tr><td class=\"n\">2.5e-3</td><td>&lt;c&gt;</td></tr>\n</tbody></table></div>\n</body>");
+  CHECK(
+      between(html, "<body>", "</body>") ==
+      "<body>\n<h1>A &quot;title&quot; &lt;1&gt;</h1>\n<h2>1 &lt; 2 &amp; 3</h2>\n<p>x_1 * y [z] `w`</p>\n"
+      "<details><summary>T</summary>\n<div class=\"wide\"><table><caption>T</caption><thead><tr><th class=\"n\">k</th><th>verdict</th></tr>"
+      "</thead>\n<tbody>\n<tr><td class=\"n\">1</td><td class=\" good\">within</td></tr>\n<tr><td class=\"n\">-</td><td class=\" "
+      "bad\">violates</td></tr>\n</tbody></table></div>\n</details>\n"
+      "<figure><p class=\"skipped\">figure skipped: no gnuplot</p><figcaption>Figure 1. What &lt;b&gt; says &amp; "
+      "shows.</figcaption></figure>\n"
+      "<div class=\"wide\"><table><thead><tr><th class=\"n\">n</th><th>word</th></tr></thead>\n<tbody>\n<tr><td "
+      "class=\"n\">1</td><td>a|b</td>"
+      "</tr>\n<tr><td class=\"n\">2.5e-3</td><td>&lt;c&gt;</td></tr>\n</tbody></table></div>\n</body>");
   CHECK(html.rfind("<!DOCTYPE html>", 0) == 0);
   CHECK(html.find("http") == std::string::npos);
   CHECK(html.find("<script") == std::string::npos);
@@ -52,7 +56,8 @@ TEST_CASE("HTML without gnuplot: escaped, the figure skipped, its data open") {
 TEST_CASE("HTML with a figure: the drawing inline, its data folded") {
   const std::string html = to_html(small_document(), {{{"one", "<svg><g/></svg>\n"}}, ""});
   CHECK(between(html, "<figure", "</figure>") ==
-        "<figure role=\"img\" aria-label=\"Figure 1. What &lt;b&gt; says &amp; shows.\">\n<svg><g/></svg>\n<figcaption>Figure 1. What &lt;b&gt; "
+        "<figure role=\"img\" aria-label=\"Figure 1. What &lt;b&gt; says &amp; shows.\">\n<svg><g/></svg>\n<figcaption>Figure 1. What "
+        "&lt;b&gt; "
         "says &amp; shows.</figcaption></figure>");
   CHECK(html.find("<summary>Data of figure 1</summary>") != std::string::npos);
   CHECK(html.find("skipped:") == std::string::npos);
@@ -60,8 +65,10 @@ TEST_CASE("HTML with a figure: the drawing inline, its data folded") {
 
 TEST_CASE("Markdown with a figure and without") {
   CHECK(to_markdown(small_document(), {{{"one", "<svg/>"}}, ""}) ==
-        "# A \"title\" &lt;1>\n\n## 1 &lt; 2 & 3\n\nx\\_1 \\* y \\[z\\] \\`w\\`\n\nT\n\n| k | verdict |\n|---:|---|\n| 1 | within |\n| - | violates "
-        "|\n\n![Figure 1](figures/one.svg)\n\nFigure 1. What &lt;b> says & shows.\n\n| n | word |\n|---:|---|\n| 1 | a\\|b |\n| 2.5e-3 | &lt;c> "
+        "# A \"title\" &lt;1>\n\n## 1 &lt; 2 & 3\n\nx\\_1 \\* y \\[z\\] \\`w\\`\n\nT\n\n| k | verdict |\n|---:|---|\n| 1 | within |\n| - | "
+        "violates "
+        "|\n\n![Figure 1](figures/one.svg)\n\nFigure 1. What &lt;b> says & shows.\n\n| n | word |\n|---:|---|\n| 1 | a\\|b |\n| 2.5e-3 | "
+        "&lt;c> "
         "|\n\n");
   const std::string bare = to_markdown(small_document(), {{}, "no gnuplot"});
   CHECK(bare.find("*figure skipped: no gnuplot*\n\nFigure 1.") != std::string::npos);
@@ -106,10 +113,12 @@ Report full_report() {
   g.tensor = "g", g.yardstick = false, g.error = kInfinity, g.bound = {};
   tilde.tensor = "q_tilde", tilde.yardstick = false, tilde.error = 0.1;
   one.storage = {u, alpha, g, tilde, o};
-  one.result.sensitivity = {{"eps-1e-2", verdict::Verdict::violates, "o", true, 9}, {"tile-dropped", verdict::Verdict::within, "", false, 0.5}};
+  one.result.sensitivity = {{"eps-1e-2", verdict::Verdict::violates, "o", true, 9},
+                            {"tile-dropped", verdict::Verdict::within, "", false, 0.5}};
   report.cases = {one};
   report.cache = {{"paper", "bf16", "bf16", 16, 1024, 128, 32}};
-  report.growth = {{"context", "fp32", "explicit", "o", {{64, 1e-7}, {256, 2e-7}}}, {"context", "fp32", "absorbed", "o", {{64, 0}, {256, kInfinity}}}};
+  report.growth = {{"context", "fp32", "explicit", "o", {{64, 1e-7}, {256, 2e-7}}},
+                   {"context", "fp32", "absorbed", "o", {{64, 0}, {256, kInfinity}}}};
   report.logit_control = LogitControl{"Somewhere.", 100, 30, {{1, 4, 4, 3}, {2, 16, 16, 3}}};
   report.tables = {{"Beside others", "c", {"rule", "says"}, {{"x", "accepts"}}}};
   return report;
@@ -117,8 +126,9 @@ Report full_report() {
 
 TEST_CASE("advice follows from the numbers") {
   const std::string text = to_markdown(make_document(full_report()), {{}, "no gnuplot"});
-  CHECK(text.find("u: in bf16 it may be stored: the cost is lost beside the rounding of o (0.2 times that, absorbed form: error 6.0e-04 where "
-                  "all fp32 gives 1.0e-06, never above 8.0e-03).") != std::string::npos);
+  CHECK(text.find(
+            "u: in bf16 it may be stored: the cost is lost beside the rounding of o (0.2 times that, absorbed form: error 6.0e-04 where "
+            "all fp32 gives 1.0e-06, never above 8.0e-03).") != std::string::npos);
   CHECK(text.find("alpha\\_k: in bf16 it may be stored where o is") != std::string::npos);
   CHECK(text.find("g: in bf16 it must not be stored") != std::string::npos);
   CHECK(text.find("q\\_tilde: in bf16 it should stay in fp32") != std::string::npos);
@@ -182,11 +192,13 @@ TEST_CASE("slopes and grades") {
 
 TEST_CASE("what gnuplot draws is made fit for a page") {
   const std::string drawn =
-      "<?xml version=\"1.0\"?>\n<!DOCTYPE svg>\n<svg width=\"9\"><circle id='gpDot'/><g id=\"x\" fill=\"black\"><use xlink:href='#gpPt6'/></g>"
+      "<?xml version=\"1.0\"?>\n<!DOCTYPE svg>\n<svg width=\"9\"><circle id='gpDot'/><g id=\"x\" fill=\"black\"><use "
+      "xlink:href='#gpPt6'/></g>"
       "<path stroke='black'/></svg>\n";
   const std::string fit = inline_svg("a", drawn);
   CHECK(fit ==
-        "<svg width=\"9\"><circle id='a-gpDot'/><g id=\"x\" fill=\"currentColor\"><use xlink:href='#a-gpPt6'/></g><path stroke='currentColor'/>"
+        "<svg width=\"9\"><circle id='a-gpDot'/><g id=\"x\" fill=\"currentColor\"><use xlink:href='#a-gpPt6'/></g><path "
+        "stroke='currentColor'/>"
         "</svg>\n");
   CHECK(svg_file(fit).find("prefers-color-scheme: dark") != std::string::npos);
   CHECK_THROWS_AS(inline_svg("a", "nothing"), Error);

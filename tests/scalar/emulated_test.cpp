@@ -239,7 +239,7 @@ TEST_CASE("products without terms, and what matmul refuses") {
   run({}, 0, 5, false);
   CHECK_THROWS_AS(run({kFp64, true, {}, false}, 1, 1, false), Error);
   CHECK_THROWS_AS(run({parse_format("real:24"), true, {}, false}, 1, 1, false), Error);
-  CHECK_THROWS_WITH(run({kFp32, true, parse_order("tensor-core:sm_90"), false}, 1, 1, false), Catch::Contains("tensor-core:sm_90"));
+  CHECK_THROWS_WITH(run({kBf16, true, parse_order("tensor-core:sm_90"), false}, 1, 1, false), Catch::Contains("tensor-core:sm_90"));
   CHECK_THROWS_AS(run({kFp32, true, {SumOrder::Kind::blocked, 0, {}}, false}, 1, 1, false), Error);
   CHECK_THROWS_AS(run({}, -1, 1, false), Error);
   CHECK_THROWS_AS(dot({}, -1, &x, 1, &x, 1), Error);
