@@ -99,6 +99,17 @@ int main(int argc, char** argv) {
   add_overrides(*verify_command, options);
   runs(verify_command, [&] { return verify(verify_options, options); });
 
+  ReportOptions report_options;
+  CLI::App* report_command = app.add_subcommand("report", "Write a precision report: HTML with figures, Markdown, JSON, CSV");
+  report_command->add_option("CASE", report_options.cases,
+                             "Built-in case, model preset, config.json or problem file (none: the default suite)");
+  report_command->add_option("--out", report_options.out, "The folder to write; made where it is missing")->type_name("DIR")->required();
+  report_command->add_option("--formats", report_options.formats, "Arithmetics to measure, e.g. bf16,bf16/fp32,fp32")->delimiter(',');
+  report_command->add_flag("--sensitivity", report_options.sensitivity, "Add which catalogued wrong forms each case catches");
+  add_common(*report_command, options);
+  add_overrides(*report_command, options);
+  runs(report_command, [&] { return equinorm::commands::report(report_options, options); });
+
   GenerateOptions generate_options;
   CLI::App* generate_command = app.add_subcommand("generate", "Write a case's inputs, on demand with certified outputs");
   generate_command->add_option("CASE", generate_options.case_text, "Built-in case, model preset, config.json or problem file")->required();

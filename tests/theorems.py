@@ -8,7 +8,7 @@ import re
 import sys
 
 # Headers that state no bound of their own.
-PLAIN = {"keys.hpp", "queries.hpp", "sources.hpp"}
+PLAIN = {"amplification.hpp", "keys.hpp", "queries.hpp", "sources.hpp"}
 
 
 def index_names(index):

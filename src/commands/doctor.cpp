@@ -59,7 +59,9 @@ int doctor(const Options&) {
   const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
   row("memory", fmt::format("{:.1f} GiB", memory / (1 << 30)), "");
   row("vector kernels", simd_name(), "");
-  fmt::print("\nfor verify, generate and compare: nothing else is needed\n\nfor the tests and proofs\n");
+  fmt::print("\nfor verify, generate and compare: nothing else is needed\n\nfor report\n");
+  row("gnuplot", find_program("gnuplot"), "figures are skipped, their tables stay");
+  fmt::print("\nfor the tests and proofs\n");
   row("clang++", find_program("clang++"), "the fuzz tests are skipped");
   row("python3", find_program("python3"), "the house tests cannot run");
   row("coqc", find_program("coqc"), "the proofs are skipped");

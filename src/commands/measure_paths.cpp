@@ -83,8 +83,8 @@ std::map<std::string, std::string> main_stages(const Plan& plan, PathKind form, 
 
 }  // namespace
 
-void measure_paths(const NamedArithmetic& arithmetic, StorageViews& views, const std::set<std::string>& names,
-                   verdict::CaseResult& result) {
+void measure_paths(const NamedArithmetic& arithmetic, StorageViews& views, const std::set<std::string>& names, verdict::CaseResult& result,
+                   const std::function<void(paths::PathKind, const Doubles&)>& observe) {
   const Problem& problem = views.problem();
   const verdict::Reference& reference = views.given().reference;
   const bool bounded = bounds::has_bounds(arithmetic.plan);
@@ -93,6 +93,7 @@ void measure_paths(const NamedArithmetic& arithmetic, StorageViews& views, const
   const Doubles explicit_out = run(PathKind::explicit_form), absorbed_out = run(PathKind::absorbed_form);
   std::map<std::string, double> both_bounds;
   for (const auto& [form, out] : {std::pair{PathKind::explicit_form, &explicit_out}, std::pair{PathKind::absorbed_form, &absorbed_out}}) {
+    if (observe) observe(form, *out);
     bounds::Bounds bounds;
     if (bounded) bounds = bounds::error_bounds(problem, view.inputs, arithmetic.plan, form, names, kOwnFunctions);
     for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {

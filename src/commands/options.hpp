@@ -30,6 +30,13 @@ struct VerifyOptions {
   problem::Index layer = 0, first_head = 0;
 };
 
+struct ReportOptions {
+  std::vector<std::string> cases;    ///< empty: the default suite
+  std::vector<std::string> formats;  ///< empty: the default arithmetics
+  std::string out;                   ///< folder
+  bool sensitivity = false;
+};
+
 struct GenerateOptions {
   std::string case_text, out_path;
   bool reference = false;
@@ -50,6 +57,7 @@ std::string reproduction_line(const std::string& command, const std::string& cas
 
 /// Each command returns the process's exit code; bad input throws Error (exit code 2).
 int verify(const VerifyOptions& verify, const Options& options);
+int report(const ReportOptions& report, const Options& options);
 int generate(const GenerateOptions& generate, const Options& options);
 int compare(const CompareOptions& compare, const Options& options);
 int list(const std::string& what, const Options& options);

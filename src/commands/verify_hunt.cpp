@@ -110,7 +110,7 @@ Evaluate evaluation(const Quarry& quarry, const std::string& mutant) {
   if (!mutant.empty()) return [&quarry, mutant](const TensorMap& inputs) { return judge_mutant(quarry.problem, inputs, mutant); };
   return [&quarry](const TensorMap& inputs) {
     static const std::set<std::string> names{"logits", "lse", "o", "o_gated", "y"};
-    StorageViews views(quarry.problem, {inputs, measuring_reference(quarry.problem, inputs, names).tensors}, names);
+    StorageViews views(quarry.problem, {inputs, certified_reference(quarry.problem, inputs, names).tensors}, names);
     verdict::CaseResult result;
     measure_paths(quarry.arithmetic, views, names, result);
     return std::move(result.errors);

@@ -23,7 +23,7 @@ std::vector<verdict::ErrorRow> judged(const problem::Problem& problem, const ten
   const NamedArithmetic arithmetic = find_arithmetic("bf16/fp32", problem);
   const std::set<std::string> names{"logits"};
   const auto form = paths::PathKind::absorbed_form;
-  const verdict::Reference exact = measuring_reference(problem, inputs, names).tensors;
+  const verdict::Reference exact = certified_reference(problem, inputs, names).tensors;
   const Doubles out = run_form(form, arithmetic.plan, problem, inputs, names);
   tensor::Tensor<double> bound = bounds::error_bounds(problem, inputs, arithmetic.plan, form, names, kOwnFunctions).at("logits");
   for (tensor::Index i = 0; i < bound.size(); ++i) bound[i] *= share;
