@@ -23,8 +23,9 @@ void rotate(const Setting& at, const Finish& how, double rho, double* value, dou
     const double m_x = (1 + rho) * std::fabs(x) + e_x, m_y = (1 + rho) * std::fabs(y) + e_y, ac = std::fabs(c), as = std::fabs(s);
     value[a] = x * c - y * s;
     value[b] = x * s + y * c;
-    radius[a] = ac * e_x + as * e_y + rounding * (m_x * ac + m_y * as) + underflow;
-    radius[b] = as * e_x + ac * e_y + rounding * (m_x * as + m_y * ac) + underflow;
+    const double most_a = m_x * ac + m_y * as, most_b = m_x * as + m_y * ac, fits = fx.largest() / (1 + rounding);
+    radius[a] = most_a <= fits ? ac * e_x + as * e_y + rounding * most_a + underflow : kInfinity;
+    radius[b] = most_b <= fits ? as * e_x + ac * e_y + rounding * most_b + underflow : kInfinity;
   }
 }
 

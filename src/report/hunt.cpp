@@ -38,7 +38,7 @@ std::string case_text(const verdict::CaseResult& result, const Style& style) {
 
 std::string hunt_text(const verdict::RunResult& run, const Style& style) {
   std::string text =
-      "On which inputs do the forms err most? Start: the case's own inputs; worst: found by search, each entry on inputs of its own.\n\n";
+      "On which inputs do the forms err most? start: the case's own inputs; worst: found by search, each on inputs of its own\n\n";
   for (const verdict::CaseResult& result : run.cases) text += case_text(result, style);
   return text + closing_text(run, style);
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "bounds/judge.hpp"
+#include "inputs/generate.hpp"
 
 namespace equinorm::bounds {
 namespace {
@@ -73,6 +74,16 @@ TEST_CASE("g overflows before alpha_q makes it small") {
                                    {"w_k", constant({1, 4, 4}, 0.25)}, {"w_v", constant({1, 4, 4}, 0.25)},
                                    {"gamma_cq", constant({4}, gamma)}, {"gamma_ck", constant({4}, gamma)}};
     check(p, inputs, PathKind::absorbed_form, "logits", 32 * gamma * gamma > 65504);
+  }
+}
+
+TEST_CASE("a rotation overflows although its operands do not") {
+  problem::Problem p = one_head(problem::Attention::mla, problem::NormScheme::none, 2, 4);
+  p.rope_dim = 2, p.rope.layout = problem::RopeLayout::interleaved;
+  for (const double key : {30000.0, 60000.0}) {  // at position 1 the second component is key (sin 1 + cos 1)
+    tensor::TensorMap inputs = inputs::generate_inputs(p);
+    inputs["k_rope"] = constant({1, 2, 2}, key), inputs["q_rope"] = constant({1, 1, 1, 2}, 0x1p-10);
+    for (const PathKind form : {PathKind::explicit_form, PathKind::absorbed_form}) check(p, inputs, form, "logits", key > 50000);
   }
 }
 
