@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "report/figures.hpp"
 
 namespace equinorm::report {
@@ -20,13 +22,18 @@ std::string data_block(const Panel& panel, std::size_t index) {
   return text + "EOD\n";
 }
 
-bool has_mark(const Panel& panel) {
+/// Smallest and largest mark; none where there is no mark.
+std::optional<std::pair<double, double>> range_of(const Panel& panel) {
+  std::optional<std::pair<double, double>> range;
+  const auto include = [&](const std::optional<double>& x) {
+    if (!x) return;
+    range = range ? std::pair{std::min(range->first, *x), std::max(range->second, *x)} : std::pair{*x, *x};
+  };
   for (const PanelColumn& column : panel.columns) {
-    for (const PanelMark* mark : {&column.explicit_form, &column.absorbed_form}) {
-      if (mark->error || mark->bound) return true;
-    }
+    for (const PanelMark* mark : {&column.explicit_form, &column.absorbed_form}) include(mark->error), include(mark->bound);
   }
-  return false;
+  if (range) include(panel.line);
+  return range;
 }
 
 std::string panel_program(const Panel& panel, std::size_t index) {
@@ -36,19 +43,20 @@ std::string panel_program(const Panel& panel, std::size_t index) {
   std::string text = fmt::format(
       "set title {} offset 0,-0.6\nset ylabel {} offset 0.5,0\nset xtics ({}) rotate by 38 right offset 0,-0.2\nset xrange [-0.6:{}]\n",
       plot_text(panel.title), plot_text(panel.y_label), tics, static_cast<double>(panel.columns.size()) - 0.4);
-  // An empty logarithmic axis has no range of its own.
-  if (!has_mark(panel)) text += "set label 1 'nothing finite here' at graph 0.5,0.5 center\nset yrange [1e-8:1]\n";
-  const std::string data = fmt::format("$panel{}", index);
+  const auto range = range_of(panel);
+  // An empty logarithmic axis has no range of its own; elsewhere no mark may lie on the frame.
+  text += range ? fmt::format("set yrange [{:.3g}:{:.3g}]\n", range->first / 2.5, range->second * 2.5)
+                : "set label 1 'nothing finite here' at graph 0.5,0.5 center\nset yrange [1e-8:1]\n";
   text += fmt::format(
       "plot {0} using ($1-0.14):2:(0):($3-$2) with vectors nohead lt 1 lw 0.8, {0} using ($1+0.14):4:(0):($5-$4) with vectors nohead lt 2 "
       "lw "
       "0.8, {0} using ($1-0.14):2 with points lt 1 pt 7, {0} using ($1-0.14):3 with points lt 1 pt 6 lw 1.5, {0} using ($1+0.14):4 with "
       "points "
       "lt 2 pt 9, {0} using ($1+0.14):5 with points lt 2 pt 8 lw 1.5",
-      data);
+      fmt::format("$panel{}", index));
   if (panel.line) text += fmt::format(", {:.6g} with lines lt 4 lw 1.5", *panel.line);
   text += "\n";
-  if (!has_mark(panel)) text += "unset label 1\nset yrange [*:*]\n";
+  if (!range) text += "unset label 1\n";
   return text;
 }
 

@@ -23,6 +23,7 @@ caption { padding-bottom: .3rem; }
 table { border-collapse: collapse; font-size: .83rem; line-height: 1.35; margin: .75rem 0; }
 th, td { padding: .16rem .6rem .16rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
 th { border-bottom: 1.5px solid var(--ink); vertical-align: bottom; }
+td:first-child { white-space: nowrap; }
 tbody tr:nth-child(even) { background: var(--band); }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .good { color: var(--good); } .bad { color: var(--bad); font-weight: 600; } .skipped { color: var(--soft); font-style: italic; }
