@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <set>
 
 #include "scalar/error.hpp"
 
@@ -33,6 +34,25 @@ bool looks_numeric(const std::string& cell) {
   return cell.find_first_not_of("0123456789.,+-eE^% x") == std::string::npos;
 }
 
+/// Every id of the picture, and every reference to one, with `name` in front: several pictures share a page.
+std::string with_own_ids(const std::string& name, std::string text) {
+  std::set<std::string> ids;
+  for (const char quote : {'\'', '"'}) {
+    const std::string start = fmt::format("id={}", quote);
+    for (std::size_t at = text.find(start); at != std::string::npos; at = text.find(start, at + 1)) {
+      const std::size_t from = at + start.size();
+      ids.insert(text.substr(from, text.find(quote, from) - from));
+    }
+  }
+  for (const std::string& id : ids) {
+    for (const char end : {'\'', '"', ')'}) {
+      replace_all(text, fmt::format("#{}{}", id, end), fmt::format("#{}-{}{}", name, id, end));
+      if (end != ')') replace_all(text, fmt::format("id={}{}{}", end, id, end), fmt::format("id={}{}-{}{}", end, name, id, end));
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string gnuplot_program(const Figure& figure) {
@@ -50,11 +70,7 @@ std::string inline_svg(const std::string& name, const std::string& svg) {
     const std::string quote(1, black[0] == 'r' ? '\0' : black[0]);
     replace_all(text, black, black[0] == 'r' ? "currentColor" : quote + "currentColor" + quote);
   }
-  for (const char* id : {"gpDot", "gpPt"}) {
-    replace_all(text, fmt::format("#{}", id), fmt::format("#{}-{}", name, id));
-    for (const char quote : {'\'', '"'}) replace_all(text, fmt::format("id={}{}", quote, id), fmt::format("id={}{}-{}", quote, name, id));
-  }
-  return text;
+  return with_own_ids(name, std::move(text));
 }
 
 std::string svg_file(const std::string& svg) {
