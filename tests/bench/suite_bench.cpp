@@ -35,9 +35,9 @@ void bm_case(benchmark::State& state, const char* name) {
     result.checks = {commands::prime_field_check(problem, ""), commands::rational_check(problem, ""),
                      commands::ladder_check(problem, inputs, "")};
     const std::set<std::string> names{"logits", "lse", "o"};
-    const commands::ReferenceResult reference = commands::certified_reference(problem, inputs, names);
+    commands::StorageViews views(problem, {inputs, commands::certified_reference(problem, inputs, names).tensors}, names);
     for (const auto& [arithmetic, description] : commands::arithmetic_names()) {
-      commands::measure_paths(commands::find_arithmetic(arithmetic, problem), problem, inputs, reference.tensors, names, result);
+      commands::measure_paths(commands::find_arithmetic(arithmetic, problem), views, names, result);
     }
     if (exit_code(verdicts(result)) != 0) state.SkipWithError("a check of the case did not hold");
     benchmark::DoNotOptimize(result.errors.data());
