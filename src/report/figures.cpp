@@ -27,6 +27,20 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
 }
 
+/// Removes the attributes id="..." that hold `part`.
+void drop_ids(std::string& text, const std::string& part) {
+  const std::string begin = " id=\"";
+  for (std::size_t at = text.find(begin); at != std::string::npos; at = text.find(begin, at)) {
+    const std::size_t end = text.find('"', at + begin.size());
+    if (end == std::string::npos) return;
+    if (text.substr(at, end - at).find(part) == std::string::npos) {
+      at = end;
+    } else {
+      text.erase(at, end + 1 - at);
+    }
+  }
+}
+
 bool looks_numeric(const std::string& cell) {
   if (cell.empty() || cell == "-" || cell == "inf" || cell == "0") return true;
   if (std::strchr("0123456789-+.", cell.front()) == nullptr) return false;
@@ -50,10 +64,8 @@ std::string inline_svg(const std::string& name, const std::string& svg) {
     const std::string quote(1, black[0] == 'r' ? '\0' : black[0]);
     replace_all(text, black, black[0] == 'r' ? "currentColor" : quote + "currentColor" + quote);
   }
-  for (const char* id : {"gpDot", "gpPt"}) {
-    replace_all(text, fmt::format("#{}", id), fmt::format("#{}-{}", name, id));
-    for (const char quote : {'\'', '"'}) replace_all(text, fmt::format("id={}{}", quote, id), fmt::format("id={}{}-{}", quote, name, id));
-  }
+  drop_ids(text, "_plot_");  // numbered anew in every panel, and of no use here
+  for (const char* before : {" id='", " id=\"", "href='#", "href=\"#", "url(#"}) replace_all(text, before, before + name + "-");
   return text;
 }
 
