@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <set>
 
 #include "scalar/error.hpp"
 
@@ -28,29 +27,24 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
 }
 
+/// Removes the attributes id="..." that hold `part`.
+void drop_ids(std::string& text, const std::string& part) {
+  const std::string begin = " id=\"";
+  for (std::size_t at = text.find(begin); at != std::string::npos; at = text.find(begin, at)) {
+    const std::size_t end = text.find('"', at + begin.size());
+    if (end == std::string::npos) return;
+    if (text.substr(at, end - at).find(part) == std::string::npos) {
+      at = end;
+    } else {
+      text.erase(at, end + 1 - at);
+    }
+  }
+}
+
 bool looks_numeric(const std::string& cell) {
   if (cell.empty() || cell == "-" || cell == "inf" || cell == "0") return true;
   if (std::strchr("0123456789-+.", cell.front()) == nullptr) return false;
   return cell.find_first_not_of("0123456789.,+-eE^% x") == std::string::npos;
-}
-
-/// Every id of the picture, and every reference to one, with `name` in front: several pictures share a page.
-std::string with_own_ids(const std::string& name, std::string text) {
-  std::set<std::string> ids;
-  for (const char quote : {'\'', '"'}) {
-    const std::string start = fmt::format("id={}", quote);
-    for (std::size_t at = text.find(start); at != std::string::npos; at = text.find(start, at + 1)) {
-      const std::size_t from = at + start.size();
-      ids.insert(text.substr(from, text.find(quote, from) - from));
-    }
-  }
-  for (const std::string& id : ids) {
-    for (const char end : {'\'', '"', ')'}) {
-      replace_all(text, fmt::format("#{}{}", id, end), fmt::format("#{}-{}{}", name, id, end));
-      if (end != ')') replace_all(text, fmt::format("id={}{}{}", end, id, end), fmt::format("id={}{}-{}{}", end, name, id, end));
-    }
-  }
-  return text;
 }
 
 }  // namespace
@@ -70,7 +64,9 @@ std::string inline_svg(const std::string& name, const std::string& svg) {
     const std::string quote(1, black[0] == 'r' ? '\0' : black[0]);
     replace_all(text, black, black[0] == 'r' ? "currentColor" : quote + "currentColor" + quote);
   }
-  return with_own_ids(name, std::move(text));
+  drop_ids(text, "_plot_");  // numbered anew in every panel, and of no use here
+  for (const char* before : {" id='", " id=\"", "href='#", "href=\"#", "url(#"}) replace_all(text, before, before + name + "-");
+  return text;
 }
 
 std::string svg_file(const std::string& svg) {

@@ -26,6 +26,7 @@ th { border-bottom: 1.5px solid var(--ink); vertical-align: bottom; }
 td:first-child { white-space: nowrap; }
 tbody tr:nth-child(even) { background: var(--band); }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th.n { white-space: normal; }
 .good { color: var(--good); } .bad { color: var(--bad); font-weight: 600; } .skipped { color: var(--soft); font-style: italic; }
 details { margin: .5rem 0 1rem; } summary { cursor: pointer; color: var(--soft); font-size: .87rem; }
 @media print { details { display: none; } body { max-width: none; } }

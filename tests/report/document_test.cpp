@@ -192,13 +192,12 @@ TEST_CASE("slopes and grades") {
 
 TEST_CASE("what gnuplot draws is made fit for a page") {
   const std::string drawn =
-      "<?xml version=\"1.0\"?>\n<!DOCTYPE svg>\n<svg width=\"9\"><circle id='gpDot'/><g id=\"x\" fill=\"black\"><use "
-      "xlink:href='#gpDot'/><use clip-path='url(#x)'/></g>"
+      "<?xml version=\"1.0\"?>\n<!DOCTYPE svg>\n<svg width=\"9\"><circle id='gpDot'/><g id=\"a_plot_1\" fill=\"black\"><g id=\"b\"/><use "
+      "xlink:href='#gpPt6'/></g>"
       "<path stroke='black'/></svg>\n";
   const std::string fit = inline_svg("a", drawn);
   CHECK(fit ==
-        "<svg width=\"9\"><circle id='a-gpDot'/><g id=\"a-x\" fill=\"currentColor\"><use xlink:href='#a-gpDot'/><use "
-        "clip-path='url(#a-x)'/></g><path "
+        "<svg width=\"9\"><circle id='a-gpDot'/><g fill=\"currentColor\"><g id=\"a-b\"/><use xlink:href='#a-gpPt6'/></g><path "
         "stroke='currentColor'/>"
         "</svg>\n");
   CHECK(svg_file(fit).find("prefers-color-scheme: dark") != std::string::npos);
