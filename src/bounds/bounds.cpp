@@ -114,6 +114,11 @@ class BoundRun {
         if (!queries.rope.value.empty()) keep(queries.rope, i, kept->row(row.b, s, h) + pb_.content_dim);
       }
       if (Tensor<double>* kept = find("q_rope_hat")) keep(queries.rope, i, kept->row(row.b, s, h));
+      // A query before the first token sees nothing; what its rotated block holds is nobody's business.
+      if (pb_.rotated_dim() > 0 && *in_.positions_q.row(row.b, s) < 0) {
+        if (Tensor<double>* kept = find("q_hat")) std::fill_n(kept->row(row.b, s, h), pb_.key_dim(), kInfinity);
+        if (Tensor<double>* kept = find("q_rope_hat")) std::fill_n(kept->row(row.b, s, h), pb_.rope_dim, kInfinity);
+      }
       if (Tensor<double>* kept = find("q_tilde")) {
         std::copy_n(queries.q_tilde_radius.row(i), pb_.latent, kept->row(row.b, s, h));
       }
