@@ -2,12 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/declaration.hpp"
 #include "tensor/any_tensor.hpp"
+#include "tensor/tensor.hpp"
 
 namespace equinorm::kernels {
 
@@ -25,6 +28,7 @@ struct Request {
   tensor::TensorMap inputs;  ///< context_lengths included
   Index splits = 1, tile = 0;
   std::uint64_t layout_seed = 1;  ///< which pages a paged tensor gets, how wide the gaps of a strided one are, the pattern of poison
+  bool shadows = false;           ///< the outputs' values without rounding too (virtual GPU only)
   Limits limits;
 };
 
@@ -55,6 +59,8 @@ struct Outcome {
   std::string detail;         ///< one line: which tensor, signal, limit
   tensor::TensorMap outputs;  ///< contiguous, logical order; those that could be read, also after a failure
   std::vector<RunFinding> findings;
+  /// Values without rounding, high and low part by output, where they were asked for; NaN where a value's shadow was lost.
+  std::map<std::string, std::pair<tensor::Tensor<double>, tensor::Tensor<double>>> shadows;
   double seconds = 0;  ///< of the kernel itself
 };
 
