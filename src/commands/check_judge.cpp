@@ -1,0 +1,103 @@
+#include "commands/check_judge.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "bounds/rounding.hpp"
+#include "commands/apply_bound.hpp"
+
+namespace equinorm::commands {
+namespace {
+
+using problem::Index;
+using tensor::Tensor;
+
+constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
+
+scalar::Format format_of(tensor::DType dtype) {
+  switch (dtype) {
+    case tensor::DType::f16:
+      return scalar::kFp16;
+    case tensor::DType::bf16:
+      return scalar::kBf16;
+    case tensor::DType::f32:
+      return scalar::kFp32;
+    default:
+      return scalar::kFp64;
+  }
+}
+
+/// Outputs whose format no entry of `precision` speaks of: what storing them adds is the declared dtype's half ulp.
+bool stored_freely(const std::string& name) { return name == "y" || name == "o_gated" || name == "lse" || name == "alpha_q"; }
+
+/// Position of a flat index along `axis`.
+Index along(const tensor::Shape& shape, std::size_t axis, Index flat) {
+  for (std::size_t a = shape.size(); a-- > axis + 1;) flat /= shape[a];
+  return flat % shape[axis];
+}
+
+/// Axis of the tokens, or none.
+std::size_t token_axis(const std::string& name, const tensor::Shape& shape) {
+  if (name == "logits" || name == "p") return 3;
+  if (name.starts_with("alpha_k") || name.starts_with("k_")) return 1;
+  return shape.size();
+}
+
+bool sees_nothing(const problem::Problem& problem, Index b, Index query) {
+  if (problem.context_of(b) == 0) return true;
+  return problem.mask.kind != problem::MaskKind::none && problem.query_position(b, query) < 0;
+}
+
+}  // namespace
+
+verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const problem::Problem& problem, const kernels::Passed& tensor,
+                               const tensor::AnyTensor& got, const verdict::ReferenceTensor& exact, const bounds::Bounds& bounds) {
+  const std::string& name = tensor.spec.name;
+  const tensor::Shape& shape = tensor.spec.shape;
+  verdict::ErrorRow row;
+  row.arithmetic = scalar::to_string(problem.precision.storage) + "/" + scalar::to_string(problem.precision.accumulate);
+  row.path = problem::to_string(declaration.form);
+  row.tensor = name;
+  row.format = format_of(got.dtype());
+  Tensor<double> values(got.shape());
+  got.read(0, got.size(), values.data());
+  const bool is_lse = name == "lse", base_two = is_lse && declaration.lse_base_two;
+  const std::size_t tokens = token_axis(name, shape);
+  const bool is_row_output = name == "u" || name == "o" || name == "o_gated";
+  const auto bound = bounds.find(name);
+  Tensor<double> allowed = bound == bounds.end() ? Tensor<double>() : bound->second;
+  const bounds::Rounding storing(row.format, problem.precision.ftz);
+  for (Index i = 0; i < values.size(); ++i) {
+    const Index b = along(shape, 0, i);
+    if (tokens < shape.size() && along(shape, tokens, i) >= problem.context_of(b)) {
+      values[i] = exact.value[i];
+      continue;
+    }
+    if (is_row_output && !declaration.empty_row_is_zero && sees_nothing(problem, b, along(shape, 1, i))) values[i] = exact.value[i];
+    if (is_lse && exact.value[i] == kMinusInfinity) {
+      if (values[i] == declaration.empty_row_lse)
+        values[i] = kMinusInfinity;
+      else if (values[i] == kMinusInfinity)
+        values[i] = -kMinusInfinity;  // -inf where another value was promised
+      continue;
+    }
+    if (!allowed.empty() && stored_freely(name) && std::isfinite(exact.value[i])) {
+      const double unit = base_two ? std::numbers::ln2 : 1;
+      allowed[i] += unit * storing.half_ulp((std::fabs(exact.value[i]) + allowed[i]) / unit) + 0x1p-50 * std::fabs(exact.value[i]);
+    }
+    if (base_two) values[i] *= std::numbers::ln2;
+  }
+  row.error = verdict::measure(values, exact, row.format);
+  if (!allowed.empty()) {
+    apply_bound(verdict::judge(values, exact, {std::move(allowed), {}, 0}), Unbounded::undecided, row);
+  } else if (row.error.nonfinite > 0) {
+    row.verdict = verdict::Verdict::nonfinite;
+    row.detail = fmt::format("{} of {} elements", row.error.nonfinite, row.error.elements);
+  }
+  return row;
+}
+
+}  // namespace equinorm::commands
