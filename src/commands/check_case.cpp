@@ -160,7 +160,7 @@ class CheckCase {
 
   void judge() {
     step_("bounds");
-    const bounds::Bounds bounds = declared_bounds(problem_, inputs_, exact_, outputs_);
+    const bounds::Bounds bounds = declared_bounds(problem_, inputs_, exact_, outputs_, choices());
     result_.notes.push_back("bounds: " + describe_declaration(problem_.precision));
     // Runs that differ in their bits are judged too; the worst verdict of each tensor counts.
     for (const Passed& tensor : passed_.outputs) {
@@ -179,6 +179,17 @@ class CheckCase {
     for (const verdict::ErrorRow& row : result_.errors) {
       if (fails(row.verdict)) return keep_run(row.tensor);
     }
+  }
+
+  KernelChoices choices() const {
+    KernelChoices choices;
+    for (const Passed& passed : passed_.inputs) {
+      if (passed.handed_over) choices.given.emplace(passed.spec.name, tensor::format_of(passed.dtype));
+    }
+    // q_tilde comes with alpha_q outside when it is handed over; a kernel that makes it may keep it in the query.
+    if (declaration_.alpha_q != kernels::AlphaQ::any && declaration_.stages.contains(kernels::Stage::query))
+      choices.folds_alpha_q = declaration_.alpha_q == kernels::AlphaQ::query;
+    return choices;
   }
 
   void keep_run(const std::string& what) {

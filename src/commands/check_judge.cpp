@@ -17,19 +17,6 @@ using tensor::Tensor;
 
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 
-scalar::Format format_of(tensor::DType dtype) {
-  switch (dtype) {
-    case tensor::DType::f16:
-      return scalar::kFp16;
-    case tensor::DType::bf16:
-      return scalar::kBf16;
-    case tensor::DType::f32:
-      return scalar::kFp32;
-    default:
-      return scalar::kFp64;
-  }
-}
-
 /// Outputs whose format no entry of `precision` speaks of: what storing them adds is the declared dtype's half ulp.
 bool stored_freely(const std::string& name) { return name == "y" || name == "o_gated" || name == "lse" || name == "alpha_q"; }
 
@@ -53,15 +40,15 @@ bool sees_nothing(const problem::Problem& problem, Index b, Index query) {
 
 }  // namespace
 
-verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const problem::Problem& problem, const kernels::Passed& tensor,
+verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const problem::Problem& problem, const kernels::Passed& passed,
                                const tensor::AnyTensor& got, const verdict::ReferenceTensor& exact, const bounds::Bounds& bounds) {
-  const std::string& name = tensor.spec.name;
-  const tensor::Shape& shape = tensor.spec.shape;
+  const std::string& name = passed.spec.name;
+  const tensor::Shape& shape = passed.spec.shape;
   verdict::ErrorRow row;
   row.arithmetic = scalar::to_string(problem.precision.storage) + "/" + scalar::to_string(problem.precision.accumulate);
   row.path = problem::to_string(declaration.form);
   row.tensor = name;
-  row.format = format_of(got.dtype());
+  row.format = tensor::format_of(got.dtype());
   Tensor<double> values(got.shape());
   got.read(0, got.size(), values.data());
   const bool is_lse = name == "lse", base_two = is_lse && declaration.lse_base_two;

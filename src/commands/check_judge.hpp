@@ -11,7 +11,7 @@ namespace equinorm::commands {
 /// Judges `got` (its dtype and shape are those declared). Conventions: a base-2 lse is taken to base e (its own rounding is allowed for),
 /// the declared stand-in for an empty row's lse becomes -inf, elements of tokens past a row's context are not looked at, and an empty row's
 /// output only where it is declared to be zero. `bounds` lacks the tensor where the declared arithmetic has no bounds: measured only.
-verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const problem::Problem& problem, const kernels::Passed& tensor,
+verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const problem::Problem& problem, const kernels::Passed& passed,
                                const tensor::AnyTensor& got, const verdict::ReferenceTensor& exact, const bounds::Bounds& bounds);
 
 }  // namespace equinorm::commands

@@ -49,14 +49,14 @@ struct CompareOptions {
 
 struct CheckOptions {
   std::string kernel;
-  std::vector<std::string> cases;     ///< empty: those of `matrix`
-  std::string matrix;                 ///< "quick" or "full"; empty: quick, unless cases are given
-  std::string device = "declared";    ///< "declared", "host", "cuda", "virtual"
-  double seconds = 60;                ///< of one run
-  double memory_gib = 8;              ///< of the worker, beyond the tensors
-  int repeats = 3;                    ///< runs on the same inputs
-  std::string keep;                   ///< folder for inputs and outputs of failing cases
-  bool explain = false;               ///< virtual GPU: is it the formula, rounding removed?
+  std::vector<std::string> cases;   ///< empty: those of `matrix`
+  std::string matrix;               ///< "quick" or "full"; empty: quick, unless cases are given
+  std::string device = "declared";  ///< "declared", "host", "cuda", "virtual"
+  double seconds = 60;              ///< of one run
+  double memory_gib = 8;            ///< of the worker, beyond the tensors
+  int repeats = 3;                  ///< runs on the same inputs
+  std::string keep;                 ///< folder for inputs and outputs of failing cases
+  bool explain = false;             ///< virtual GPU: is it the formula, rounding removed?
 };
 
 /// The problem that `case_text` names, with the overrides applied. Throws Error.
