@@ -9,6 +9,7 @@
 #include "commands/check_judge.hpp"
 #include "commands/check_keep.hpp"
 #include "commands/declared_bound.hpp"
+#include "commands/explain.hpp"
 #include "commands/handed_over.hpp"
 #include "commands/reference.hpp"
 #include "inputs/load.hpp"
@@ -94,6 +95,10 @@ class CheckCase {
     request_.limits = settings_.limits;
     if (!run_kernel()) return;
     judge();
+    if (settings_.explain) {
+      step_("rounding removed");
+      result_.checks = explain(runner_, request_, passed_, problem_, inputs_, result_.notes);
+    }
   }
 
   /// Runs on other inputs, then several times on these: the same bits are wanted where they are claimed, numbers within bounds always.
@@ -114,7 +119,10 @@ class CheckCase {
     }
     const Outcome& last = runs_.back();
     for (const kernels::RunFinding& finding : last.findings) {
-      result_.conduct.push_back({"memory and order", finding.fails ? Verdict::out_of_bounds : Verdict::kept, finding.text});
+      if (finding.fails)
+        result_.conduct.push_back({"memory and order", Verdict::unsafe, finding.text});
+      else
+        result_.notes.push_back(finding.text);
     }
     result_.conduct.push_back(
         {"runs", verdict_of(last.status),

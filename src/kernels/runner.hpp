@@ -29,6 +29,8 @@ struct Request {
   Index splits = 1, tile = 0;
   std::uint64_t layout_seed = 1;  ///< which pages a paged tensor gets, how wide the gaps of a strided one are, the pattern of poison
   bool shadows = false;           ///< the outputs' values without rounding too (virtual GPU only)
+  /// With `shadows`: the exact values of handed-over inputs, high and low part, in logical order; other inputs are exact as they are.
+  std::map<std::string, std::pair<tensor::Tensor<double>, tensor::Tensor<double>>> exact_inputs;
   Limits limits;
 };
 

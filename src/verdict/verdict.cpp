@@ -46,6 +46,8 @@ std::string to_string(Verdict verdict) {
       return "out of bounds";
     case Verdict::changed_input:
       return "changed input";
+    case Verdict::unsafe:
+      return "unsafe";
     case Verdict::stale:
       return "stale output";
     case Verdict::nondeterministic:

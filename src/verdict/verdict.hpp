@@ -31,7 +31,8 @@ enum class Verdict : std::uint8_t {
   unwritten,
   out_of_bounds,  ///< wrote or read where nothing of its own is
   changed_input,
-  stale,  ///< gave the output of an earlier run
+  unsafe,  ///< raced, read what nothing had written, diverged at a barrier (virtual GPU)
+  stale,   ///< gave the output of an earlier run
   nondeterministic,
   not_batch_invariant,
   not_split_invariant
