@@ -40,10 +40,17 @@ bool sees_nothing(const problem::Problem& problem, Index b, Index query) {
 
 }  // namespace
 
+bool is_exempt(const kernels::Declaration& declaration, const problem::Problem& problem, const problem::TensorSpec& spec, Index flat) {
+  const Index b = along(spec.shape, 0, flat);
+  const std::size_t tokens = token_axis(spec.name, spec.shape);
+  if (tokens < spec.shape.size() && along(spec.shape, tokens, flat) >= problem.context_of(b)) return true;
+  const bool is_row_output = spec.name == "u" || spec.name == "o" || spec.name == "o_gated";
+  return is_row_output && !declaration.empty_row_is_zero && sees_nothing(problem, b, along(spec.shape, 1, flat));
+}
+
 verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const problem::Problem& problem, const kernels::Passed& passed,
                                const tensor::AnyTensor& got, const verdict::ReferenceTensor& exact, const bounds::Bounds& bounds) {
   const std::string& name = passed.spec.name;
-  const tensor::Shape& shape = passed.spec.shape;
   verdict::ErrorRow row;
   row.arithmetic = scalar::to_string(problem.precision.storage) + "/" + scalar::to_string(problem.precision.accumulate);
   row.path = problem::to_string(declaration.form);
@@ -52,18 +59,14 @@ verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const pr
   Tensor<double> values(got.shape());
   got.read(0, got.size(), values.data());
   const bool is_lse = name == "lse", base_two = is_lse && declaration.lse_base_two;
-  const std::size_t tokens = token_axis(name, shape);
-  const bool is_row_output = name == "u" || name == "o" || name == "o_gated";
   const auto bound = bounds.find(name);
   Tensor<double> allowed = bound == bounds.end() ? Tensor<double>() : bound->second;
   const bounds::Rounding storing(row.format, problem.precision.ftz);
   for (Index i = 0; i < values.size(); ++i) {
-    const Index b = along(shape, 0, i);
-    if (tokens < shape.size() && along(shape, tokens, i) >= problem.context_of(b)) {
+    if (is_exempt(declaration, problem, passed.spec, i)) {
       values[i] = exact.value[i];
       continue;
     }
-    if (is_row_output && !declaration.empty_row_is_zero && sees_nothing(problem, b, along(shape, 1, i))) values[i] = exact.value[i];
     if (is_lse && exact.value[i] == kMinusInfinity) {
       if (values[i] == declaration.empty_row_lse)
         values[i] = kMinusInfinity;

@@ -8,9 +8,13 @@
 
 namespace equinorm::commands {
 
+/// Elements that nobody looks at: of tokens past a row's context, and of an empty row's output where it is not declared to be zero.
+bool is_exempt(const kernels::Declaration& declaration, const problem::Problem& problem, const problem::TensorSpec& spec,
+               problem::Index flat);
+
 /// Judges `got` (its dtype and shape are those declared). Conventions: a base-2 lse is taken to base e (its own rounding is allowed for),
-/// the declared stand-in for an empty row's lse becomes -inf, elements of tokens past a row's context are not looked at, and an empty row's
-/// output only where it is declared to be zero. `bounds` lacks the tensor where the declared arithmetic has no bounds: measured only.
+/// the declared stand-in for an empty row's lse becomes -inf, exempt elements are not looked at. `bounds` lacks the tensor where the
+/// declared arithmetic has no bounds: measured only.
 verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const problem::Problem& problem, const kernels::Passed& passed,
                                const tensor::AnyTensor& got, const verdict::ReferenceTensor& exact, const bounds::Bounds& bounds);
 
