@@ -53,6 +53,9 @@ Verdict verdict_of(RunStatus status) {
   return Verdict::misbehaved;
 }
 
+/// Multiply-adds of the path up to which the stages before a kernel are emulated: half a minute.
+constexpr double kInPathWork = 1e11;
+
 class CheckCase {
  public:
   CheckCase(kernels::Runner& runner, Problem problem, const CheckSettings& settings, const std::function<void(const std::string&)>& step)
@@ -95,6 +98,7 @@ class CheckCase {
     request_.limits = settings_.limits;
     if (!run_kernel()) return;
     judge();
+    judge_in_path();
     if (settings_.explain) {
       step_("rounding removed");
       result_.checks = explain(runner_, request_, passed_, problem_, inputs_, result_.notes);
@@ -106,15 +110,19 @@ class CheckCase {
     step_("kernel");
     kernels::Request other = request_;
     other.inputs = reversed_inputs(request_.inputs);
-    const Outcome earlier = runner_.run(other);
+    const Outcome earlier = run_(other);
     if (earlier.status == RunStatus::unsupported) {
       result_.conduct.push_back({"runs", Verdict::skipped, earlier.detail});
+      return false;
+    }
+    if (earlier.status != RunStatus::ok) {
+      result_.conduct.push_back({"runs", verdict_of(earlier.status), earlier.detail + " (on the case's inputs in reverse order)"});
       return false;
     }
     for (int i = 0; i < std::max(1, settings_.repeats); ++i) {
       // The last run has other pages, gaps and poison.
       request_.layout_seed = i > 0 && i == settings_.repeats - 1 ? 2 : 1;
-      runs_.push_back(runner_.run(request_));
+      runs_.push_back(run_(request_));
       if (runs_.back().status != RunStatus::ok) break;
     }
     const Outcome& last = runs_.back();
@@ -150,7 +158,7 @@ class CheckCase {
     } else if (!where.empty()) {
       result_.notes.push_back("not bit-reproducible (not claimed either): " + where);
     }
-    const ClaimRuns claims{runner_, problem_, passed_, request_, runs_.front()};
+    const ClaimRuns claims{run_, problem_, passed_, request_, runs_.front()};
     if (declaration_.batch_invariant && problem_.batch > 1) step_("batch invariance"), result_.conduct.push_back(batch_invariance(claims));
     if (declaration_.split_invariant) step_("split invariance"), result_.conduct.push_back(split_invariance(claims));
   }
@@ -170,23 +178,41 @@ class CheckCase {
     step_("bounds");
     const bounds::Bounds bounds = declared_bounds(problem_, inputs_, exact_, outputs_, choices());
     result_.notes.push_back("bounds: " + describe_declaration(problem_.precision));
-    // Runs that differ in their bits are judged too; the worst verdict of each tensor counts.
-    for (const Passed& tensor : passed_.outputs) {
-      const std::string& name = tensor.spec.name;
-      std::optional<verdict::ErrorRow> worst;
-      for (std::size_t i = 0; i < runs_.size(); ++i) {
-        const auto found = runs_[i].outputs.find(name);
-        if (found == runs_[i].outputs.end() || (i > 0 && same_bits(found->second, runs_.front().outputs.at(name)))) continue;
-        verdict::ErrorRow row = judge_output(declaration_, problem_, tensor, found->second, exact_.at(name), bounds);
-        if (!worst || (fails(row.verdict) && !fails(worst->verdict)) ||
-            (fails(row.verdict) == fails(worst->verdict) && row.ratio > worst->ratio))
-          worst = std::move(row);
-      }
-      if (worst) result_.errors.push_back(std::move(*worst));
-    }
+    judge_runs(bounds, "alone", runs_);
     for (const verdict::ErrorRow& row : result_.errors) {
       if (fails(row.verdict)) return keep_run(row.tensor);
     }
+  }
+
+  /// Runs that differ in their bits are all judged; the worst verdict of each tensor counts.
+  void judge_runs(const bounds::Bounds& bounds, const std::string& setting, const std::vector<Outcome>& runs) {
+    for (const Passed& tensor : passed_.outputs) {
+      const std::string& name = tensor.spec.name;
+      std::optional<verdict::ErrorRow> worst;
+      for (std::size_t i = 0; i < runs.size(); ++i) {
+        const auto found = runs[i].outputs.find(name);
+        if (found == runs[i].outputs.end() || (i > 0 && same_bits(found->second, runs.front().outputs.at(name)))) continue;
+        verdict::ErrorRow row = judge_output(declaration_, problem_, tensor, found->second, exact_.at(name), bounds);
+        const bool bad = fails(row.verdict);
+        if (!worst || bad > fails(worst->verdict) || (bad == fails(worst->verdict) && row.ratio > worst->ratio)) worst = std::move(row);
+      }
+      if (!worst) continue;
+      worst->path = setting;
+      result_.errors.push_back(std::move(*worst));
+    }
+  }
+
+  /// End to end: what comes before the kernel is computed in the declared arithmetic too, and the bound is that of the whole path.
+  void judge_in_path() {
+    if (choices().given.empty()) return;
+    if (work_of(problem_) > kInPathWork) {
+      result_.notes.emplace_back("end to end left out: the stages before the kernel are emulated up to 10^11 multiply-adds");
+      return;
+    }
+    step_("end to end");
+    kernels::Request request = request_;
+    request.inputs = kernel_inputs(problem_, passed_, inputs_, earlier_stages(problem_, inputs_, choices()));
+    judge_runs(declared_bounds(problem_, inputs_, exact_, outputs_, {{}, choices().folds_alpha_q}), "in path", {run_(request)});
   }
 
   KernelChoices choices() const {
@@ -208,6 +234,18 @@ class CheckCase {
 
   kernels::Runner& runner_;
   const kernels::Declaration& declaration_;
+  /// One run, exempt elements set to zero so that bits can be compared.
+  const std::function<Outcome(const kernels::Request&)> run_ = [this](const kernels::Request& request) {
+    Outcome outcome = runner_.run(request);
+    for (const Passed& tensor : passed_.outputs) {
+      problem::TensorSpec spec = tensor.spec;
+      const auto found = outcome.outputs.find(spec.name);
+      if (found == outcome.outputs.end()) continue;
+      spec.shape = found->second.shape();
+      clear_exempt(declaration_, *request.problem, spec, found->second);
+    }
+    return outcome;
+  };
   Problem problem_;
   const CheckSettings& settings_;
   const std::function<void(const std::string&)>& step_;

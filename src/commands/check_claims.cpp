@@ -55,7 +55,7 @@ verdict::ConductRow batch_invariance(const ClaimRuns& runs) {
     kernels::Request request = runs.request;
     request.problem = &problem;
     request.inputs = take_rows(runs.request.inputs, runs.passed.inputs, rows);
-    const Outcome outcome = runs.runner.run(request);
+    const Outcome outcome = runs.run(request);
     const char* what = rows.size() > 1 ? "rows in reverse order" : "the longest row alone";
     if (outcome.status != RunStatus::ok) return {row.what, Verdict::failed, fmt::format("{}: {}", what, outcome.detail)};
     const std::string where = first_difference(outcome, rows_of(runs, rows));
@@ -70,7 +70,7 @@ verdict::ConductRow split_invariance(const ClaimRuns& runs) {
   for (const Index splits : {1, 2, 3, 8}) {
     kernels::Request request = runs.request;
     request.splits = splits;
-    Outcome outcome = runs.runner.run(request);
+    Outcome outcome = runs.run(request);
     if (outcome.status != RunStatus::ok) return {row.what, Verdict::failed, fmt::format("{} splits: {}", splits, outcome.detail)};
     if (!first) {
       first = std::move(outcome);

@@ -1,6 +1,7 @@
 // Bits of a kernel's outputs, run against run: reproducibility and invariance claims.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "kernels/runner.hpp"
@@ -14,7 +15,7 @@ bool same_bits(const tensor::AnyTensor& a, const tensor::AnyTensor& b);
 std::string first_difference(const kernels::Outcome& a, const kernels::Outcome& b);
 
 struct ClaimRuns {
-  kernels::Runner& runner;
+  const std::function<kernels::Outcome(const kernels::Request&)>& run;
   const problem::Problem& problem;
   const kernels::PassedTensors& passed;
   const kernels::Request& request;

@@ -12,6 +12,10 @@ namespace equinorm::commands {
 bool is_exempt(const kernels::Declaration& declaration, const problem::Problem& problem, const problem::TensorSpec& spec,
                problem::Index flat);
 
+/// Sets exempt elements to zero, whatever stood there.
+void clear_exempt(const kernels::Declaration& declaration, const problem::Problem& problem, const problem::TensorSpec& spec,
+                  tensor::AnyTensor& got);
+
 /// Judges `got` (its dtype and shape are those declared). Conventions: a base-2 lse is taken to base e (its own rounding is allowed for),
 /// the declared stand-in for an empty row's lse becomes -inf, exempt elements are not looked at. `bounds` lacks the tensor where the
 /// declared arithmetic has no bounds: measured only.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "commands/run_form.hpp"
 #include "scalar/error.hpp"
 
 namespace equinorm::commands {
@@ -73,6 +74,30 @@ tensor::TensorMap kernel_inputs(const problem::Problem& problem, const kernels::
       result.emplace(name, integers<std::int64_t>(found->second.shape(), values, DType::i64));
     } else {
       result.emplace(name, converted(found->second, tensor.dtype));
+    }
+  }
+  return result;
+}
+
+verdict::Reference earlier_stages(const problem::Problem& problem, const tensor::TensorMap& inputs, const KernelChoices& choices) {
+  std::set<std::string> left;
+  for (const auto& [name, format] : choices.given) left.insert(name);
+  paths::Plan plan;
+  plan.precision = problem.precision;
+  // First without alpha_q folded in, as q_tilde is defined; what the form does not show (q_hat of gqa's deferred form) the explicit one
+  // does.
+  verdict::Reference result;
+  for (const problem::PathKind form : {problem.precision.path, problem::PathKind::explicit_form}) {
+    for (const bool fold : {false, true}) {
+      plan.fold_alpha_q = fold;
+      std::set<std::string> here;
+      for (const problem::TensorSpec& spec : paths::outputs_of(form, problem, plan)) {
+        if (left.contains(spec.name)) here.insert(spec.name);
+      }
+      if (here.empty()) continue;
+      for (auto& [name, values] : run_form(form, plan, problem, inputs, here)) {
+        if (left.erase(name) > 0) result.emplace(name, verdict::ReferenceTensor{std::move(values), {}, {}});
+      }
     }
   }
   return result;

@@ -1,6 +1,7 @@
 // What the judge hands to a kernel: inputs in the declared dtypes, and the outputs of the stages before its first one.
 #pragma once
 
+#include "commands/declared_bound.hpp"
 #include "kernels/declaration.hpp"
 #include "tensor/any_tensor.hpp"
 #include "verdict/measure.hpp"
@@ -11,6 +12,9 @@ namespace equinorm::commands {
 /// defaults (negative for a query before the first token), handed-over tensors as the nearest number to the exact value, context_lengths.
 tensor::TensorMap kernel_inputs(const problem::Problem& problem, const kernels::PassedTensors& passed, const tensor::TensorMap& inputs,
                                 const verdict::Reference& exact);
+
+/// What the declared arithmetic makes of the tensors that `choices` says are given: our own emulation of the stages before the kernel.
+verdict::Reference earlier_stages(const problem::Problem& problem, const tensor::TensorMap& inputs, const KernelChoices& choices);
 
 /// The same shapes with every floating tensor's numbers in reverse order: other inputs, on which a kernel runs first, so that an output
 /// kept from an earlier call shows.
