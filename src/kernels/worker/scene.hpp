@@ -1,0 +1,31 @@
+// Namespaces, mounts, limits and the uid of a stranger's program.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace equinorm::kernels {
+
+struct Scene {
+  long uid = -1;  ///< wanted; -1: the own one
+  std::uint64_t file_bytes = 0, processes = 0;
+  std::string working_directory;
+  std::vector<std::string> must_read;
+};
+
+/// Gives this new user namespace the judge's uid and gid under their own numbers. False where the system refuses.
+bool map_users(unsigned uid, unsigned gid);
+
+/// /proc of this PID namespace, and an empty /dev/shm of its own. False where the system refuses (then nothing has changed).
+bool mount_own();
+
+/// The uid that the program gets: the wanted one where it may be taken and can read every file; else the current one.
+uid_t chosen_uid(const Scene& scene);
+
+/// In the program's process: session, limits, uid, no new privileges, first to go when memory ends, dies with its parent.
+void enter(const Scene& scene, uid_t uid);
+
+}  // namespace equinorm::kernels
