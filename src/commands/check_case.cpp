@@ -132,9 +132,8 @@ class CheckCase {
       else
         result_.notes.push_back(finding.text);
     }
-    result_.conduct.push_back(
-        {"runs", verdict_of(last.status),
-         last.status == RunStatus::ok ? fmt::format("{} times, {:.3g} s each", runs_.size(), last.seconds) : last.detail});
+    result_.conduct.push_back({"runs", verdict_of(last.status),
+                               last.status == RunStatus::ok ? fmt::format("{} times", runs_.size()) : last.detail, last.seconds});
     if (last.status != RunStatus::ok) {
       keep_run("crash");
       return last.status == RunStatus::unwritten;  // what was written can still be judged

@@ -56,7 +56,8 @@ std::string conduct_table(const CaseResult& result, const Style& style) {
   if (result.conduct.empty()) return {};
   std::string text = fmt::format("\n  conduct of {}\n", result.kernel);
   for (const verdict::ConductRow& row : result.conduct)
-    text += fmt::format("    {:<18} {} {}\n", row.what, coloured(row.verdict, 20, style), row.detail);
+    text += fmt::format("    {:<18} {} {}{}\n", row.what, coloured(row.verdict, 20, style), row.detail,
+                        row.seconds > 0 ? fmt::format(", {:.3g} ms each", 1e3 * row.seconds) : "");
   return text;
 }
 

@@ -117,7 +117,9 @@ Json json_of(const verdict::HuntResult& hunt, const std::vector<verdict::ErrorRo
           {"file", hunt.file},          {"seconds", hunt.seconds}};
 }
 
-Json json_of(const verdict::ConductRow& row) { return {{"what", row.what}, {"verdict", to_string(row.verdict)}, {"detail", row.detail}}; }
+Json json_of(const verdict::ConductRow& row) {
+  return {{"what", row.what}, {"verdict", to_string(row.verdict)}, {"detail", row.detail}, {"seconds", row.seconds}};
+}
 
 Json json_of(const verdict::CaseResult& result);
 

@@ -102,6 +102,7 @@ struct ConductRow {
   std::string what;
   Verdict verdict = Verdict::undecided;
   std::string detail;
+  double seconds = 0;  ///< of one run of the kernel, where runs are what is spoken of
 };
 
 struct CaseResult {

@@ -43,10 +43,6 @@ class Check(CommandTest):
     def test_the_same_run_gives_the_same_json(self):
         arguments = ("check", KERNELS / "absorbed_decode_fp32.so", "paper-tp8", *SMALL)
         one, two = (self.run_json(*arguments) for _ in range(2))
-        for run in (one, two):
-            for case in run["cases"]:
-                for row in case["kernel"]["conduct"]:
-                    row["detail"] = ""  # seconds stand in it
         self.assertEqual(without_seconds(one), without_seconds(two))
 
     def test_ragged_batches_and_claims(self):
