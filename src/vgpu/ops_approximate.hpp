@@ -20,16 +20,39 @@ EQUINORM_INLINE double about_fma(double a, double b, double c) {
 #endif
 }
 
-/// Where the quick result is undecided or special, the slow one.
-template <class Quick>
-EQUINORM_INLINE void decide(Transcendental function, double error, u32 mask, const float* a, float* r, Quick quick) {
-  double y[kLanes];
-  u32 open[kLanes];
-  EQUINORM_LANES y[i] = quick(static_cast<double>(a[i]));
-  EQUINORM_LANES r[i] = static_cast<float>(y[i]);
-  EQUINORM_LANES open[i] = is_decided(y[i], error) ? 0 : 1;
-  for (int i = 0; i < kLanes; ++i)
-    if (open[i] != 0 && (mask >> i & 1) != 0) r[i] = correctly_rounded(function, a[i]);
+/// Op::quick is within Op::kError of the function on Op::inside of any operand; where that leaves the binary32 result open, MPFR decides.
+template <class Op>
+EQUINORM_INLINE float round_one(float a) {
+  if constexpr (requires { Op::quick(0.0); }) {
+    const float x = Op::inside(a);
+    const double y = Op::quick(static_cast<double>(x));
+    if (a == a && is_decided(y, Op::kError)) return static_cast<float>(y);
+    return a == a ? correctly_rounded(Op::kFunction, x) : cast_bits<float>(kNan32);
+  } else {
+    return Op::apply(a);
+  }
+}
+template <class Op>
+EQUINORM_INLINE void round_lanes(u32 mask, const float* a, float* r) {
+  if constexpr (requires { Op::quick(0.0); }) {
+    // Loops of their own: otherwise the compiler gives constants of Op::inside a path of their own, and does not vectorise.
+    float x[kLanes];
+    double y[kLanes];
+    u32 open[kLanes];
+    EQUINORM_LANES x[i] = Op::inside(a[i]);
+    EQUINORM_LANES y[i] = Op::quick(static_cast<double>(x[i]));
+    EQUINORM_LANES r[i] = a[i] == a[i] ? static_cast<float>(y[i]) : cast_bits<float>(kNan32);
+    EQUINORM_LANES open[i] = a[i] != a[i] || is_decided(y[i], Op::kError) ? 0 : 1;
+    u32 any = 0;
+    EQUINORM_LANES any |= open[i];
+    for (int i = 0; any != 0 && i < kLanes; ++i)
+      if (open[i] != 0 && (mask >> i & 1) != 0) r[i] = correctly_rounded(Op::kFunction, x[i]);
+  } else if constexpr (requires { Op::kFunction; }) {
+    for (int i = 0; i < kLanes; ++i)
+      if ((mask >> i & 1) != 0) r[i] = Op::apply(a[i]);
+  } else {
+    EQUINORM_LANES r[i] = Op::apply(a[i]);
+  }
 }
 
 struct PowerOfTwo {
@@ -60,43 +83,23 @@ struct PowerOfTwo {
     const double f = x - (shifted - 0x1.8p52);
     return horner<9>(0x1.e4cf5158b8ecap-28, f) * cast_bits<double>(static_cast<u64>(cast_bits<s64>(shifted) + 1023) << 52);
   }
-  EQUINORM_INLINE static void lanes(u32 mask, const float* a, float* r) {
-    // The clamp has a loop of its own: otherwise the compiler gives its constants a path of their own, and does not vectorise.
-    float inside[kLanes];
-    EQUINORM_LANES inside[i] = a[i] < -200.0f ? -200.0f : a[i] > 200.0f ? 200.0f : a[i];
-    decide(
-        kFunction, kError, mask, inside, r, [](double x) __attribute__((always_inline)) { return quick(x); });
-    EQUINORM_LANES r[i] = a[i] == a[i] ? r[i] : cast_bits<float>(kNan32);
-  }
+  EQUINORM_INLINE static float inside(float a) { return a < -200.0f ? -200.0f : a > 200.0f ? 200.0f : a; }
 };
 struct ReciprocalRoot {
   static constexpr Transcendental kFunction = Transcendental::rsqrt;
-  EQUINORM_INLINE static void lanes(u32 mask, const float* a, float* r) {
-    decide(
-        kFunction, 0x1p-48, mask, a, r, [](double x) __attribute__((always_inline)) { return 1.0 / __builtin_sqrt(x); });
-  }
+  static constexpr double kError = 0x1p-48;
+  EQUINORM_INLINE static double quick(double x) { return 1.0 / __builtin_sqrt(x); }
+  EQUINORM_INLINE static float inside(float a) { return a; }
 };
 template <Transcendental kOf>
 struct Slow {
   static constexpr Transcendental kFunction = kOf;
-  EQUINORM_INLINE static void lanes(u32 mask, const float* a, float* r) {
-    for (int i = 0; i < kLanes; ++i)
-      if ((mask >> i & 1) != 0) r[i] = correctly_rounded(kOf, a[i]);
-  }
+  EQUINORM_INLINE static float apply(float a) { return correctly_rounded(kOf, a); }
 };
 using Logarithm = Slow<Transcendental::lg2>;
 using Sine = Slow<Transcendental::sin>;
 using Cosine = Slow<Transcendental::cos>;
 using HyperbolicTangent = Slow<Transcendental::tanh>;
-
-template <class Op>
-EQUINORM_INLINE void function_lanes(u32 mask, const float* a, float* r) {
-  if constexpr (requires { Op::lanes(mask, a, r); }) {
-    Op::lanes(mask, a, r);
-  } else {
-    EQUINORM_LANES r[i] = Op::apply(a[i]);
-  }
-}
 
 /// A neighbour of r at most `ulps` away, chosen by a hash; zeros, infinities and NaN stay, and no sign or exponent class is left.
 EQUINORM_INLINE float perturb(float r, u64 seed, u32 ulps) {
@@ -127,12 +130,11 @@ void approximate1(Warp& w, const Decoded& d, u32 mask) {
   // Often all lanes ask for one value: the exponential of a score that belongs to the whole warp.
   u32 bits[kLanes];
   EQUINORM_LANES bits[i] = cast_bits<u32>(a[i]);
-  if (mask == kAllLanes && is_row(bits, u32{0})) {
-    function_lanes<Op>(1, a, r);
-    const float one = r[0];
+  if (mask == kAllLanes && is_row<0>(bits)) {
+    const float one = round_one<Op>(a[0]);
     EQUINORM_LANES r[i] = one;
   } else {
-    function_lanes<Op>(mask, a, r);
+    round_lanes<Op>(mask, a, r);
   }
   finish_approximate(w, d, mask, r,
                      __is_same(Op, Reciprocal) || __is_same(Op, SquareRoot) ? 1

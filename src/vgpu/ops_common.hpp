@@ -51,11 +51,11 @@ void map3(Warp& w, const Decoded& d, u32 mask) {
       w.lanes<T>(d.slot[0]), mask, [&](int i) __attribute__((always_inline)) { return static_cast<T>(Op::apply(a[i], b[i], c[i])); });
 }
 
-/// Whether a[i] = a[0] + i step for all lanes.
-template <class A>
-EQUINORM_INLINE bool is_row(const A* a, A step) {
+/// Whether a[i] = a[0] + i kStep for all lanes. The step is a constant: processors are slow at 64-bit products.
+template <u64 kStep, class A>
+EQUINORM_INLINE bool is_row(const A* a) {
   A difference = 0;
-  EQUINORM_LANES difference |= a[i] - a[0] - static_cast<A>(i) * step;
+  EQUINORM_LANES difference |= a[i] - a[0] - static_cast<A>(static_cast<u64>(i) * kStep);
   return difference == 0;
 }
 

@@ -2,8 +2,6 @@
 // lane by lane through access(), which checks and reports.
 #pragma once
 
-#include <type_traits>
-
 #include "vgpu/ops_races.hpp"
 
 namespace equinorm::vgpu {
@@ -20,16 +18,14 @@ EQUINORM_INLINE void lane_offsets(const Warp& w, u32 slot, bool is_64, s64 offse
   }
 }
 
-/// The offsets of a full warp if they are a row of adjacent accesses of `bytes` bytes, or all one.
-EQUINORM_INLINE Pattern find_pattern(const Warp& w, u32 slot, bool is_64, s64 offset, u64 base, u64 bytes, u64& first) {
+/// The pattern of a full warp's accesses of kBytes bytes, and the offset of the first.
+template <u64 kBytes>
+EQUINORM_INLINE Pattern find_pattern(const Warp& w, u32 slot, bool is_64, s64 offset, u64 base, u64& first) {
   const auto look = [&](const auto* a) __attribute__((always_inline)) {
-    using A = std::remove_cvref_t<decltype(*a)>;
     first = a[0] + static_cast<u64>(offset) - base;
-    const A step = a[1] - a[0];
-    if (step != bytes && step != 0) return Pattern::scattered;
     // A row of 32-bit addresses must not wrap.
-    if (!is_row(a, step) || a[31] < a[0]) return Pattern::scattered;
-    return step == 0 ? Pattern::uniform : Pattern::row;
+    if (a[1] - a[0] == kBytes) return is_row<kBytes>(a) && a[31] > a[0] ? Pattern::row : Pattern::scattered;
+    return a[1] == a[0] && is_row<0>(a) ? Pattern::uniform : Pattern::scattered;
   };
   return is_64 ? look(w.lanes<u64>(slot)) : look(w.lanes<u32>(slot));
 }
@@ -176,7 +172,7 @@ EQUINORM_INLINE void move_elements(Warp& w, const Decoded& d, u32 mask, const Vi
   u64 offsets[kLanes];
   u64 first = 0;
   const auto pattern =
-      mask == kAllLanes ? find_pattern(w, address, d.address_is_64, d.offset, base, sizeof(E) * kCount, first) : Pattern::scattered;
+      mask == kAllLanes ? find_pattern<sizeof(E) * kCount>(w, address, d.address_is_64, d.offset, base, first) : Pattern::scattered;
   const bool races = space == Space::shared && w.block->races != nullptr;
   if (pattern != Pattern::scattered && !(kIsStore && pattern == Pattern::uniform) &&
       move_row<kIsStore, R, E, kCount>(w, data, view, pattern, first)) {

@@ -59,7 +59,7 @@ EQUINORM_INLINE bool note_broadcast(Races& races, u64 at, u32 warp) {
 }
 
 /// A full warp's row, or its reading of one element, already checked.
-EQUINORM_INLINE void note_shared_row(Warp& w, const Decoded& d, Pattern pattern, u64 first, u32 bytes, bool is_write) {
+[[maybe_unused]] void note_shared_row(Warp& w, const Decoded& d, Pattern pattern, u64 first, u32 bytes, bool is_write) {
   Races& races = *w.block->races;
   const u64 at = first >> races.shift, per_lane = bytes >> races.shift;
   u64 done = 0;
