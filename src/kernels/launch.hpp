@@ -8,9 +8,8 @@ namespace equinorm::kernels {
 /// The launcher's end of the status channel (a SOCK_SEQPACKET socket). The program itself does not get it.
 inline constexpr int kStatusDescriptor = 16;
 
-/// Arguments, in this order: launch, namespaces (bits), the judge's uid and gid, the wanted uid (or -1), file bytes, processes, working
-/// directory, number of files that must be readable, those files, then the program and its arguments.
-enum LaunchBits : unsigned { kOwnPids = 1, kOwnUsers = 2, kOwnMounts = 4 };
+/// Arguments, in this order: launch, the wanted uid (or -1), file bytes, processes, working directory, number of files that must be
+/// readable, those files, then the program and its arguments.
 
 /// The launcher sends `started` once the program runs or could not be run, `ended` once it has ended.
 struct LaunchStatus {
@@ -20,7 +19,6 @@ struct LaunchStatus {
   std::uint32_t kind = started;
   std::int32_t error = 0;           ///< started: errno of execve, 0: it runs
   std::uint32_t uid = 0;            ///< started: of the program
-  std::uint32_t mounted = 0;        ///< started: /proc and /dev/shm are its own
   std::int32_t wait_status = 0;     ///< ended: as waitpid gives it
   std::uint64_t peak_resident = 0;  ///< ended: bytes
 };

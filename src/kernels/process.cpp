@@ -6,10 +6,13 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
@@ -44,16 +47,23 @@ Pair output_pipe() {
   return {Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
-std::vector<std::string> launch_arguments(const std::string& launcher, const SpawnOptions& options, unsigned bits) {
+/// Whether RLIMIT_NPROC counts the processes of a user namespace apart from those of its user outside.
+bool counts_by_namespace() {
+  utsname system{};
+  int major = 0, minor = 0;
+  uname(&system);
+  return std::sscanf(system.release, "%d.%d", &major, &minor) == 2 && (major > 5 || (major == 5 && minor >= 14));
+}
+
+std::vector<std::string> launch_arguments(const std::string& launcher, const SpawnOptions& options, int namespaces) {
   const std::optional<unsigned> uid = other_uid();
+  // The limit counts every process of the uid, so it may bind only where the count is the program's alone.
+  const bool binds = uid || ((namespaces & CLONE_NEWUSER) != 0 && counts_by_namespace());
   std::vector<std::string> arguments{launcher,
                                      "launch",
-                                     std::to_string(bits),
-                                     std::to_string(getuid()),
-                                     std::to_string(getgid()),
                                      uid ? std::to_string(*uid) : "-1",
                                      std::to_string(options.file_bytes),
-                                     std::to_string(options.processes),
+                                     std::to_string(binds ? options.processes : 0),
                                      options.working_directory,
                                      std::to_string(options.must_read.size())};
   arguments.insert(arguments.end(), options.must_read.begin(), options.must_read.end());
@@ -106,22 +116,20 @@ void ChildProcess::start(const SpawnOptions& options) {
   descriptors[kStatusDescriptor] = status.theirs.get();
   const std::vector<std::string> environment = child_environment(options.environment);
   const std::string launcher = worker_program();
-  struct Attempt {
-    int namespaces;
-    unsigned bits;
-  };
+  int spawn_error = 0;
+  constexpr int kApart = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC;
   // As root; without privileges; where neither is allowed.
-  constexpr Attempt kAttempts[] = {{CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC, kOwnPids | kOwnMounts},
-                                   {CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC, kOwnPids | kOwnMounts | kOwnUsers},
-                                   {0, 0}};
-  for (const Attempt& attempt : kAttempts) {
-    launcher_ = spawn(launcher, launch_arguments(launcher, options, attempt.bits), environment, descriptors, attempt.namespaces);
-    const bool forbidden = errno == EPERM || errno == EINVAL || errno == ENOSYS || errno == ENOSPC || errno == EACCES;
-    isolation_.pid_namespace = (attempt.bits & kOwnPids) != 0;
-    isolation_.user_namespace = (attempt.bits & kOwnUsers) != 0;
+  for (const int namespaces : {kApart, kApart | CLONE_NEWUSER, 0}) {
+    const Spawned spawned = spawn(launcher, launch_arguments(launcher, options, namespaces), environment, descriptors, namespaces);
+    launcher_ = spawned.process;
+    isolation_ = {.pid_namespace = (namespaces & CLONE_NEWPID) != 0,
+                  .user_namespace = (namespaces & CLONE_NEWUSER) != 0,
+                  .mount_namespace = spawned.mounted};
+    spawn_error = spawned.error;
+    const bool forbidden = spawn_error == EPERM || spawn_error == EINVAL || spawn_error == ENOSYS || spawn_error == ENOSPC;
     if (launcher_ > 0 || !forbidden) break;
   }
-  if (launcher_ < 0) throw Error(fmt::format("cannot start {}: {}", launcher, std::strerror(errno)));
+  if (launcher_ < 0) throw Error(fmt::format("cannot start {}: {}", launcher, std::strerror(spawn_error)));
   status_ = std::move(status.ours);
   output_ = std::move(output.ours);
 }
@@ -139,7 +147,6 @@ void ChildProcess::await_start(const std::string& program) {
     throw Error(fmt::format("{}: the launcher ended before it ran it: {}", program, output()));
   }
   if (message.error != 0) throw Error(fmt::format("cannot run {}: {}", program, std::strerror(message.error)));
-  isolation_.mount_namespace = message.mounted != 0;
   isolation_.uid = message.uid;
   isolation_.other_uid = message.uid != getuid();
 }
@@ -161,7 +168,8 @@ WaitEvent ChildProcess::wait(int descriptor, short events, const WaitLimits& lim
     if (now >= limits.deadline) return WaitEvent::deadline;
     if (now < watch) continue;
     watch = now + kWatchStep;
-    const std::vector<pid_t> tree = process_tree(launcher_);
+    // One more than allowed, and the launcher: a bomb must not grow while we count it.
+    const std::vector<pid_t> tree = process_tree(launcher_, static_cast<std::size_t>(limits.processes) + 2);
     if (tree.size() > static_cast<std::size_t>(limits.processes) + 1) return WaitEvent::processes;
     std::uint64_t at_most = 0;
     for (const pid_t process : tree) at_most += resident_bytes(process, ~std::uint64_t{0});

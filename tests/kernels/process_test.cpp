@@ -148,7 +148,8 @@ TEST_CASE("a fork bomb is bounded and goes") {
   WaitLimits limits = within(3);
   limits.processes = 200;
   const WaitEvent event = child.wait(-1, 0, limits);
-  CHECK((event == WaitEvent::processes || event == WaitEvent::deadline));
+  // The shell itself may give up first, where fork fails.
+  CHECK((event == WaitEvent::processes || event == WaitEvent::deadline || event == WaitEvent::ended));
   CHECK(child.usage().processes < 2000);
   child.kill();
   CHECK(child.usage().processes == 0);

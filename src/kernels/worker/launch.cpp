@@ -24,25 +24,21 @@ namespace equinorm::kernels {
 namespace {
 
 struct LaunchArguments {
-  unsigned bits = 0, uid = 0, gid = 0;  ///< uid and gid of the judge
   Scene scene;
   char** program = nullptr;
 };
 
 LaunchArguments parse(int count, char** arguments) {
   LaunchArguments parsed;
-  if (count < 10) _exit(2);
-  parsed.bits = static_cast<unsigned>(std::strtoul(arguments[1], nullptr, 10));
-  parsed.uid = static_cast<unsigned>(std::strtoul(arguments[2], nullptr, 10));
-  parsed.gid = static_cast<unsigned>(std::strtoul(arguments[3], nullptr, 10));
-  parsed.scene.uid = std::strtol(arguments[4], nullptr, 10);
-  parsed.scene.file_bytes = std::strtoull(arguments[5], nullptr, 10);
-  parsed.scene.processes = std::strtoull(arguments[6], nullptr, 10);
-  parsed.scene.working_directory = arguments[7];
-  const int files = std::atoi(arguments[8]);
-  if (files < 0 || files >= count - 9) _exit(2);
-  for (int i = 0; i < files; ++i) parsed.scene.must_read.push_back(arguments[9 + i]);
-  parsed.program = arguments + 9 + files;
+  if (count < 7) _exit(2);
+  parsed.scene.uid = std::strtol(arguments[1], nullptr, 10);
+  parsed.scene.file_bytes = std::strtoull(arguments[2], nullptr, 10);
+  parsed.scene.processes = std::strtoull(arguments[3], nullptr, 10);
+  parsed.scene.working_directory = arguments[4];
+  const int files = std::atoi(arguments[5]);
+  if (files < 0 || files >= count - 6) _exit(2);
+  for (int i = 0; i < files; ++i) parsed.scene.must_read.push_back(arguments[6 + i]);
+  parsed.program = arguments + 6 + files;
   return parsed;
 }
 
@@ -97,14 +93,14 @@ bool watch(pid_t program, int signals) {
 }
 
 /// Starts the program and says so. Returns its process id.
-pid_t start(const LaunchArguments& launch, bool mounted) {
+pid_t start(const LaunchArguments& launch) {
   const uid_t uid = chosen_uid(launch.scene);
   int report[2];
   if (pipe2(report, O_CLOEXEC) != 0) _exit(2);
   const pid_t program = fork();
   if (program == 0) become(launch, report[1], uid);
   close(report[1]);
-  LaunchStatus started{.uid = uid, .mounted = mounted ? 1U : 0U};
+  LaunchStatus started{.uid = uid};
   Refusal refusal;
   if (program < 0)
     started.error = errno;
@@ -122,8 +118,6 @@ int launch_main(int count, char** arguments) {
   fcntl(kStatusDescriptor, F_SETFD, FD_CLOEXEC);
   // Its own session: signals of the judge's terminal do not reach it, nor do the program's signals to its group reach the judge.
   setsid();
-  if ((launch.bits & kOwnUsers) != 0 && !map_users(launch.uid, launch.gid)) return 2;
-  const bool mounted = (launch.bits & kOwnMounts) != 0 && mount_own();
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   prctl(PR_SET_DUMPABLE, 0);
   sigset_t child;
@@ -131,7 +125,7 @@ int launch_main(int count, char** arguments) {
   sigaddset(&child, SIGCHLD);
   sigprocmask(SIG_SETMASK, &child, nullptr);
   const int signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-  const pid_t program = start(launch, mounted);
+  const pid_t program = start(launch);
   if (program < 0) return 2;
   if (!watch(program, signals)) kill_descendants();
   return 0;

@@ -1,4 +1,4 @@
-// Namespaces, mounts, limits and the uid of a stranger's program.
+// Limits and the uid of a stranger's program.
 #pragma once
 
 #include <sys/types.h>
@@ -11,16 +11,11 @@ namespace equinorm::kernels {
 
 struct Scene {
   long uid = -1;  ///< wanted; -1: the own one
-  std::uint64_t file_bytes = 0, processes = 0;
+  std::uint64_t file_bytes = 0;
+  std::uint64_t processes = 0;  ///< 0: no limit
   std::string working_directory;
   std::vector<std::string> must_read;
 };
-
-/// Gives this new user namespace the judge's uid and gid under their own numbers. False where the system refuses.
-bool map_users(unsigned uid, unsigned gid);
-
-/// /proc of this PID namespace, and an empty /dev/shm of its own. False where the system refuses (then nothing has changed).
-bool mount_own();
 
 /// The uid that the program gets: the wanted one where it may be taken and can read every file; else the current one.
 uid_t chosen_uid(const Scene& scene);
