@@ -22,7 +22,7 @@ struct Launch {
   Region parameters{kParamWindow};
   LaunchReport* report = nullptr;
   std::map<std::pair<FindingKind, const Decoded*>, std::size_t> known;  // findings so far
-  MatrixModel matrix_models[2][3];                                      // [fp16 output][input]
+  const scalar::TensorCore* matrix_units[2][3] = {};                    // [fp16 output][input]
   Shadows* shadows = nullptr;
   u32 arrived[16] = {};  ///< bar.arrive, by barrier
   bool stop = false;     ///< trap, deadlock or limit: nothing more runs

@@ -8,6 +8,9 @@ namespace equinorm::vgpu {
 
 // Arithmetic that is not worth vectorising (arithmetic.cpp).
 
+/// The number that the bits of a floating-point type stand for.
+double read_float(u64 bits, Type type);
+
 enum class DirectedOp : u8 { add, sub, mul, div, fma };
 /// One binary32 operation rounded down, up or toward zero.
 float directed(DirectedOp op, Rounding rounding, float a, float b, float c);
@@ -58,9 +61,5 @@ u64 atomic(Warp& warp, const Decoded& instruction, int lane, u64 address, u64 op
 
 /// Orders what the lanes of the mask did before what they do after.
 void order_warp(Warp& warp, u32 mask);
-
-/// How the tensor cores of the launch's target add.
-struct MatrixModel;
-const MatrixModel& matrix_model(const Warp& warp, int input, bool fp16_output);
 
 }  // namespace equinorm::vgpu
