@@ -14,6 +14,7 @@ namespace equinorm::kernels {
 namespace {
 
 constexpr std::size_t kKeptNoise = 200;
+constexpr auto kWatchStep = std::chrono::milliseconds(50);
 
 void make_pipe(Descriptor& reader, Descriptor& writer) {
   int ends[2];
@@ -95,6 +96,8 @@ Dialogue::Heard Dialogue::say(const std::string& line, const WaitLimits& limits)
 
 void Dialogue::read_replies() {
   char part[65536];
+  buffer_.erase(0, taken_);
+  taken_ = 0;
   while (!closed_ && buffer_.size() <= problem::kMaxJsonBytes) {
     const ssize_t count = read(replies_.get(), part, sizeof(part));
     if (count > 0) buffer_.append(part, static_cast<std::size_t>(count));
@@ -103,12 +106,12 @@ void Dialogue::read_replies() {
   }
 }
 
-/// The first whole line of the buffer, or its rest once no more can come.
+/// The next whole line of the buffer, or its rest once no more can come. (Cutting each off the front would take quadratic time.)
 bool Dialogue::take_line(std::string& line) {
-  const std::size_t end = buffer_.find('\n');
-  if (end == std::string::npos && !(closed_ && !buffer_.empty())) return false;
-  line = buffer_.substr(0, end);
-  buffer_.erase(0, end == std::string::npos ? end : end + 1);
+  const std::size_t end = buffer_.find('\n', taken_);
+  if (end == std::string::npos && !(closed_ && taken_ < buffer_.size())) return false;
+  line = buffer_.substr(taken_, end - taken_);
+  taken_ = end == std::string::npos ? buffer_.size() : end + 1;
   return true;
 }
 
@@ -116,6 +119,7 @@ Dialogue::Heard Dialogue::hear(const WaitLimits& limits) {
   std::string said;
   ObjectEnd end;
   skipped_ = 0;
+  Clock::time_point watch = Clock::now() + kWatchStep;
   for (bool over = false;;) {
     read_replies();
     for (std::string line; take_line(line);) {
@@ -133,10 +137,16 @@ Dialogue::Heard Dialogue::hear(const WaitLimits& limits) {
         return {.kind = Heard::Kind::babble, .text = error.what()};
       }
     }
-    if (said.size() + buffer_.size() > problem::kMaxJsonBytes)
+    if (said.size() + buffer_.size() - taken_ > problem::kMaxJsonBytes)
       return {.kind = Heard::Kind::babble, .text = fmt::format("an answer of more than {} bytes", problem::kMaxJsonBytes)};
     if (over) return {.kind = Heard::Kind::ended, .text = said.empty() ? "" : "its answer has no end"};
-    const WaitEvent event = child_->wait(closed_ ? -1 : replies_.get(), POLLIN, limits);
+    // While something keeps coming, wait() itself neither looks at the clock nor at memory.
+    const bool late = Clock::now() >= limits.deadline;
+    const bool large = !late && limits.memory != ~std::uint64_t{0} && Clock::now() >= watch && child_->usage().resident > limits.memory;
+    if (Clock::now() >= watch) watch = Clock::now() + kWatchStep;
+    const WaitEvent event = late    ? WaitEvent::deadline
+                            : large ? WaitEvent::memory
+                                    : child_->wait(closed_ ? -1 : replies_.get(), POLLIN, limits);
     if (event == WaitEvent::ended) {
       over = true;  // one more look at what it left in the pipe
       if (!closed_) read_replies();

@@ -50,6 +50,7 @@ class Dialogue {
   Descriptor input_, input_reader_, replies_;
   std::unique_ptr<ChildProcess> child_;
   std::string buffer_, noise_;
+  std::size_t taken_ = 0;  ///< bytes of buffer_ that are dealt with
   std::size_t skipped_ = 0;
   bool closed_ = false;
 };

@@ -202,16 +202,18 @@ TEST_CASE("what a process leaves in place of its outputs") {
 
 TEST_CASE("processes that hang, grow and multiply are stopped with all that they started") {
   const Folder folder;
-  for (const char* kind : {"hangs", "hangs_once", "hangs_with_children", "closes_output"}) {
+  for (const char* kind : {"hangs", "hangs_once", "hangs_with_children", "closes_output", "trickles"}) {
     const Outcome outcome = outcome_of(folder, kind, 0.5);
     CAPTURE(kind, outcome.detail);
     CHECK(to_string(outcome.status) == to_string(RunStatus::timed_out));
     CHECK(holds(outcome.detail, "0.5 s"));
     CHECK(folder.left() == 0);
   }
-  const Outcome grown = outcome_of(folder, "grows", 20, std::uint64_t{200} << 20);
-  INFO(grown.detail);
-  CHECK(to_string(grown.status) == to_string(RunStatus::out_of_memory));
+  for (const char* kind : {"grows", "trickles_and_grows"}) {
+    const Outcome outcome = outcome_of(folder, kind, 20, std::uint64_t{200} << 20);
+    CAPTURE(kind, outcome.detail);
+    CHECK(to_string(outcome.status) == to_string(RunStatus::out_of_memory));
+  }
   const Outcome forked = outcome_of(folder, "forks", 3);
   INFO(forked.detail);
   CHECK((forked.status == RunStatus::crashed || forked.status == RunStatus::timed_out));

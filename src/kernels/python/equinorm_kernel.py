@@ -211,7 +211,7 @@ class Jax(Numpy):
 class Kernel:
     def __init__(self, function, framework, packages, declaration):
         self.function, self.framework = function, framework
-        self.packages = [*FRAMEWORK_PACKAGES[framework], *packages]
+        self.packages = [*packages, *FRAMEWORK_PACKAGES[framework]]
         self.declaration = declaration
 
     def __call__(self, *arguments, **named):
