@@ -308,11 +308,11 @@ std::uint64_t guarded_workspace(const equinorm_call* call, Workspace workspace) 
 }  // namespace equinorm::kernels
 
 /// Exports a kernel: its declaration (a JSON text), `uint64_t workspace(const Call&)` and `void run(const Call&)`.
-#define EQUINORM_KERNEL(declaration, workspace, run)                                                                                \
-  extern "C" {                                                                                                                      \
-  EQUINORM_EXPORT const char* equinorm_kernel_describe(void) { return declaration; }                                                \
-  EQUINORM_EXPORT std::uint64_t equinorm_kernel_workspace(const equinorm_call* call) {                                              \
-    return equinorm::kernels::guarded_workspace(call, workspace);                                                                   \
-  }                                                                                                                                 \
-  EQUINORM_EXPORT std::int32_t equinorm_kernel_run(const equinorm_call* call) { return equinorm::kernels::guarded(call, run); }     \
+#define EQUINORM_KERNEL(declaration, workspace, run)                                                                            \
+  extern "C" {                                                                                                                  \
+  EQUINORM_EXPORT const char* equinorm_kernel_describe(void) { return declaration; }                                            \
+  EQUINORM_EXPORT std::uint64_t equinorm_kernel_workspace(const equinorm_call* call) {                                          \
+    return equinorm::kernels::guarded_workspace(call, workspace);                                                               \
+  }                                                                                                                             \
+  EQUINORM_EXPORT std::int32_t equinorm_kernel_run(const equinorm_call* call) { return equinorm::kernels::guarded(call, run); } \
   }

@@ -1,5 +1,5 @@
-// Score, softmax and value of the absorbed form in two passes over the latents. alpha_q multiplies q_tilde, alpha_k the content score. All in
-// fp32; the cached RoPE key comes in the storage format, u leaves in it, rounded once.
+// Score, softmax and value of the absorbed form in two passes over the latents. alpha_q multiplies q_tilde, alpha_k the content score. All
+// in fp32; the cached RoPE key comes in the storage format, u leaves in it, rounded once.
 #include "kernels/bundled/cpu/engine/stages.hpp"
 
 namespace {

@@ -1,5 +1,6 @@
-// The whole absorbed form, from the latents to y: a running softmax over tiles of 64 keys. The cached RoPE key is kept in the storage format;
-// alpha_k, q_tilde, the softmax weights and u in fp32. o, o_gated and y leave in the storage format, each made of the rounded one before it.
+// The whole absorbed form, from the latents to y: a running softmax over tiles of 64 keys. The cached RoPE key is kept in the storage
+// format; alpha_k, q_tilde, the softmax weights and u in fp32. o is rounded to the storage format; o_gated and y, made of the rounded o,
+// leave in fp32.
 #include "kernels/bundled/cpu/engine/stages.hpp"
 
 namespace {
@@ -13,7 +14,8 @@ constexpr const char* kDeclaration = R"({
   "inputs": {},
   "outputs": {"alpha_k": {"dtype": "fp32"}, "k_rope_cached": {"dtype": ")" EQUINORM_STORAGE R"("},
     "alpha_q": {"dtype": "fp32"}, "q_tilde": {"dtype": "fp32"}, "q_rope_hat": {"dtype": "fp32"},
-    "lse": {"dtype": "fp32"}, "u": {"dtype": "fp32"}, "o": {"dtype": ")" EQUINORM_STORAGE R"("}, "o_gated": {"dtype": ")" EQUINORM_STORAGE R"("}, "y": {"dtype": ")" EQUINORM_STORAGE R"("}},
+    "lse": {"dtype": "fp32"}, "u": {"dtype": "fp32"}, "o": {"dtype": ")" EQUINORM_STORAGE
+                                     R"("}, "o_gated": {"dtype": "fp32"}, "y": {"dtype": "fp32"}},
   "precision": {"storage": ")" EQUINORM_STORAGE R"(", "tile": 64},
   "alpha_q": "any", "claims": ["bit-reproducible", "batch-invariant"],
   "requires": {"attention": ["mla"], "start": ["latent"]}

@@ -24,7 +24,8 @@ class Partials {
  public:
   Partials(const Call& call, Index width, Index task, Index split)
       : width_(width),
-        floats_(call.workspace_floats(size(width) * sizeof(float) * static_cast<std::uint64_t>(task * call.problem.splits + split), size(width))) {}
+        floats_(call.workspace_floats(size(width) * sizeof(float) * static_cast<std::uint64_t>(task * call.problem.splits + split),
+                                      size(width))) {}
 
   static std::uint64_t size(Index width) { return static_cast<std::uint64_t>(kTaskRows * (width + 2)); }
   Partial row(Index i) const { return {floats_[i], floats_[kTaskRows + i], averages() + i * width_}; }

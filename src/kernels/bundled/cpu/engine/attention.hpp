@@ -59,10 +59,10 @@ class Attention {
   Floats queries_;  ///< [rows, content + rope]
   Floats alpha_q_;  ///< [rows]; empty: inside the query, or none
   Index loaded_ = -1;
-  Floats keys_, keys_t_;            ///< of the loaded tokens: [count, content + rope] and transposed
-  Floats alpha_k_;                  ///< [count, statistics]; empty: inside the keys, or none
-  std::vector<Index> alpha_column_; /// of each row
-  Floats w_v_;                      ///< [r, d_v] of the group, explicit mla
+  Floats keys_, keys_t_;             ///< of the loaded tokens: [count, content + rope] and transposed
+  Floats alpha_k_;                   ///< [count, statistics]; empty: inside the keys, or none
+  std::vector<Index> alpha_column_;  /// of each row
+  Floats w_v_;                       ///< [r, d_v] of the group, explicit mla
   float scale_, cap_;
 };
 

@@ -11,7 +11,11 @@ namespace {
 class QueryWriter {
  public:
   QueryWriter(const Call& call, Form form)
-      : call_(call), p_(call.problem), absorbed_mla_(is_mla(call) && form == Form::absorbed), rotation_(call), content_(content_block(call)) {
+      : call_(call),
+        p_(call.problem),
+        absorbed_mla_(is_mla(call) && form == Form::absorbed),
+        rotation_(call),
+        content_(content_block(call)) {
     const bool whole = !is_mla(call) || unified(call);
     gamma_q_ = norm_weights(call, whole ? "gamma_q" : "gamma_cq");
     if (absorbed_mla_) {

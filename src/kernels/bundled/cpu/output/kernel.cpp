@@ -1,5 +1,5 @@
-// Stage output of the absorbed form: o = u W_V, the sigmoid gate, y = concat_h(o) W_O. Products in fp32; o, o_gated and y leave in the storage
-// format, each rounded once, and each is made of the rounded one before it.
+// Stage output of the absorbed form: o = u W_V, the sigmoid gate, y = concat_h(o) W_O. All in fp32; o is rounded to the storage format,
+// and what follows is made of the rounded o; o_gated and y leave in fp32.
 #include "kernels/bundled/cpu/engine/stages.hpp"
 
 namespace {
@@ -12,7 +12,7 @@ constexpr const char* kDeclaration = R"({
   "equinorm": 1, "name": "output, )" EQUINORM_STORAGE R"( on the CPU", "path": "absorbed",
   "stages": ["output"],
   "inputs": {},
-  "outputs": {"o": {"dtype": ")" EQUINORM_STORAGE R"("}, "o_gated": {"dtype": ")" EQUINORM_STORAGE R"("}, "y": {"dtype": ")" EQUINORM_STORAGE R"("}},
+  "outputs": {"o": {"dtype": ")" EQUINORM_STORAGE R"("}, "o_gated": {"dtype": "fp32"}, "y": {"dtype": "fp32"}},
   "precision": {"storage": ")" EQUINORM_STORAGE R"("},
   "alpha_q": "any", "claims": ["bit-reproducible", "batch-invariant"],
   "requires": {"attention": ["mla"], "start": ["latent"]}
