@@ -21,11 +21,13 @@ Verdict joint(const CaseResult& result) {
   return all.empty() ? Verdict::undecided : numbers == all.end() ? Verdict::measured : *numbers;
 }
 
-/// "u 0.31, lse 0.02": largest error / bound of each output.
+/// "u 0.31, lse 0.02; in path u 0.3, lse 0.02": largest error / bound of each output.
 std::string outputs_text(const CaseResult& result) {
-  std::string text;
+  std::string text, setting;
   for (const verdict::ErrorRow& row : result.errors) {
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", row.tensor, row.ratio ? fmt::format("{:.2g}", *row.ratio) : "no bound");
+    if (!text.empty()) text += row.path == setting ? ", " : fmt::format("; {} ", row.path);
+    setting = row.path;
+    text += fmt::format("{} {}", row.tensor, row.ratio ? fmt::format("{:.2g}", *row.ratio) : "no bound");
   }
   return text.empty() ? "-" : text;
 }
@@ -65,9 +67,9 @@ std::string check_text(const verdict::RunResult& run, const Style& style) {
   if (run.cases.size() == 1) return full_text(run, style);
   std::string text;
   if (!run.cases.empty()) text += bold(run.cases.front().kernel, style) + "\n\n";
-  text += bold(fmt::format("{:<22}{:<44}{:<20} {}", "case", "problem", "verdict", "error / bound"), style) + "\n";
+  text += bold(fmt::format("{:<18} {:<43} {:<13} {}", "case", "problem", "verdict", "error / bound"), style) + "\n";
   for (const CaseResult& result : run.cases) {
-    text += fmt::format("{:<22}{:<44}{} {}\n", result.problem.name, shape_text(result.problem), coloured(joint(result), 20, style),
+    text += fmt::format("{:<18} {:<43} {} {}\n", result.problem.name, shape_text(result.problem), coloured(joint(result), 13, style),
                         outputs_text(result));
     text += details(result, style);
   }
