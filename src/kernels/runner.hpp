@@ -70,7 +70,7 @@ class Runner {
  public:
   virtual ~Runner() = default;
   virtual const Declaration& declaration() const = 0;
-  /// One line for people: way in, isolation ("worker process, uid 65534, own PID namespace"), device.
+  /// One line for people: way in, isolation ("worker process, own PID namespace, a uid of its own"), device.
   virtual std::string description() const = 0;
   /// Never throws for what the kernel does: that is the Outcome's. Throws Error for a request that does not fit the declaration.
   virtual Outcome run(const Request& request) = 0;
