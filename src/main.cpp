@@ -158,11 +158,13 @@ int main(int argc, char** argv) {
 
   std::string bench_name;
   CLI::App* bench_command = app.add_subcommand("bench", "What it costs, and how tight the bounds are");
-  bench_command->add_option("NAME", bench_name, "tightness: largest bound / largest error, beside the goals")
+  bench_command
+      ->add_option("NAME", bench_name,
+                   "tightness: largest bound / largest error, beside the goals; decode: absorbed decode on a GPU, with and without QK-norm")
       ->required()
-      ->check(CLI::IsMember({"tightness"}));
+      ->check(CLI::IsMember({"tightness", "decode"}));
   add_common(*bench_command, options);
-  runs(bench_command, [&] { return bench_tightness(options); });
+  runs(bench_command, [&] { return bench_name == "decode" ? bench_decode(options) : bench_tightness(options); });
 
   CLI::App* doctor_command = app.add_subcommand("doctor", "What this machine can do, and what would be skipped");
   add_common(*doctor_command, options);

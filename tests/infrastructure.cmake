@@ -32,3 +32,8 @@ equinorm_fuzz("finds a planted fault" planted_fault.cpp EXPECT_CRASH)
 
 # Each bound names its theorem, and the theorem exists.
 add_test(NAME "bounds name their theorems" COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/theorems.py ${CMAKE_SOURCE_DIR})
+
+# The bundled CUDA kernels compile where nvcc can be had, and their committed PTX is up to date.
+add_test(NAME "bundled CUDA kernels compile"
+  COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/cuda_kernels.py ${CMAKE_SOURCE_DIR}/src/kernels/bundled/cuda ${CMAKE_BINARY_DIR}/cuda)
+set_tests_properties("bundled CUDA kernels compile" PROPERTIES SKIP_RETURN_CODE 77)

@@ -1,5 +1,4 @@
 // `equinorm doctor`: what this machine can do.
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include <thread>
 
 #include "commands/options.hpp"
+#include "kernels/cuda_driver.hpp"
 #include "scalar/simd.hpp"
 
 namespace equinorm::commands {
@@ -65,10 +65,9 @@ int doctor(const Options&) {
   row("clang++", find_program("clang++"), "the fuzz tests are skipped");
   row("python3", find_program("python3"), "the house tests cannot run");
   row("coqc", find_program("coqc"), "the proofs are skipped");
-  fmt::print("\nGPU (no command needs one yet)\n");
-  void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-  row("CUDA driver", driver != nullptr ? "libcuda.so.1" : "", "no kernel can run on a GPU here");
-  if (driver != nullptr) dlclose(driver);
+  fmt::print("\nGPU (CUDA modules; the virtual GPU needs none of these)\n");
+  row("CUDA driver", kernels::cuda::driver_description(), "no kernel can run on a GPU here");
+  row("NVRTC", kernels::cuda::nvrtc_description(), "manifests with a source file cannot be loaded");
   row("nvcc", find_program("nvcc"), "no CUDA source can be compiled here");
   return 0;
 }

@@ -78,5 +78,7 @@ int list_tensors(const std::string& case_text, const Options& options);
 int doctor(const Options& options);
 /// Largest bound / largest error of every stage, per format and kind of data, beside the goals.
 int bench_tightness(const Options& options);
+/// Decode on a GPU with and without the QK-norm's factors, beside the paper's table; 3 where there is no driver.
+int bench_decode(const Options& options);
 
 }  // namespace equinorm::commands
