@@ -153,7 +153,8 @@ void Device::set_shadow(u64 address, Type type, double high, double low) {
 ShadowValue Device::shadow(u64 address, Type type) const {
   u64 bits = 0;
   memory_.read(address, std::as_writable_bytes(std::span(&bits, 1)).first(static_cast<std::size_t>(size_of(type))));
-  if (const Pair* found = shadow_memory_->find(address, bits, size_of(type))) return {found->high, found->low, true};
+  Pair found;
+  if (shadow_memory_->find(address - kGlobalWindow, bits, size_of(type), found)) return {found.high, found.low, true};
   u64 wide = convert(bits, type, Type::f64, Rounding::nearest, false, false, false, false, false);
   return {std::bit_cast<double>(wide), 0.0, false};
 }

@@ -22,6 +22,7 @@ using s64 = std::int64_t;
 
 inline constexpr int kLanes = 32;
 inline constexpr std::size_t kCacheLine = 64;
+inline constexpr u32 kPredicateBytes = 4 * 4096;  ///< at the start of a register file; slots of numbers lie behind
 inline constexpr u32 kAllLanes = 0xffffffffu;
 
 struct Warp;
@@ -61,6 +62,8 @@ struct alignas(64) Decoded {
   bool second_is_64 = true;   ///< that of the second
   bool has_pair = false, has_optional = false;
   bool aligned = false;  ///< .aligned, or bar.sync, which implies it
+  u8 results = 0;        ///< slots of results, the predicate of a pair not counted
+  ShadowOp shadow = ShadowOp::none;
   s64 immediate = 0;
   s64 second_offset = 0;  ///< of the second address
   s32 row = -1;

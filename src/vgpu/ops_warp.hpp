@@ -16,31 +16,12 @@ EQUINORM_INLINE void check_members(Warp& w, const Decoded& d, u32 mask, u32 slot
     report(w, d, FindingKind::divergent_warp, __builtin_ctz(alien), members, 0, Space::reg, "a lane that is no member takes part");
 }
 
-/// Where each lane's value comes from: from[i], and whether that lies inside the segment; if not, the lane keeps its own.
-template <int kMode>
-EQUINORM_INLINE void shuffle_sources(const u32* b, const u32* c, u32* from, u32* inside) {
-  EQUINORM_LANES {
-    const u32 lane = static_cast<u32>(i), by = b[i] & 31, clamp = c[i] & 31, segment = c[i] >> 8 & 31;
-    const u32 last = (lane & segment) | (clamp & ~segment), first = lane & segment;
-    const u32 source = kMode == 0 ? lane - by : kMode == 1 ? lane + by : kMode == 2 ? lane ^ by : first | (by & ~segment);
-    const bool in = kMode == 0 ? static_cast<s32>(source) >= static_cast<s32>(last) : source <= last;
-    inside[i] = in ? 1 : 0;
-    from[i] = in ? source & 31 : lane;
-  }
-}
 void shuffle(Warp& w, const Decoded& d, u32 mask) {
   const u32 at = d.has_pair ? 2 : 1;
   check_members(w, d, mask, d.slot[at + 3]);
   const u32 *a = w.lanes<u32>(d.slot[at]), *b = w.lanes<u32>(d.slot[at + 1]), *c = w.lanes<u32>(d.slot[at + 2]);
   u32 from[kLanes], inside[kLanes], r[kLanes];
-  if (d.mode == 0)
-    shuffle_sources<0>(b, c, from, inside);
-  else if (d.mode == 1)
-    shuffle_sources<1>(b, c, from, inside);
-  else if (d.mode == 2)
-    shuffle_sources<2>(b, c, from, inside);
-  else
-    shuffle_sources<3>(b, c, from, inside);
+  shuffle_sources(d.mode, b, c, from, inside);
   EQUINORM_LANES r[i] = a[from[i]];
   if (mask != kAllLanes) {
     u32 absent = 0;

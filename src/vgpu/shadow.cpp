@@ -65,49 +65,70 @@ Pair apply(ShadowOp op, Pair a, Pair b, Pair c) {
   }
 }
 
+bool has_kernel(ShadowOp op) { return op != ShadowOp::lg2 && op != ShadowOp::sin && op != ShadowOp::cos && op != ShadowOp::tanh; }
+
 }  // namespace
 
-const Pair* ShadowMemory::find(u64 address, u64 bits, int bytes) const {
-  if (entries_.empty()) return nullptr;
-  const auto found = entries_.find(address);
-  return found != entries_.end() && found->second.bytes == bytes && found->second.bits == bits ? &found->second.value : nullptr;
-}
+Shadows::Shadows(Launch& launch, ShadowMemory& global)
+    : launch_(launch), global_(global), kernels_(shadow_kernels()), lines_(launch.module->places.size() + 1) {}
 
 void Shadows::start_block(Block& block) {
   files_.resize(block.warps.size());
-  for (auto& file : files_) {
-    file.clear();
-    file.resize(launch_.program->image.size() / 64 + 1);
+  const std::size_t slots = launch_.program->image.size() / 64 + 1;
+  for (File& file : files_) {
+    file.states.assign(slots, {});
+    file.values.resize(slots);
   }
   shared_.clear();
   local_.clear();
 }
 
-SlotShadow& Shadows::slot(const Warp& warp, u32 slot) {
-  auto& entry = files_[warp.index][slot / 64];
-  if (entry == nullptr) entry = std::make_unique<SlotShadow>();
+SlotValues& Shadows::values(const Warp& warp, u32 slot) {
+  auto& entry = files_[warp.index].values[slot / 64];
+  if (entry == nullptr) entry = std::make_unique<SlotValues>();
   return *entry;
 }
-const SlotShadow* Shadows::find_slot(const Warp& warp, u32 slot) const { return files_[warp.index][slot / 64].get(); }
 
 /// The results of an instruction whose shadow is not followed.
 void Shadows::drop(Warp& warp, const Decoded& d, u32 mask) {
   const u32* slots = slots_of(d);
-  int at = 0;
-  const std::string_view operands = rows()[static_cast<std::size_t>(d.row)].operands;
-  if (!operands.starts_with('=')) return;
-  const int results = operands.starts_with("=p ")                    ? d.count
-                      : operands.find('x') == 2                      ? operands[1] - '0'
-                      : operands.find('*') != std::string_view::npos ? d.count
-                                                                     : 1;
-  for (; at < results; ++at) {
-    if (slots[at] < 4 * 4096) continue;  // a predicate
-    SlotShadow& to = slot(warp, slots[at]);
-    to.whole &= ~mask;
-    to.half[0] &= ~mask;
-    to.half[1] &= ~mask;
+  for (int at = 0; at < d.results; ++at) {
+    if (slots[at] < kPredicateBytes) continue;
+    SlotState& to = state(warp, slots[at]);
+    to.forget(mask);
     to.lost |= mask;
+    to.written = true;
   }
+}
+
+void Shadows::settle(Warp& warp, const Decoded& d, u32 mask) {
+  drop(warp, d, mask);
+  const u32* slots = slots_of(d);
+  for (int at = 0; at < d.results; ++at)
+    if (slots[at] >= kPredicateBytes) state(warp, slots[at]).lost &= ~mask;
+}
+
+const Pairs& Shadows::read_lanes(Warp& warp, u32 number, u32 mask, Pairs& started) {
+  const SlotState& known = state(warp, number);
+  if ((known.whole & mask) == mask) return values(warp, number).value[0];
+  const float* lanes = warp.lanes<float>(number);
+  kernels_.start(lanes, known.whole, known.whole != 0 ? values(warp, number).value[0] : started, started);
+  const u32 bits = warp.lanes<u32>(number)[std::countr_zero(mask)];
+  if (!known.written)
+    for (const KnownConstant& constant : kConstants)
+      if ((bits & 0x7fffffffu) == constant.bits) {
+        for (int i = 0; i < kLanes; ++i) started.set(i, bits == constant.bits ? constant.value : negate(constant.value));
+        ++constants_[constant.name];
+      }
+  u32 lost = known.lost & mask & ~known.whole;
+  for (u32 rest = known.half[1] & mask & ~known.whole; rest != 0; rest &= rest - 1) {
+    const int i = std::countr_zero(rest);
+    if ((warp.lanes<u32>(number)[i] & 0xffff) != 0) continue;
+    started.set(i, values(warp, number).value[1][i]);  // bf16 in the upper half is binary32
+    lost &= ~(u32{1} << i);
+  }
+  launch_.report->shadow.restarts += static_cast<u64>(std::popcount(lost));
+  return started;
 }
 
 /// `half` is -1 for a number that has the register for itself.
@@ -116,8 +137,9 @@ Shadows::Operand Shadows::read(Warp& warp, u32 number, Type type, int half, int 
   Operand operand;
   operand.value = {read_float(bits, type), 0.0};
   operand.shadow = operand.value;
-  const SlotShadow* known = find_slot(warp, number);
-  if (known == nullptr) {
+  const SlotState& known = state(warp, number);
+  const u32 bit = u32{1} << lane;
+  if (!known.written) {
     if (type == Type::f32)
       for (const KnownConstant& constant : kConstants)
         if ((bits & 0x7fffffffu) == constant.bits) {
@@ -128,30 +150,31 @@ Shadows::Operand Shadows::read(Warp& warp, u32 number, Type type, int half, int 
   }
   const bool is_half = type == Type::f16 || type == Type::bf16;
   const int h = std::max(half, 0);
-  if (is_half ? (known->half[h] >> lane & 1) != 0 : (known->whole >> lane & 1) != 0) {
-    operand.shadow = known->value[is_half ? h : 0][lane];
-  } else if (type == Type::f32 && (known->half[1] >> lane & 1) != 0 && (bits & 0xffff) == 0) {
-    operand.shadow = known->value[1][lane];  // bf16 in the upper half is binary32
-  } else if ((known->lost >> lane & 1) != 0) {
+  if (((is_half ? known.half[h] : known.whole) & bit) != 0) {
+    operand.shadow = values(warp, number).value[is_half ? h : 0][lane];
+  } else if (type == Type::f32 && (known.half[1] & bit) != 0 && (bits & 0xffff) == 0) {
+    operand.shadow = values(warp, number).value[1][lane];  // bf16 in the upper half is binary32
+  } else if ((known.lost & bit) != 0) {
     ++launch_.report->shadow.restarts;
   }
   return operand;
 }
 
 void Shadows::write(Warp& warp, u32 number, Type type, int half, int lane, Pair value) {
-  SlotShadow& to = slot(warp, number);
+  SlotState& to = state(warp, number);
   const u32 bit = u32{1} << lane;
   to.lost &= ~bit;
+  to.written = true;
   if (type == Type::f16 || type == Type::bf16) {
     const int h = std::max(half, 0);
     to.whole &= ~bit;
     to.half[h] |= bit;
-    to.value[h][lane] = value;
+    values(warp, number).value[h].set(lane, value);
   } else {
     to.half[0] &= ~bit;
     to.half[1] &= ~bit;
     to.whole |= bit;
-    to.value[0][lane] = value;
+    values(warp, number).value[0].set(lane, value);
   }
 }
 
@@ -166,20 +189,62 @@ void Shadows::note(Warp& warp, const Decoded& d, int lane, Pair exact, double re
   const int precision = type == Type::f64 ? 53 : type == Type::f32 ? 24 : type == Type::f16 ? 11 : 8;
   const int smallest = type == Type::f64 ? -1022 : type == Type::f16 ? -14 : -126;
   const double error = std::fabs((result - exact.high) - exact.low);
-  LineStatistics& line = lines_[d.place];
-  ++line.operations;
-  line.sum += error;
+  LineStatistics& place = line(d);
+  ++place.operations;
+  place.sum[lane] += error;
   if (error == 0.0) return;
   const int exponent = result == 0.0 ? smallest : std::max(std::ilogb(result), smallest);
-  line.largest_ulp = std::max(line.largest_ulp, std::scalbn(error, precision - 1 - exponent));
+  place.largest_ulp[lane] = std::max(place.largest_ulp[lane], std::scalbn(error, precision - 1 - exponent));
+}
+
+/// binary32 in all lanes at once.
+void Shadows::arithmetic_lanes(Warp& warp, const Decoded& d, u32 mask, ShadowOp op) {
+  const u32 operands = d.slot_count - 1;
+  Pairs started[3];
+  alignas(64) float kept[3][kLanes];
+  const Pairs* x[3];
+  const float* v[3];
+  for (u32 k = 0; k < 3; ++k) {
+    const u32 number = d.slot[k < operands ? k + 1 : 1];
+    x[k] = k < operands ? &read_lanes(warp, number, mask, started[k]) : x[0];
+    v[k] = warp.lanes<float>(number);
+    if (number == d.slot[0]) v[k] = std::copy_n(v[k], kLanes, kept[k]) - kLanes;
+  }
+  Pairs& to = values(warp, d.slot[0]).value[0];
+  if (mask == kAllLanes) {
+    kernels_.apply(op, *x[0], *x[1], *x[2], to);
+  } else {
+    Pairs result;
+    kernels_.apply(op, *x[0], *x[1], *x[2], result);
+    kernels_.merge(result, mask, to);
+  }
+  SlotState& known = state(warp, d.slot[0]);
+  known.forget(mask);
+  known.whole |= mask;
+  known.lost &= ~mask;
+  known.written = true;
+  d.handler(warp, d, mask);
+  const float* r = warp.lanes<float>(d.slot[0]);
+  LineStatistics& place = line(d);
+  const u32 counted = kernels_.note(op, v[0], v[1], v[2], r, mask, place);
+  place.operations += static_cast<u64>(std::popcount(counted));
+  launch_.report->shadow.operations += static_cast<u64>(std::popcount(mask));
+  if (!launch_.options.find_nan) return;
+  for (u32 rest = mask & ~counted; rest != 0; rest &= rest - 1) {
+    const int i = std::countr_zero(rest);
+    if (std::isfinite(r[i]) || !std::isfinite(v[0][i]) || !std::isfinite(v[1][i]) || !std::isfinite(v[2][i])) continue;
+    report(warp, d, FindingKind::not_a_number, i, 0, 0, Space::reg,
+           std::isnan(r[i]) ? "a NaN from finite numbers" : "an infinity from finite numbers");
+  }
 }
 
 void Shadows::arithmetic(Warp& warp, const Decoded& d, u32 mask) {
-  const ShadowOp op = rows()[static_cast<std::size_t>(d.row)].shadow;
+  const ShadowOp op = d.shadow;
+  if (d.type == Type::f32 && !d.sat && has_kernel(op)) return arithmetic_lanes(warp, d, mask, op);
   const Type type = element_of(d.type);
   const bool is_packed = type != d.type && size_of(d.type) == 4 && size_of(type) == 2;
   const u32 operands = d.slot_count - 1;
-  static thread_local Pair shadow[2][kLanes], exact[2][kLanes];
+  Pair shadow[2][kLanes], exact[2][kLanes];
   bool finite[2][kLanes];
   for (int h = 0; h < (is_packed ? 2 : 1); ++h)
     for (int i = 0; i < kLanes; ++i) {
@@ -233,6 +298,13 @@ void Shadows::convert(Warp& warp, const Decoded& d, u32 mask) {
     return drop(warp, d, mask);
   }
   if (!is_float(d.second_type)) return convert_integer(warp, d, mask);
+  if (d.type == Type::f32 && size_of(d.second_type) == 2 && !state(warp, d.slot[1]).has_any(mask) &&
+      (state(warp, d.slot[1]).lost & mask) == 0) {
+    d.handler(warp, d, mask);  // exact
+    launch_.report->shadow.operations += static_cast<u64>(std::popcount(mask));
+    line(d).operations += static_cast<u64>(std::popcount(mask));
+    return settle(warp, d, mask);
+  }
   Pair shadow[2][kLanes], exact[2][kLanes];
   for (int h = 0; h < (is_pair ? 2 : 1); ++h)
     for (int i = 0; i < kLanes; ++i)
@@ -253,7 +325,7 @@ void Shadows::convert(Warp& warp, const Decoded& d, u32 mask) {
 }
 
 void Shadows::run(Warp& warp, const Decoded& d, u32 mask) {
-  switch (rows()[static_cast<std::size_t>(d.row)].shadow) {
+  switch (d.shadow) {
     case ShadowOp::none:
       d.handler(warp, d, mask);
       return drop(warp, d, mask);
@@ -275,8 +347,9 @@ void Shadows::run(Warp& warp, const Decoded& d, u32 mask) {
     case ShadowOp::load:
       return load(warp, d, mask);
     case ShadowOp::store:
-    case ShadowOp::store_matrix:
       return store(warp, d, mask);
+    case ShadowOp::store_matrix:
+      return store_matrix(warp, d, mask);
     case ShadowOp::load_matrix:
       return load_matrix(warp, d, mask);
     case ShadowOp::copy_async:
@@ -295,11 +368,15 @@ void Shadows::run(Warp& warp, const Decoded& d, u32 mask) {
 void Shadows::summarise() {
   ShadowReport& report = launch_.report->shadow;
   std::map<std::string, LineError> by_place;  // several PTX places may have one description
-  for (const auto& [place, line] : lines_) {
-    LineError& one = by_place[launch_.module->describe_place(place)];
+  for (std::size_t place = 0; place < lines_.size(); ++place) {
+    const LineStatistics& line = lines_[place];
+    if (line.operations == 0) continue;
+    LineError& one = by_place[launch_.module->describe_place(static_cast<int>(place) - 1)];
     one.operations += line.operations;
-    one.sum += line.sum;
-    one.largest_ulp = std::max(one.largest_ulp, line.largest_ulp);
+    for (int i = 0; i < kLanes; ++i) {
+      one.sum += line.sum[i];
+      one.largest_ulp = std::max(one.largest_ulp, line.largest_ulp[i]);
+    }
   }
   for (auto& [place, line] : by_place) {
     line.place = place;
