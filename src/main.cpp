@@ -4,6 +4,7 @@
 #include <exception>
 #include <string>
 
+#include "commands/job.hpp"
 #include "commands/run_guarded.hpp"
 
 namespace {
@@ -53,6 +54,18 @@ void add_overrides(CLI::App& command, Options& options) {
       ->group("Change the problem");
 }
 
+/// Options of commands whose work can be cut into units.
+void add_work(CLI::App& command, Options& options) {
+  const char* const group = "More than one process (also: mpirun -n N equinorm ...)";
+  command.add_option("--resume", options.resume, "Keep each finished unit in folder DIR, and begin with those that it has")
+      ->type_name("DIR")
+      ->group(group);
+  command.add_option("--shard", options.shard, "Do part I of N of the units alone; 'equinorm merge' puts them together")
+      ->type_name("I/N")
+      ->group(group);
+  command.add_flag("--dry-run", options.dry_run, "Show the units, the time and the memory that each will take, and do nothing")->group(group);
+}
+
 /// What is wrong with the command line. CLI11 says of an unknown or missing command only that one is required.
 std::string message_of(const CLI::ParseError& error, const CLI::App& app, int argc, char** argv) {
   if (error.get_name() != "RequiredError" || !app.get_subcommands().empty()) return error.what();
@@ -95,7 +108,11 @@ int main(int argc, char** argv) {
   verify_command->add_option("--first-head", verify_options.first_head, "First head of a tensor-parallel slice of --weights")
       ->check(CLI::NonNegativeNumber)
       ->needs("--weights");
+  verify_command->add_option("--seeds", verify_options.seeds, "Run every case with its seed and the ones after it, N in all")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1000000));
   add_common(*verify_command, options);
+  add_work(*verify_command, options);
   add_overrides(*verify_command, options);
   runs(verify_command, [&] { return verify(verify_options, options); });
 
@@ -107,8 +124,16 @@ int main(int argc, char** argv) {
   report_command->add_option("--formats", report_options.formats, "Arithmetics to measure, e.g. bf16,bf16/fp32,fp32")->delimiter(',');
   report_command->add_flag("--sensitivity", report_options.sensitivity, "Add which catalogued wrong forms each case catches");
   add_common(*report_command, options);
+  add_work(*report_command, options);
   add_overrides(*report_command, options);
   runs(report_command, [&] { return equinorm::commands::report(report_options, options); });
+
+  MergeOptions merge_options;
+  CLI::App* merge_command = app.add_subcommand("merge", "Put the results of shards together, as one run would have shown them");
+  merge_command->add_option("DIR", merge_options.folders, "Folders that were given to --resume")->required();
+  merge_command->add_option("--out", merge_options.out, "The folder to write, for shards of 'equinorm report'")->type_name("DIR");
+  add_common(*merge_command, options);
+  runs(merge_command, [&] { return merge(merge_options, options); });
 
   GenerateOptions generate_options;
   CLI::App* generate_command = app.add_subcommand("generate", "Write a case's inputs, on demand with certified outputs");

@@ -11,6 +11,7 @@
 #include "commands/options.hpp"
 #include "kernels/cuda_driver.hpp"
 #include "scalar/simd.hpp"
+#include "work/ranks.hpp"
 
 namespace equinorm::commands {
 namespace {
@@ -61,6 +62,9 @@ int doctor(const Options&) {
   row("vector kernels", simd_name(), "");
   fmt::print("\nfor verify, generate and compare: nothing else is needed\n\nfor report\n");
   row("gnuplot", find_program("gnuplot"), "figures are skipped, their tables stay");
+  fmt::print("\nfor mpirun\n");
+  row("MPI", work::mpi_library(), "built without; --shard and merge work");
+  row("mpirun", find_program("mpirun"), "--shard and merge work without");
   fmt::print("\nfor the tests and proofs\n");
   row("clang++", find_program("clang++"), "the fuzz tests are skipped");
   row("python3", find_program("python3"), "the house tests cannot run");
