@@ -58,7 +58,7 @@ void CallMemory::plan(const PassedTensors& passed, const Request& request) {
     buffer.data = plan.add(buffer.layout.bytes(), turn++ % 2 == 1);
     if (!buffer.layout.block_table.empty())
       buffer.table = plan.add(buffer.layout.block_table.size() * sizeof(std::int32_t), turn++ % 2 == 1);
-    if (output && request.shadows) {
+    if (request.shadows && (output || request.exact_inputs.contains(tensor.spec.name))) {
       const auto bytes = static_cast<std::uint64_t>(tensor::element_count(tensor.spec.shape)) * sizeof(double);
       buffer.shadow_high = plan.add(bytes, false), buffer.shadow_low = plan.add(bytes, false);
     }
@@ -110,6 +110,13 @@ void CallMemory::fill(Buffer& buffer, const Request& request) {
   } else {
     const tensor::AnyTensor& input = input_of(request, buffer.name, buffer.layout.dtype, buffer.layout.shape);
     lay_out(buffer.layout, input, *poison_, data, buffer.data.data, intact_);
+  }
+  if (!buffer.output && buffer.shadow_high.bytes > 0) {
+    const auto& [high, low] = request.exact_inputs.at(buffer.name);
+    if (high.shape() != buffer.layout.shape || low.shape() != buffer.layout.shape)
+      throw Error(fmt::format("exact values of input {} have another shape than the input", buffer.name));
+    std::memcpy(arena_->at(buffer.shadow_high.data), high.data(), buffer.shadow_high.data_bytes);
+    std::memcpy(arena_->at(buffer.shadow_low.data), low.data(), buffer.shadow_low.data_bytes);
   }
   if (intact_) return;
   for (const Region* region : {&buffer.data, &buffer.table, &buffer.shadow_high, &buffer.shadow_low}) {

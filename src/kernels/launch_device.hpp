@@ -49,6 +49,8 @@ class LaunchDevice {
     bool known = false;
   };
   virtual Value shadow(std::uint64_t address, std::int32_t dtype) = 0;
+  /// Says what the number at an address is without rounding. Throws Error where the device has no shadows.
+  virtual void set_shadow(std::uint64_t address, std::int32_t dtype, double high, double low) = 0;
 };
 
 /// A manifest's module on some kind of device: loaded once, with fresh memory for each run.

@@ -1,7 +1,9 @@
 // Runs of a CUDA module, whatever device they are on.
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "kernels/launch_device.hpp"
 #include "scalar/error.hpp"
@@ -50,21 +52,49 @@ class Placed {
   BackendResult::Shadow shadow(const equinorm_tensor& tensor) const {
     BackendResult::Shadow found;
     found.tensor = tensor.name;
-    std::int64_t count = 1;
-    for (int axis = 0; axis < tensor.rank; ++axis) count *= tensor.shape[axis];
-    for (std::int64_t flat = 0; flat < count; ++flat) {
-      std::int64_t rest = flat, offset = 0;
-      for (int axis = tensor.rank - 1; axis >= 0; --axis)
-        offset += rest % tensor.shape[axis] * tensor.strides[axis], rest /= tensor.shape[axis];
-      const LaunchDevice::Value value =
-          device_.shadow(addresses_.data.at(tensor.name) + static_cast<std::uint64_t>(offset) * element_size(tensor), tensor.dtype);
-      found.high.push_back(value.high), found.low.push_back(value.low);
+    for_each_element(tensor, [&](std::int64_t, std::uint64_t address) {
+      const LaunchDevice::Value value = device_.shadow(address, tensor.dtype);
+      // The value itself would pass for one without rounding.
+      found.high.push_back(value.known ? value.high : std::numeric_limits<double>::quiet_NaN());
+      found.low.push_back(value.known ? value.low : 0);
       if (!value.known) ++found.lost;
-    }
+    });
     return found;
   }
 
+  /// Tells the device what numbers some inputs stand for.
+  void set_shadows(const BackendOptions& options) const {
+    for (int i = 0; i < call_.input_count; ++i) {
+      const equinorm_tensor& tensor = call_.inputs[i];
+      const auto exact = options.exact_inputs.find(tensor.name);
+      if (exact == options.exact_inputs.end()) continue;
+      const auto [high, low] = exact->second;
+      for_each_element(tensor, [&, high = high, low = low](std::int64_t flat, std::uint64_t address) {
+        if (std::isfinite(high[flat])) device_.set_shadow(address, tensor.dtype, high[flat], low[flat]);
+      });
+    }
+  }
+
  private:
+  /// body(flat, address) for every logical element; of a paged tensor, of those inside a row's context.
+  template <class Body>
+  void for_each_element(const equinorm_tensor& tensor, const Body& body) const {
+    std::int64_t count = 1;
+    for (int axis = 0; axis < tensor.rank; ++axis) count *= tensor.shape[axis];
+    for (std::int64_t flat = 0; flat < count; ++flat) {
+      std::int64_t index[EQUINORM_MAX_RANK], rest = flat, offset = 0;
+      for (int axis = tensor.rank - 1; axis >= 0; --axis) index[axis] = rest % tensor.shape[axis], rest /= tensor.shape[axis];
+      for (int axis = 0; axis < tensor.rank; ++axis) offset += index[axis] * tensor.strides[axis];
+      if (tensor.block_table != nullptr) {
+        const std::int64_t b = index[0], t = index[1];
+        if (t >= call_.problem->context_lengths[b]) continue;
+        const std::int64_t page = tensor.block_table[b * tensor.blocks_per_row + t / tensor.page_size];
+        offset += page * tensor.page_stride - b * tensor.strides[0] + (t % tensor.page_size - t) * tensor.strides[1];
+      }
+      body(flat, addresses_.data.at(tensor.name) + static_cast<std::uint64_t>(offset) * element_size(tensor));
+    }
+  }
+
   void fetch(const equinorm_tensor& tensor) const {
     device_.fetch(addresses_.data.at(tensor.name), bytes_of(tensor), element_size(tensor));
   }
@@ -84,6 +114,7 @@ class ModuleBackend : public Backend {
     const LaunchPlan plan = plan_launches(manifest_, call, options.exact);
     const std::unique_ptr<LaunchDevice> device = module_->start(options);
     const Placed placed(*device, call, plan.workspace);
+    if (options.shadows) placed.set_shadows(options);
     for (const PlannedLaunch& launch : plan.launches) {
       std::vector<DeviceArgument> arguments;
       for (const PlannedArgument& argument : launch.arguments) arguments.push_back(resolve(argument, placed.addresses()));

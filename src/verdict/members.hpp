@@ -28,9 +28,10 @@ inline auto members(HuntResult& x) {
 }
 inline auto members(RuleResult& x) { return std::tie(x.outcome, x.figure, x.threshold, x.detail); }
 inline auto members(RuleRow& x) { return std::tie(x.tensor, x.rule, x.result); }
+inline auto members(ConductRow& x) { return std::tie(x.what, x.verdict, x.detail, x.seconds); }
 inline auto members(CaseResult& x) {
-  return std::tie(x.problem, x.mutant, x.checks, x.errors, x.differences, x.sensitivity, x.hunt, x.rules, x.reference, x.notes, x.reproduce,
-                  x.seconds);
+  return std::tie(x.problem, x.mutant, x.checks, x.errors, x.differences, x.sensitivity, x.hunt, x.rules, x.kernel, x.conduct, x.reference, x.notes,
+                  x.reproduce, x.seconds);
 }
 
 }  // namespace equinorm::verdict

@@ -117,9 +117,15 @@ class Server {
     call.inputs = tensors.data(), call.outputs = tensors.data() + request.input_count;
     call.input_count = request.input_count, call.output_count = request.output_count;
     call.threads = request.threads;
-    const BackendOptions options{
-        .shadows = request.shadows != 0,
-        .exact = {{"eps", request.eps}, {"scale", request.scale}, {"softcap", request.softcap}, {"scale_log2e", request.scale_log2e}}};
+    BackendOptions options;
+    options.shadows = request.shadows != 0;
+    options.exact = {{"eps", request.eps}, {"scale", request.scale}, {"softcap", request.softcap}, {"scale_log2e", request.scale_log2e}};
+    for (int i = 0; i < request.input_count; ++i) {
+      const WireTensor& wire = request.tensors[i];
+      if (wire.shadow_high.bytes == 0) continue;
+      options.exact_inputs[wire.name] = {static_cast<const double*>(mapping_.data(wire.shadow_high)),
+                                         static_cast<const double*>(mapping_.data(wire.shadow_low))};
+    }
     const BackendResult result = backend_->run(call, options);
     reply.status = result.status, reply.seconds = result.seconds;
     put(reply.message, result.message);
