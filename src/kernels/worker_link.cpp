@@ -15,9 +15,14 @@ namespace {
 /// What a worker holds before it has opened any kernel, generously.
 constexpr std::uint64_t kOwnMemory = std::uint64_t{64} << 20;
 
+/// More are a fork bomb; threads do not count.
+constexpr int kProcesses = 64;
+
 WaitLimits wait_limits(double seconds, std::uint64_t memory) {
   const double bounded = seconds < 1e8 ? seconds : 1e8;
-  return {.deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(bounded)), .memory = memory};
+  return {.deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(bounded)),
+          .memory = memory,
+          .processes = kProcesses};
 }
 
 /// Reads a message of exactly this type; false for anything else.
