@@ -4,8 +4,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <thread>
 
 #include "scalar/error.hpp"
 
@@ -57,6 +59,8 @@ WorkerLink::WorkerLink(const std::string& kind, const std::string& path) {
   options.arguments = {program, "serve", kind, path};
   options.descriptors = {{kWorkerDescriptor, theirs.get()}};
   options.must_read = {program, path};
+  // Threads of a kernel and of a driver, not much more: a bomb that is as large as this already keeps a machine busy.
+  options.processes = 64 + 4 * static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   child_ = std::make_unique<ChildProcess>(options);
 }
 

@@ -24,7 +24,8 @@ void overhead(benchmark::State& state, const char* kernel, Index context) {
   const Limits limits;
   const auto runner = open_kernel(std::string(EQUINORM_BAD_KERNELS) + "/" + kernel + ".so", DeviceChoice::as_declared, limits);
   const Problem problem = with_declared_precision(runner->declaration(), problem_of(context));
-  Request request{.problem = &problem};
+  Request request;
+  request.problem = &problem;
   std::size_t bytes = 0;
   for (const Passed& passed : passed_tensors(runner->declaration(), problem).inputs) {
     tensor::AnyTensor tensor(passed.dtype, passed.spec.shape);
