@@ -22,6 +22,8 @@ if(EQUINORM_BENCH AND benchmark_FOUND)
     add_dependencies(equinorm_bench equinorm_bench_${name})
     add_test(NAME "bench ${name} runs" COMMAND equinorm_bench_${name} --benchmark_min_time=0.001)
   endforeach()
+  add_dependencies(equinorm_bench_worker equinorm-worker equinorm_bad_trivial equinorm_bad_trivial_paged)
+  target_compile_definitions(equinorm_bench_worker PRIVATE EQUINORM_BAD_KERNELS="${CMAKE_BINARY_DIR}/tests/bad_kernels")
 endif()
 
 include(EquinormFuzz)

@@ -68,6 +68,7 @@ void CallMemory::plan(const PassedTensors& passed, const Request& request) {
   for (const Passed& tensor : passed.outputs) add(tensor, true);
   if (!poison_ || poison_seed_ != request.layout_seed) {
     poison_.emplace(request.layout_seed);
+    unwritten_.emplace(request.layout_seed, PoisonKind::unwritten);
     poison_seed_ = request.layout_seed;
     intact_ = false;
   }
@@ -106,7 +107,7 @@ void CallMemory::prepare(const PassedTensors& passed, const Request& request, Wi
 void CallMemory::fill(Buffer& buffer, const Request& request) {
   std::byte* data = arena_->at(buffer.data.data);
   if (buffer.output) {
-    poison_->fill(data, buffer.data.data_bytes, buffer.data.data);
+    unwritten_->fill(data, buffer.data.data_bytes, buffer.data.data);
   } else {
     const tensor::AnyTensor& input = input_of(request, buffer.name, buffer.layout.dtype, buffer.layout.shape);
     lay_out(buffer.layout, input, *poison_, data, buffer.data.data, intact_);
@@ -145,7 +146,7 @@ std::optional<std::string> CallMemory::out_of_bounds(const Buffer& buffer) {
     if (where > 0) return fmt::format("{} bytes past the end of {}", where, name);
   }
   if (!buffer.output) return std::nullopt;
-  const std::size_t gap = first_gap_change(buffer.layout, *poison_, arena_->at(buffer.data.data), buffer.data.data);
+  const std::size_t gap = first_gap_change(buffer.layout, *unwritten_, arena_->at(buffer.data.data), buffer.data.data);
   if (gap < buffer.layout.bytes()) return fmt::format("byte {} of {}, in the gap behind a row", gap, buffer.name);
   return std::nullopt;
 }
@@ -160,7 +161,7 @@ void CallMemory::inspect(const Request& request, Outcome& outcome) {
     if (const std::optional<std::string> where = out_of_bounds(buffer)) report(RunStatus::wrote_out_of_bounds, "wrote " + *where);
     const std::byte* data = arena_->at(buffer.data.data);
     if (buffer.output) {
-      Gathered gathered = gather(buffer.layout, *poison_, data, buffer.data.data);
+      Gathered gathered = gather(buffer.layout, *unwritten_, data, buffer.data.data);
       if (gathered.unwritten >= 0)
         report(RunStatus::unwritten,
                fmt::format("{}{} was not written", buffer.name, tensor::index_string(buffer.layout.shape, gathered.unwritten)));

@@ -43,7 +43,7 @@ class CallMemory {
   std::optional<std::string> out_of_bounds(const Buffer& buffer);
 
   std::unique_ptr<Arena> arena_;
-  std::optional<Poison> poison_;
+  std::optional<Poison> poison_, unwritten_;  ///< of what may not be touched, of outputs
   std::uint64_t poison_seed_ = 0, generation_ = 0;
   std::vector<Buffer> buffers_;
   bool intact_ = false;  ///< fences, gaps and tables are as prepare() left them, by inspect()

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -69,6 +70,12 @@ std::vector<std::string> launch_arguments(const std::string& launcher, const Spa
   arguments.insert(arguments.end(), options.must_read.begin(), options.must_read.end());
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   return arguments;
+}
+
+/// Bytes that can be read at once; a channel whose other end is closed counts as ready to poll, with none.
+int unread(int descriptor) {
+  int bytes = 0;
+  return ioctl(descriptor, FIONREAD, &bytes) == 0 ? bytes : 0;
 }
 
 int milliseconds_until(Clock::time_point then) {
@@ -157,13 +164,14 @@ WaitEvent ChildProcess::wait(int descriptor, short events, const WaitLimits& lim
     pollfd waiting[3] = {{descriptor, events, 0}, {output_.get(), POLLIN, 0}, {status_.get(), POLLIN, 0}};
     poll(waiting, 3, milliseconds_until(std::min(watch, limits.deadline)));
     if ((waiting[1].revents & (POLLIN | POLLHUP)) != 0) drain_output();
-    if ((waiting[0].revents & events) != 0) return WaitEvent::ready;
+    const bool closed = (waiting[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+    if ((waiting[0].revents & events) != 0 && !(closed && unread(descriptor) == 0)) return WaitEvent::ready;
     if (end_ || (waiting[2].revents & (POLLIN | POLLHUP)) != 0) {
       if (!end_) read_status();
       return WaitEvent::ended;
     }
     // Its end of the channel is closed, yet it lives: its end or the deadline comes.
-    if ((waiting[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) descriptor = -1;
+    if (closed) descriptor = -1;
     const Clock::time_point now = Clock::now();
     if (now >= limits.deadline) return WaitEvent::deadline;
     if (now < watch) continue;

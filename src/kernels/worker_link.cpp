@@ -4,8 +4,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <thread>
 
 #include "scalar/error.hpp"
 
@@ -15,9 +17,14 @@ namespace {
 /// What a worker holds before it has opened any kernel, generously.
 constexpr std::uint64_t kOwnMemory = std::uint64_t{64} << 20;
 
+/// More are a fork bomb; threads do not count.
+constexpr int kProcesses = 64;
+
 WaitLimits wait_limits(double seconds, std::uint64_t memory) {
   const double bounded = seconds < 1e8 ? seconds : 1e8;
-  return {.deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(bounded)), .memory = memory};
+  return {.deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(bounded)),
+          .memory = memory,
+          .processes = kProcesses};
 }
 
 /// Reads a message of exactly this type; false for anything else.
@@ -52,6 +59,8 @@ WorkerLink::WorkerLink(const std::string& kind, const std::string& path) {
   options.arguments = {program, "serve", kind, path};
   options.descriptors = {{kWorkerDescriptor, theirs.get()}};
   options.must_read = {program, path};
+  // Threads of a kernel and of a driver, not much more: a bomb that is as large as this already keeps a machine busy.
+  options.processes = 64 + 4 * static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   child_ = std::make_unique<ChildProcess>(options);
 }
 
