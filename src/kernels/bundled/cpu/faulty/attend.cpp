@@ -163,6 +163,7 @@ class RowAttention {
       const std::size_t at = static_cast<std::size_t>(t);
       logits[at] = logits_[at];
       p[at] = logits_[at] == kMinusInfinity ? 0.0F : exponential(logits_[at] - lse);
+      if (has("p-fp16")) p[at] = to_fp16(p[at]);
     }
     if (has("u-bf16")) std::transform(average.begin(), average.end(), average.begin(), to_bf16);
     if (has("lse-base-2")) lse *= 1.442695041F;
