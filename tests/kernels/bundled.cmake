@@ -8,3 +8,7 @@ target_compile_definitions(equinorm_bundled_tests PRIVATE EQUINORM_KERNELS_FOLDE
                            EQUINORM_FAULTY_FOLDER="${CMAKE_BINARY_DIR}/faulty_kernels" EQUINORM_TEST_FOLDER="${CMAKE_CURRENT_SOURCE_DIR}")
 add_dependencies(equinorm_bundled_tests equinorm_bundled_kernels equinorm_faulty_kernels)
 catch_discover_tests(equinorm_bundled_tests TEST_PREFIX "bundled kernels: ")
+
+add_test(NAME "kernels: installed headers, example project" COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/kernels/example_test.py)
+set_tests_properties("kernels: installed headers, example project" PROPERTIES TIMEOUT 900
+  ENVIRONMENT "CMAKE=${CMAKE_COMMAND};EQUINORM_BUILD=${CMAKE_BINARY_DIR};EXAMPLE=${CMAKE_CURRENT_SOURCE_DIR}/kernels/example;CXX=${CMAKE_CXX_COMPILER};CC=${CMAKE_C_COMPILER}")
