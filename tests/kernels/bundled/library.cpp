@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <array>
 
 #include "bundled/layout.hpp"
@@ -67,6 +68,15 @@ Library::Library(const std::string& path) : handle_(dlopen(path.c_str(), RTLD_NO
 Library::~Library() { dlclose(handle_); }
 
 RunResult Library::run(const Problem& problem, const tensor::TensorMap& inputs, const RunSetting& setting) const {
+  RunResult result = run_once(problem, inputs, setting);
+  const auto unwritten = [](const std::string& failure) { return failure.ends_with("unwritten"); };
+  if (std::none_of(result.failures.begin(), result.failures.end(), unwritten)) return result;
+  RunSetting other = setting;
+  other.poison = static_cast<unsigned char>(~setting.poison);
+  return run_once(problem, inputs, other);
+}
+
+RunResult Library::run_once(const Problem& problem, const tensor::TensorMap& inputs, const RunSetting& setting) const {
   reference::Dice dice(setting.seed);
   PassedTensors passed = passed_tensors(declaration_, problem);
   for (Passed& one : passed.inputs) {
