@@ -26,33 +26,43 @@ struct Mutant {
 
 const Mutant kMutants[] = {
     {"no wait for the copies", "absorbed_mma", "absorbed_mma.bf16", "absorbed_mma_bf16(", "cp.async.wait_group 2;", "", 0, "uninitialised"},
-    {"waits for too few copies", "absorbed_mma", "absorbed_mma.fp16", "absorbed_mma_fp16(", "cp.async.wait_group 2;", "cp.async.wait_group 3;", 0, "uninitialised"},
+    {"waits for too few copies", "absorbed_mma", "absorbed_mma.fp16", "absorbed_mma_fp16(", "cp.async.wait_group 2;",
+     "cp.async.wait_group 3;", 0, "uninitialised"},
     {"no barrier before a tile is read", "absorbed_mma", "absorbed_mma.bf16", "absorbed_mma_bf16(", "bar.sync \t0;", "", 0, "race"},
     {"no barrier after the scores", "absorbed_mma", "absorbed_mma.bf16", "absorbed_mma_bf16(", "bar.sync \t0;", "", 1, "race"},
     {"wrong rescale", "absorbed_mma", "absorbed_mma.bf16", "absorbed_mma_bf16(", "ex2.approx.f32", "abs.f32", 0, ""},
-    {"keys past the end get a score of 0", "absorbed_mma", "absorbed_mma.bf16", "absorbed_mma_bf16(", "0fFF800000, %p", "0f00000000, %p", 0, ""},
-    {"transposed keys", "absorbed_mma", "absorbed_mma.bf16", "absorbed_mma_bf16(", "ldmatrix.sync.aligned.m8n8.x4.shared", "ldmatrix.sync.aligned.m8n8.x4.trans.shared", 3, ""},
-    {"values not transposed", "absorbed_mma", "absorbed_mma.bf16", "absorbed_mma_bf16(", "ldmatrix.sync.aligned.m8n8.x4.trans.shared", "ldmatrix.sync.aligned.m8n8.x4.shared", 5, ""},
-    {"alpha_k left out", "absorbed_mma", "absorbed_mma.bf16", nullptr, R"({"tensor": "alpha_k", "optional": true})", R"({"tensor": "sink", "optional": true})", 0, ""},
+    {"keys past the end get a score of 0", "absorbed_mma", "absorbed_mma.bf16", "absorbed_mma_bf16(", "0fFF800000, %p", "0f00000000, %p", 0,
+     ""},
+    {"transposed keys", "absorbed_mma", "absorbed_mma.bf16", "absorbed_mma_bf16(", "ldmatrix.sync.aligned.m8n8.x4.shared",
+     "ldmatrix.sync.aligned.m8n8.x4.trans.shared", 3, ""},
+    {"values not transposed", "absorbed_mma", "absorbed_mma.bf16", "absorbed_mma_bf16(", "ldmatrix.sync.aligned.m8n8.x4.trans.shared",
+     "ldmatrix.sync.aligned.m8n8.x4.shared", 5, ""},
+    {"alpha_k left out", "absorbed_mma", "absorbed_mma.bf16", nullptr, R"({"tensor": "alpha_k", "optional": true})",
+     R"({"tensor": "sink", "optional": true})", 0, ""},
     {"softmax to base 2", "absorbed_mma", "absorbed_mma.bf16", nullptr, "scale_log2e", "scale", 0, ""},
     {"one split combined", "absorbed_mma", "absorbed_mma.bf16", nullptr, R"({"int32": "splits"})", R"({"int32": 1})", 0, ""},
-    {"the latents' pages for the RoPE keys", "absorbed_mma", "absorbed_mma.bf16", nullptr, R"({"tensor": "k_rope_cached", "what": "block_table"})",
-     R"({"tensor": "c", "what": "block_table"})", 0, ""},
+    {"the latents' pages for the RoPE keys", "absorbed_mma", "absorbed_mma.bf16", nullptr,
+     R"({"tensor": "k_rope_cached", "what": "block_table"})", R"({"tensor": "c", "what": "block_table"})", 0, ""},
     {"too little shared memory", "absorbed_mma", "absorbed_mma.bf16", nullptr, "154112", "120000", 0, "bounds"},
-    {"half the splits launched", "absorbed_mma", "absorbed_mma.bf16", nullptr, R"("grid": ["splits")", R"("grid": ["splits - 1")", 0, "uninitialised"},
+    {"half the splits launched", "absorbed_mma", "absorbed_mma.bf16", nullptr, R"("grid": ["splits")", R"("grid": ["splits - 1")", 0,
+     "uninitialised"},
     {"no barrier after the scores, paged", "absorbed_paged", "absorbed_paged.fp16", "absorbed_paged_fp16(", "bar.sync \t0;", "", 0, "race"},
-    {"page size of half a page", "absorbed_paged", "absorbed_paged.fp16", nullptr, R"({"int32": "c.page_size"})", R"({"int32": "c.page_size / 2"})", 0, "bounds"},
+    {"page size of half a page", "absorbed_paged", "absorbed_paged.fp16", nullptr, R"({"int32": "c.page_size"})",
+     R"({"int32": "c.page_size / 2"})", 0, "bounds"},
     {"everyone reads group 0", "absorbed_plain", "absorbed_plain.fp32", nullptr, R"({"int32": "groups"})", R"({"int32": 1})", 0, ""},
     {"mask off", "absorbed_plain", "absorbed_plain.fp32", nullptr, R"({"int32": "mask"})", R"({"int32": 0})", 0, ""},
-    {"no barrier after the query is loaded", "absorbed_plain", "absorbed_plain.fp32", "absorbed_plain_fp32(", "bar.sync \t0;", "", 0, "race"},
+    {"no barrier after the query is loaded", "absorbed_plain", "absorbed_plain.fp32", "absorbed_plain_fp32(", "bar.sync \t0;", "", 0,
+     "race"},
     {"another eps", "cache_write", "cache_write.fp32", nullptr, R"({"float32": "eps"})", R"({"float32": 0.01})", 0, ""},
     {"RMS taken as L2", "cache_write", "cache_write.fp32", nullptr, R"({"int32": "norm_kind"})", R"({"int32": 1})", 0, ""},
     {"no barrier after the latents are loaded", "cache_write", "cache_write.fp32", "cache_write_fp32(", "bar.sync \t0;", "", 0, "race"},
-    {"gamma of the query twice", "query", "query.fp32", nullptr, R"({"tensor": "gamma_ck", "optional": true})", R"({"tensor": "gamma_cq", "optional": true})", 0, ""},
-    {"cosine and sine swapped", "query", "query.fp32", nullptr, R"({"tensor": "rope_cos", "optional": true})", R"({"tensor": "rope_sin", "optional": true})", 0, ""},
+    {"gamma of the query twice", "query", "query.fp32", nullptr, R"({"tensor": "gamma_ck", "optional": true})",
+     R"({"tensor": "gamma_cq", "optional": true})", 0, ""},
+    {"cosine and sine swapped", "query", "query.fp32", nullptr, R"({"tensor": "rope_cos", "optional": true})",
+     R"({"tensor": "rope_sin", "optional": true})", 0, ""},
     {"RoPE pairs in halves", "query", "query.fp32", nullptr, R"({"int32": "rope_layout"})", R"({"int32": 1})", 0, ""},
-    {"values of the first matrix", "explicit_decode", "explicit_decode.mla.fp32", nullptr, R"(["cdiv(context, 8)", "groups", "batch"])", R"(["cdiv(context, 8)", 1, "batch"])", 0,
-     "uninitialised"},
+    {"values of the first matrix only", "explicit_decode", "explicit_decode.mla.fp32", nullptr, R"("groups", "batch"])", R"(1, "batch"])",
+     0, "uninitialised"},
 };
 
 std::string read(const std::filesystem::path& path) {
@@ -85,23 +95,6 @@ class Changed {
   std::filesystem::path folder_;
 };
 
-/// Largest error over the size of the tensor; infinite for a NaN.
-double relative_error(const Values& outputs, const Expected<double>& exact) {
-  double worst = 0;
-  for (const auto& [name, wanted] : exact) {
-    if (!outputs.contains(name)) continue;
-    double size = 0, error = 0;
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-      if (!std::isfinite(wanted[i])) continue;
-      size = std::max(size, std::fabs(wanted[i]));
-      const double one = std::fabs(outputs.at(name)[i] - wanted[i]);
-      if (!(one <= error)) error = std::isnan(one) ? HUGE_VAL : one;
-    }
-    worst = std::max(worst, error / size);
-  }
-  return worst;
-}
-
 }  // namespace
 
 TEST_CASE("every fault in a bundled CUDA kernel or its manifest is found") {
@@ -122,9 +115,8 @@ TEST_CASE("every fault in a bundled CUDA kernel or its manifest is found") {
     if (*mutant.finding != '\0') {
       CHECK_THAT(found, Catch::Contains(mutant.finding));
     } else {
-      const double error = relative_error(call.outputs(), expected(problem, load_manifest(changed.path()).declaration, call.inputs()));
-      INFO("relative error " << error);
-      CHECK(error > 0.02);
+      const Declaration declaration = load_manifest(changed.path()).declaration;
+      CHECK(worst_ratio(declaration, call.outputs(), expected(problem, declaration, call.inputs())) > 4);
     }
   }
 }
