@@ -71,6 +71,15 @@ EQUINORM_PAIR Pair square_root(Pair a) {
   return choose(is_finite(root) && root != 0.0, x, {root, 0.0});
 }
 
+/// sum_k coefficient[k] g^k from kNext down. |g| <= 1/64: terms from kPlain on are below 2^-57, so that doubles do.
+inline constexpr int kPlain = 7;
+template <int kNext>
+EQUINORM_PAIR double plain_series(const ExponentialTables& tables, double sum, double g) {
+  if constexpr (kNext < kPlain)
+    return sum;
+  else
+    return plain_series<kNext - 1>(tables, __builtin_fma(sum, g, tables.coefficient[kNext].high), g);
+}
 template <int kNext>
 EQUINORM_PAIR Pair exponential_series(const ExponentialTables& tables, Pair sum, Pair g) {
   if constexpr (kNext < 0)
@@ -98,7 +107,8 @@ EQUINORM_PAIR Pair power_of_two(Pair a, const ExponentialTables& tables) {
   const double shifted = f.high * ExponentialTables::kSteps + 0x1.8p52;
   const double j = shifted - 0x1.8p52;
   const Pair g = add(f, {-j / ExponentialTables::kSteps, 0.0});
-  const Pair sum = exponential_series<ExponentialTables::kTerms - 1>(tables, tables.coefficient[ExponentialTables::kTerms], g);
+  const double rest = plain_series<ExponentialTables::kTerms - 1>(tables, tables.coefficient[ExponentialTables::kTerms].high, g.high);
+  const Pair sum = exponential_series<kPlain - 1>(tables, {rest, 0.0}, g);
   const std::int64_t at = static_cast<std::int64_t>(__builtin_bit_cast(std::uint64_t, shifted) & 0xff);  // j mod 256
   const std::int64_t index = ((at ^ 0x80) - 0x80) + ExponentialTables::kSteps;
   const Pair y = multiply(sum, {tables.power_high[index], tables.power_low[index]});
