@@ -11,6 +11,7 @@
 #include "commands/progress.hpp"
 #include "commands/publish.hpp"
 #include "commands/reference.hpp"
+#include "commands/verify_rates.hpp"
 #include "commands/report_gnuplot.hpp"
 #include "commands/report_parts.hpp"
 #include "problem/builtin.hpp"
@@ -105,6 +106,9 @@ Job report_job(const ReportOptions& asked, const Options& options) {
   const auto add = [&](const std::string& id, double cost) { job.units.push_back({id, job.units.size(), cost, 0}); };
   for (const std::string& axis : growth_axes()) add("growth with " + axis, 2e9);
   add(kLogitControl, 5e8);
+  job.seconds = [units = job.units, rates = std::make_shared<VerifyRates>()](std::size_t unit) {
+    return rates->general_rate() * units.at(unit).cost;
+  };
   job.run = [cases, &asked, &options](std::size_t unit, const UnitProgress& progress) {
     ReportPart part;
     double done = 0;

@@ -9,6 +9,7 @@
 #include "commands/publish.hpp"
 #include "commands/seeds.hpp"
 #include "commands/verify_case.hpp"
+#include "commands/verify_rates.hpp"
 #include "paths/mutants.hpp"
 #include "problem/builtin.hpp"
 #include "problem/problem_file.hpp"
@@ -59,6 +60,11 @@ class VerifyRun {
     job.command = command_line("verify", verify.cases, options, words);
     job.recipe = {"verify", !verify.cases.empty(), {}};
     job.run = [self](std::size_t unit, const UnitProgress& progress) { return self->run(unit, progress); };
+    job.seconds = [self, rates = std::make_shared<VerifyRates>()](std::size_t unit) {
+      const auto [index, part] = self->units_.at(unit);
+      const VerifyCase& one = self->cases_.at(index);
+      return rates->seconds(one.problem(), one.parts().at(part));
+    };
     return job;
   }
 

@@ -74,7 +74,7 @@ void VerifyCase::plan_parts() {
   if (verify_.sensitivity) return add("wrong forms", 100 * work);
   add("prime field", work);
   add("rationals", 1e6);
-  add("precision ladder", 1e8);
+  add("precision ladder", 500 * ladder_work(problem_));
   if (verify_.exact_only) return;
   if (!verify_.mutant.empty()) return add("bounds", 5 * work);
   for (const std::string& name : verify_.formats) add(name, 10 * work);

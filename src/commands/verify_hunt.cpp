@@ -18,6 +18,7 @@
 #include "commands/seeds.hpp"
 #include "commands/sensitivity.hpp"
 #include "commands/verify_case.hpp"
+#include "commands/verify_rates.hpp"
 #include "inputs/load.hpp"
 #include "inputs/round.hpp"
 #include "paths/mutants.hpp"
@@ -176,7 +177,8 @@ double cost_of(const search::Budget& budget) {
 
 Job hunt_job(const VerifyOptions& verify, const Options& options) {
   check_request(verify);
-  const double cost = cost_of(parse_budget(*verify.hunt));
+  const search::Budget budget = parse_budget(*verify.hunt);
+  const double cost = cost_of(budget);
   const auto all = std::make_shared<const std::vector<Quarry>>(quarries(verify, options));
   std::vector<std::string> words = words_of(verify);
   words.insert(words.end(), {"--hunt", *verify.hunt});
@@ -191,6 +193,9 @@ Job hunt_job(const VerifyOptions& verify, const Options& options) {
     job.problems.push_back(problem::to_json(quarry.problem));
     if (quarry.problem.inputs.kind == "file") job.files.push_back(quarry.problem.inputs.path);
   }
+  job.seconds = [budget, units = job.units, rates = std::make_shared<VerifyRates>()](std::size_t unit) {
+    return budget.seconds > 0 ? budget.seconds : rates->general_rate() * units.at(unit).cost;
+  };
   job.run = [all, &verify](std::size_t unit, const UnitProgress& progress) { return work::to_line(run(all->at(unit), verify, progress)); };
   return job;
 }

@@ -77,7 +77,7 @@ def edit_header(path, change):
 
 
 def without_times(junit):
-    return re.sub(r' time="[^"]*"', "", junit)
+    return re.sub(r' time="[^"]*"|; [0-9.]+ s;', "", junit)
 
 
 class SpreadTest(CommandTest):

@@ -45,7 +45,9 @@ TEST_CASE("every double comes back bit for bit") {
 }
 
 TEST_CASE("structs come back, in one line") {
-  const Outer x{"a\tb\nc \"d\" \xc3\xa9", -0.0, {3, {1, 2, -5}}, {{-2, 7}, {4, 9}}, Colour::green, true, {{1, {}}, {2, {8}}}};
+  Outer x;
+  x.name = "a\tb\nc \"d\" \xc3\xa9", x.bound = -0.0, x.inner.count = 3, x.inner.index = {1, 2, -5};
+  x.counts = {{-2, 7}, {4, 9}}, x.colour = Colour::green, x.flag = true, x.more.resize(2), x.more[1].index = {8};
   const std::string line = to_line(x);
   CHECK(line.find_first_of("\t\n") == std::string::npos);
   const auto back = from_line<Outer>(line);
