@@ -1,6 +1,7 @@
 // Inside the worker: what carries out a kernel's run. One for shared libraries, one for CUDA modules on a GPU, one for the virtual GPU.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,9 +29,17 @@ struct BackendResult {
   std::vector<Shadow> shadows;
 };
 
+/// A number of the problem beyond binary64: high + low, to about 106 bits.
+struct ExactScalar {
+  double high = 0, low = 0;
+};
+/// By name: eps, scale, softcap, scale_log2e. A missing one is the binary64 of equinorm_problem.
+using ExactScalars = std::map<std::string, ExactScalar>;
+
 /// What a run asks for beside the call.
 struct BackendOptions {
   bool shadows = false;  ///< carry values without rounding (virtual GPU only)
+  ExactScalars exact;    ///< what the shadows of the problem's numbers are
 };
 
 class Backend {

@@ -189,9 +189,12 @@ void narrow_precision(Declaration& out) {
   }
 }
 
-/// Tensors that some problem's stages may read or write under these names.
-void check_names(const Declaration& out) {
+/// Tensors that some problem's stages may read or write.
+struct KnownTensors {
   std::set<std::string> reads, writes;
+};
+KnownTensors known_tensors(const Declaration& out) {
+  KnownTensors known;
   for (const problem::Attention attention : {problem::Attention::mla, problem::Attention::gqa}) {
     for (const problem::NormScheme scheme : {problem::NormScheme::blockwise, problem::NormScheme::unified, problem::NormScheme::per_head}) {
       const bool is_mla = attention == problem::Attention::mla;
@@ -203,12 +206,17 @@ void check_names(const Declaration& out) {
         all.start = out.stages.first == Stage::project ? problem::Start::x : problem::Start::latent;
         const StageTensors tensors = tensors_of(all, out.form, out.stages);
         for (const auto* list : {&tensors.inputs, &tensors.handed_over}) {
-          for (const problem::TensorSpec& spec : *list) reads.insert(spec.name);
+          for (const problem::TensorSpec& spec : *list) known.reads.insert(spec.name);
         }
-        for (const problem::TensorSpec& spec : tensors.outputs) writes.insert(spec.name);
+        for (const problem::TensorSpec& spec : tensors.outputs) known.writes.insert(spec.name);
       }
     }
   }
+  return known;
+}
+
+void check_names(const Declaration& out) {
+  const auto [reads, writes] = known_tensors(out);
   const auto check = [](const auto& declared, const std::set<std::string>& known, const char* key, const char* verb) {
     for (const auto& [name, tensor] : declared) {
       if (!known.contains(name))
@@ -282,6 +290,8 @@ Declaration parse_declaration(const JsonValue& root, const std::string& origin, 
     throw Error(problem::origin_prefix(origin) + error.what());
   }
 }
+
+std::set<std::string> readable_tensors(const Declaration& declaration) { return known_tensors(declaration).reads; }
 
 Declaration parse_declaration(std::string_view json, const std::string& origin, const std::vector<std::string>& ignored) {
   return parse_declaration(problem::parse_json(json, origin), origin, ignored);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,9 @@ struct Declaration {
 /// keys, stages out of order, tensors that no stage reads or writes, ...
 Declaration parse_declaration(std::string_view json, const std::string& origin, const std::vector<std::string>& ignored = {});
 Declaration parse_declaration(const problem::JsonValue& root, const std::string& origin, const std::vector<std::string>& ignored = {});
+
+/// Names of all tensors that the declared stages may read, in one problem or another.
+std::set<std::string> readable_tensors(const Declaration& declaration);
 
 /// Why the kernel does not serve the problem ("needs norm.scheme blockwise, none; this is unified"); empty: it does.
 std::string unsupported(const Declaration& declaration, const Problem& problem);

@@ -68,6 +68,11 @@ float tensor_core_block(const TensorCore& unit, float c, std::span<const float> 
 float tensor_core_dot(const TensorCore& unit, float c, std::int64_t n, const float* a, std::int64_t a_stride, const float* b,
                       std::int64_t b_stride);
 
+/// C = C + A B, each element by tensor_core_dot: A is m x depth, B depth x n, C m x n, all row-major and contiguous. Throws as above, but not
+/// for finite factors that are no values of their format: the caller vouches for them.
+void tensor_core_multiply(const TensorCore& unit, std::int64_t m, std::int64_t n, std::int64_t depth, const float* a, const float* b,
+                          float* c);
+
 /// D and U of the error of tensor_core_dot against the exact sum, for finite operands and as long as no d overflows:
 ///
 ///     |d - (c + sum_k a_k b_k)| <= D (|c| + sum_k |a_k b_k|) + U

@@ -75,12 +75,17 @@ double power_of(double x, double smallest_normal) {
 struct Packed {
   AlignedArray<double> values, powers;
   double smallest_normal;
+  std::uint32_t kept_bits;
   bool finite = true;
 
-  Packed(std::int64_t count, double smallest)
-      : values(aligned_array<double>(count)), powers(aligned_array<double>(count)), smallest_normal(smallest) {}
+  Packed(std::int64_t count, const TensorFormat& format)
+      : values(aligned_array<double>(count)),
+        powers(aligned_array<double>(count)),
+        smallest_normal(std::ldexp(1.0, format.min_exponent)),
+        kept_bits(format.drops_bits ? kTf32Bits : ~std::uint32_t{0}) {}
 
   void put(std::int64_t place, float x) {
+    x = std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & kept_bits);
     values[place] = x;
     powers[place] = power_of(x, smallest_normal);
     finite = finite && std::isfinite(x);
@@ -93,8 +98,8 @@ class TensorProduct {
       : unit_(unit),
         p_(p),
         kernels_(EQUINORM_ON_LEVEL(tensor_kernels())),
-        left_(kernels_.rows * p.depth, std::ldexp(1.0, input_format(unit.input).min_exponent)),
-        right_(kernels_.width * p.depth * panels_at_once(), left_.smallest_normal),
+        left_(kernels_.rows * p.depth, input_format(unit.input)),
+        right_(kernels_.width * p.depth * panels_at_once(), input_format(unit.input)),
         out_(aligned_array<double>(kernels_.rows * kernels_.width)) {
     tile_.depth = p.depth;
     tile_.block = unit.block;
@@ -185,6 +190,15 @@ class TensorProduct {
   TensorTile tile_{};
 };
 
+void multiply_on(const TensorCore& unit, const Product<float>& p) {
+  const Product<float> wide = p.n < p.m ? p.transposed() : p;  // the longer side goes into the lanes
+  if (wide.m * wide.n == 1) {
+    *p.out.data = tensor_core_dot(unit, p.add ? *p.out.data : 0.0f, p.depth, p.left.data, p.left.column, p.right.data, p.right.row);
+  } else {
+    TensorProduct(unit, wide).run();
+  }
+}
+
 /// x as floats, row by row; nothing if one of them is no float.
 std::optional<std::vector<float>> narrowed(Strided<const double> x, std::int64_t rows, std::int64_t columns) {
   std::vector<float> all;
@@ -204,13 +218,17 @@ std::optional<std::vector<float>> narrowed(Strided<const double> x, std::int64_t
 bool multiply_on_tensor_core(const Contraction& how, const Product<float>& p) {
   const TensorCore* unit = choose_unit(how, p);
   if (unit == nullptr) return false;
-  const Product<float> wide = p.n < p.m ? p.transposed() : p;  // the longer side goes into the lanes
-  if (wide.m * wide.n == 1) {
-    *p.out.data = tensor_core_dot(*unit, p.add ? *p.out.data : 0.0f, p.depth, p.left.data, p.left.column, p.right.data, p.right.row);
-  } else {
-    TensorProduct(*unit, wide).run();
-  }
+  multiply_on(*unit, p);
   return true;
+}
+
+void tensor_core_multiply(const TensorCore& unit, std::int64_t m, std::int64_t n, std::int64_t depth, const float* a, const float* b,
+                          float* c) {
+  if (std::find(std::begin(kNarrowestFirst), std::end(kNarrowestFirst), unit.input) != std::end(kNarrowestFirst))
+    return multiply_on(unit, {m, n, depth, {a, depth, 1}, {b, n, 1}, {c, n, 1}, true});
+  for (std::int64_t i = 0; i < m; ++i) {
+    for (std::int64_t j = 0; j < n; ++j) c[i * n + j] = tensor_core_dot(unit, c[i * n + j], depth, a + i * depth, 1, b + j, n);
+  }
 }
 
 bool multiply_on_tensor_core(const Contraction& how, const Product<double>& p) {

@@ -111,19 +111,6 @@ FloatFormat format_of(Type type) {
   }
 }
 
-double read_float(u64 bits, Type type) {
-  switch (type) {
-    case Type::f16:
-      return scalar::fp16_value(static_cast<u16>(bits));
-    case Type::bf16:
-      return scalar::bf16_value(static_cast<u16>(bits));
-    case Type::f64:
-      return std::bit_cast<double>(bits);
-    default:
-      return std::bit_cast<float>(static_cast<u32>(bits));
-  }
-}
-
 u64 write_float(double x, Type type) {
   const bool is_nan = std::isnan(x);
   switch (type) {
@@ -200,6 +187,19 @@ u64 float_to_float(double x, Type from, Type to, Rounding rounding, bool ftz, bo
 }
 
 }  // namespace
+
+double read_float(u64 bits, Type type) {
+  switch (type) {
+    case Type::f16:
+      return scalar::fp16_value(static_cast<u16>(bits));
+    case Type::bf16:
+      return scalar::bf16_value(static_cast<u16>(bits));
+    case Type::f64:
+      return std::bit_cast<double>(bits);
+    default:
+      return std::bit_cast<float>(static_cast<u32>(bits));
+  }
+}
 
 float directed(DirectedOp op, Rounding rounding, float a, float b, float c) {
   volatile float x = a, y = b, z = c;
@@ -287,10 +287,6 @@ bool is_perturbed(const Warp& warp, u64& seed) {
   const Options& options = warp.block->launch->options;
   seed = options.seed * 0x9e3779b97f4a7c15u;
   return options.approximation == Approximation::perturbed;
-}
-
-const MatrixModel& matrix_model(const Warp& warp, int input, bool fp16_output) {
-  return warp.block->launch->matrix_models[fp16_output ? 1 : 0][input];
 }
 
 }  // namespace equinorm::vgpu

@@ -36,6 +36,17 @@ void check_grid(const Function& kernel, const Grid& grid) {
     throw Error("launch of " + kernel.name + ": at most " + std::to_string(kMostShared) + " bytes of shared memory");
 }
 
+void choose_matrix_units(Launch& launch) {
+  const int target = launch.options.target != 0 ? launch.options.target : launch.module->target;
+  for (int fp16_output = 0; fp16_output < 2; ++fp16_output)
+    for (int input = 0; input < 3; ++input)
+      launch.matrix_units[fp16_output][input] = matrix_unit(target, static_cast<scalar::TensorInput>(input), fp16_output != 0);
+  for (const Decoded& d : launch.program->code)
+    if (d.row >= 0 && rows()[static_cast<std::size_t>(d.row)].exactness == Exactness::matrix && matrix_unit(target, d) == nullptr)
+      throw Error(launch.module->name + ":" + std::to_string(d.line) + ": sm_" + std::to_string(target) +
+                  " has no tensor core for this mma; known are those of " + scalar::tensor_core_architectures());
+}
+
 void set_parameters(Launch& launch, std::span<const Argument> arguments) {
   const Program& program = *launch.program;
   if (arguments.size() != program.parameters.size())
@@ -114,10 +125,7 @@ LaunchReport Device::launch(const Module& module, std::string_view name, const G
   launch.memory = &memory_;
   launch.report = &report;
   launch.start = std::chrono::steady_clock::now();
-  const int target = options.target != 0 ? options.target : module.target;
-  for (int fp16_output = 0; fp16_output < 2; ++fp16_output)
-    for (int input = 0; input < 3; ++input)
-      launch.matrix_models[fp16_output][input] = matrix_model(target, static_cast<MatrixInput>(input), fp16_output != 0);
+  choose_matrix_units(launch);
   set_parameters(launch, arguments);
   Shadows shadows(launch, *shadow_memory_);
   if (options.shadows) {
@@ -134,6 +142,12 @@ LaunchReport Device::launch(const Module& module, std::string_view name, const G
   report.finished = !launch.stop;
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - launch.start).count();
   return report;
+}
+
+void Device::set_shadow(u64 address, Type type, double high, double low) {
+  u64 bits = 0;
+  memory_.read(address, std::as_writable_bytes(std::span(&bits, 1)).first(static_cast<std::size_t>(size_of(type))));
+  shadow_memory_->store(address, {{high, low}, bits, static_cast<u8>(size_of(type))});
 }
 
 ShadowValue Device::shadow(u64 address, Type type) const {

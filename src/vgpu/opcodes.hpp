@@ -19,7 +19,7 @@ enum class Exactness : std::uint8_t {
   rounded,      ///< one result: IEEE, correctly rounded
   contracted,   ///< as rounded, but ptxas may fuse a product into a sum that uses it (no .rn in the PTX)
   approximate,  ///< within the row's documented bound
-  matrix,       ///< tensor core: the model of matrix.hpp
+  matrix,       ///< tensor core: the model of scalar/tensor_core.hpp
   ordered,      ///< depends on the order of threads (floating-point atomics)
   control       ///< flow, barriers, hints
 };

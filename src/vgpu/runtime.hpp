@@ -8,6 +8,9 @@ namespace equinorm::vgpu {
 
 // Arithmetic that is not worth vectorising (arithmetic.cpp).
 
+/// The number that the bits of a floating-point type stand for.
+double read_float(u64 bits, Type type);
+
 enum class DirectedOp : u8 { add, sub, mul, div, fma };
 /// One binary32 operation rounded down, up or toward zero.
 float directed(DirectedOp op, Rounding rounding, float a, float b, float c);
@@ -46,7 +49,7 @@ struct Spot {
 Spot locate(Warp& warp, const Decoded& instruction, int lane, Space space, u64 address);
 /// Checks one lane's access and tells the race detector; returns the bytes, or null if it must not be made.
 std::byte* access(Warp& warp, const Decoded& instruction, int lane, const Spot& spot, u32 bytes, bool is_write);
-/// A whole warp's access to shared memory, already checked, for the race detector.
+/// Lanes' accesses to shared memory, already checked, for the race detector.
 void note_shared(Warp& warp, const Decoded& instruction, u32 mask, const u64* offsets, u32 bytes, bool is_write);
 
 void start_copy(Warp& warp, const Decoded& instruction, int lane, u64 to, u64 from, u32 bytes, u32 filled);
@@ -58,9 +61,5 @@ u64 atomic(Warp& warp, const Decoded& instruction, int lane, u64 address, u64 op
 
 /// Orders what the lanes of the mask did before what they do after.
 void order_warp(Warp& warp, u32 mask);
-
-/// How the tensor cores of the launch's target add.
-struct MatrixModel;
-const MatrixModel& matrix_model(const Warp& warp, int input, bool fp16_output);
 
 }  // namespace equinorm::vgpu

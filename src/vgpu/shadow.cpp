@@ -4,8 +4,6 @@
 #include <bit>
 #include <cmath>
 
-#include "scalar/rounding.hpp"
-
 namespace equinorm::vgpu {
 namespace {
 
@@ -17,19 +15,6 @@ struct KnownConstant {
 /// Constants that kernels hold as roundings of irrational numbers; with rounding removed they are those numbers.
 constexpr KnownConstant kConstants[] = {{0x3fb8aa3b, "log2(e)", {0x1.71547652b82fep+0, 0x1.777d0ffda0d24p-56}},
                                         {0x3f317218, "ln(2)", {0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56}}};
-
-double value_of(u64 bits, Type type) {
-  switch (type) {
-    case Type::f16:
-      return scalar::fp16_value(static_cast<u16>(bits));
-    case Type::bf16:
-      return scalar::bf16_value(static_cast<u16>(bits));
-    case Type::f64:
-      return std::bit_cast<double>(bits);
-    default:
-      return std::bit_cast<float>(static_cast<u32>(bits));
-  }
-}
 
 Type element_of(Type type) {
   return type == Type::f16x2 ? Type::f16 : type == Type::bf16x2 ? Type::bf16 : type == Type::b32 || type == Type::u32 ? Type::f32 : type;
@@ -129,7 +114,7 @@ void Shadows::drop(Warp& warp, const Decoded& d, u32 mask) {
 Shadows::Operand Shadows::read(Warp& warp, u32 number, Type type, int half, int lane) {
   const u64 bits = lane_bits(warp, number, type, half, lane);
   Operand operand;
-  operand.value = {value_of(bits, type), 0.0};
+  operand.value = {read_float(bits, type), 0.0};
   operand.shadow = operand.value;
   const SlotShadow* known = find_slot(warp, number);
   if (known == nullptr) {
@@ -215,7 +200,7 @@ void Shadows::arithmetic(Warp& warp, const Decoded& d, u32 mask) {
     for (int i = 0; i < kLanes; ++i) {
       if ((mask >> i & 1) == 0) continue;
       const int half = is_packed ? h : -1;
-      note(warp, d, i, exact[h][i], value_of(lane_bits(warp, d.slot[0], type, half, i), type), type, finite[h][i]);
+      note(warp, d, i, exact[h][i], read_float(lane_bits(warp, d.slot[0], type, half, i), type), type, finite[h][i]);
       write(warp, d.slot[0], type, half, i, shadow[h][i]);
     }
 }
@@ -233,7 +218,7 @@ void Shadows::convert_integer(Warp& warp, const Decoded& d, u32 mask) {
   for (int i = 0; i < kLanes; ++i) {
     if ((mask >> i & 1) == 0) continue;
     const int half = d.register_bytes == 4 && size_of(d.type) == 2 ? 0 : -1;
-    note(warp, d, i, {exact[i], 0.0}, value_of(lane_bits(warp, d.slot[0], d.type, half, i), d.type), d.type, true);
+    note(warp, d, i, {exact[i], 0.0}, read_float(lane_bits(warp, d.slot[0], d.type, half, i), d.type), d.type, true);
     write(warp, d.slot[0], d.type, half, i, {exact[i], 0.0});
   }
 }
@@ -262,7 +247,7 @@ void Shadows::convert(Warp& warp, const Decoded& d, u32 mask) {
     for (int i = 0; i < kLanes; ++i)
       if ((mask >> i & 1) != 0) {
         const int half = is_pair ? h : d.register_bytes == 4 && size_of(to) == 2 ? 0 : -1;
-        note(warp, d, i, exact[h][i], value_of(lane_bits(warp, d.slot[0], to, half, i), to), to, true);
+        note(warp, d, i, exact[h][i], read_float(lane_bits(warp, d.slot[0], to, half, i), to), to, true);
         write(warp, d.slot[0], to, half, i, shadow[h][i]);
       }
 }

@@ -129,6 +129,29 @@ TEST_CASE("matmul is the chain of blocks: unit x operands x shape x add x SIMD l
   CHECK(round > 100);
 }
 
+TEST_CASE("tensor_core_multiply is the chain of blocks on every unit and level; tf32 factors lose their low bits") {
+  CAPTURE(kSeed);
+  Numbers numbers(kSeed + 7);
+  for (const TensorCore& unit : tensor_cores()) {
+    for (const Shape shape : {Shape::alike, Shape::edges, Shape::specials}) {
+      Matrices x(16, 8, unit.input >= TensorInput::e4m3 ? 32 : 16);
+      fill(x, unit, shape, numbers);
+      const auto expected = x.expected(unit, true);
+      if (unit.input == TensorInput::tf32) {
+        for (float& v : x.a) v = std::bit_cast<float>(std::bit_cast<std::uint32_t>(v) | static_cast<std::uint32_t>(numbers.below(0x2000)));
+      }
+      for (const SimdLevel level : levels()) {
+        const ForcedSimdLevel forced(level);
+        CAPTURE(unit.architecture, static_cast<int>(unit.input), static_cast<int>(shape), to_string(level));
+        Vector out = x.out;
+        tensor_core_multiply(unit, x.m, x.n, x.depth, x.a.data(), x.b.data(), out.data());
+        CHECK(differences(out, unit.input == TensorInput::tf32 ? x.expected(unit, true) : expected) == 0);
+        if (shape == Shape::alike) CHECK(differences(out, expected) == 0);
+      }
+    }
+  }
+}
+
 TEST_CASE("large products take several groups of panels and give the same bits") {
   CAPTURE(kSeed);
   Numbers numbers(kSeed + 1);
