@@ -33,4 +33,16 @@ bool has_bounds(const paths::Plan& plan);
 Bounds error_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
                     const std::set<std::string>& wanted, const FunctionErrors& functions = {}, const Given& given = {});
 
+struct ProbableBounds {
+  Bounds rigorous;
+  Bounds probable;  ///< of logits and o; empty where the model does not hold
+  double lambda;
+  double miss() const;  ///< probability that an element exceeds its probable bound: 2 exp(-lambda^2 / 2)
+};
+
+/// error_bounds, and beside them probable bounds (kind E, see probable.hpp: they rest on a model of rounding errors, and structured data
+/// may exceed them). The model holds for sums in fp32 or wider, rounded to nearest, of problems that start at the latent.
+ProbableBounds probable_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
+                               const std::set<std::string>& wanted, double lambda = 6, const FunctionErrors& functions = {});
+
 }  // namespace equinorm::bounds
