@@ -76,6 +76,8 @@ class WorkerRunner : public Runner {
     if (outcome.status == RunStatus::ok && request.shadows) memory_.read_shadows(*reply, outcome);
     // Who crashed is gone; who wrote where it must not may have damaged itself too.
     if (outcome.status >= RunStatus::crashed && outcome.status != RunStatus::unwritten) link_.reset();
+    // A GPU's context is of no use after a launch went wrong, for as long as its process lives.
+    if (outcome.status == RunStatus::failed && backend_ == WorkerBackend::cuda) link_.reset();
     return outcome;
   }
 
