@@ -130,6 +130,24 @@ int main(int argc, char** argv) {
   add_overrides(*compare_command, options);
   runs(compare_command, [&] { return compare(compare_options, options); });
 
+  CheckOptions check_options;
+  CLI::App* check_command = app.add_subcommand("check", "Judge a third-party kernel: shared library, process, CUDA module");
+  check_command->add_option("KERNEL", check_options.kernel, "Library (.so), manifest of a CUDA module (.json), executable or .py file")
+      ->required();
+  check_command->add_option("CASE", check_options.cases, "Built-in case, model preset, config.json or problem file (none: --cases quick)");
+  check_command->add_option("--cases", check_options.matrix, "A matrix of cases: quick, full")->check(CLI::IsMember({"quick", "full"}));
+  check_command->add_option("--device", check_options.device, "Where a CUDA module runs: declared, host, cuda, virtual")
+      ->check(CLI::IsMember({"declared", "host", "cuda", "virtual"}));
+  check_command->add_option("--timeout", check_options.seconds, "Seconds that one run may take")->check(CLI::Range(0.001, 1e6));
+  check_command->add_option("--memory", check_options.memory_gib, "GiB that the kernel's process may take beyond the tensors")
+      ->check(CLI::Range(0.01, 1e5));
+  check_command->add_option("--repeats", check_options.repeats, "Runs on the same inputs")->check(CLI::Range(1, 1000));
+  check_command->add_option("--keep", check_options.keep, "Keep inputs and outputs of failing cases in DIR")->type_name("DIR");
+  check_command->add_flag("--explain", check_options.explain, "Virtual GPU: compare with rounding removed, name the lines that round");
+  add_common(*check_command, options);
+  add_overrides(*check_command, options);
+  runs(check_command, [&] { return check(check_options, options); });
+
   std::string what;
   CLI::App* list_command = app.add_subcommand("list", "What there is");
   list_command->add_option("WHAT", what, "cases, models, formats, norms, inputs, kernels, mutants, rules, or tensors CASE");

@@ -19,6 +19,11 @@ constexpr double kSlack = 1 + 0x1p-30;
 /// Far below any format's unit, far above what certified enclosures are known to: an exact zero can be decided.
 constexpr double kDecidable = 0x1p-460;
 
+/// Far below binary64's unit, above what certified enclosures know a number to, of its row's largest: where a kernel only copies its
+/// inputs, or multiplies zeros, the bound is this rather than 0, which no enclosure of positive width could be held to. A larger bound is a
+/// bound all the same; what slips through is no more than 2^-22 of binary64's own unit.
+constexpr double kKnown = 0x1p-75;
+
 /// Inputs as they are.
 struct AsIs {
   using Value = double;
@@ -78,6 +83,14 @@ class BoundRun {
     for (Index j = 0; j < x.width(); ++j) {
       to[j] = x.radius.row(i)[j] + x.rho[static_cast<std::size_t>(i)] * std::fabs(x.value.row(i)[j]);
     }
+    raise(x.value.row(i), x.width(), to);
+  }
+
+  /// Bounds of one row to kKnown of its largest value at least.
+  static void raise(const double* value, Index width, double* bound) {
+    double most = 0;
+    for (Index j = 0; j < width; ++j) most = std::max(most, std::fabs(value[j]));
+    for (Index j = 0; j < width; ++j) bound[j] = std::max(bound[j], kKnown * most);
   }
 
   void run_row(Index b) {
@@ -124,6 +137,7 @@ class BoundRun {
       }
       if (Tensor<double>* kept = find("q_tilde")) {
         std::copy_n(queries.q_tilde_radius.row(i), pb_.latent, kept->row(row.b, s, h));
+        raise(queries.q_tilde.row(i), pb_.latent, kept->row(row.b, s, h));
       }
     }
   }
@@ -220,6 +234,7 @@ class BoundRun {
         const Index flat = ((row.b * pb_.queries + rows[n].s) * pb_.heads + rows[n].h) * pb_.value_dim + j;
         to[j] = value, kept[j] = is_given("o") ? given_->radius("o", flat, value) : bound;
       }
+      raise(to, pb_.value_dim, kept);
     }
   }
 
@@ -253,8 +268,8 @@ class BoundRun {
     Tensor<double>* kept = find("u");
     Tensor<double> through({n, r}), held({n, r});
     for (Index i = 0; i < n; ++i) {
+      const QueryIndex& at_query = rows[static_cast<std::size_t>(i)];
       for (Index k = 0; k < r; ++k) {
-        const QueryIndex& at_query = rows[static_cast<std::size_t>(i)];
         const double value = std::fabs(u.mean.row(i)[k]), computed = u.total(at_, i, k);
         const double store = at_.store(Stored::u, value + computed);
         const Index flat = ((row.b * pb_.queries + at_query.s) * pb_.heads + at_query.h) * r + k;
@@ -264,6 +279,7 @@ class BoundRun {
         held.row(i)[k] = value + total;
         if (kept != nullptr && weights[static_cast<std::size_t>(i)].live) kept->row(row.b, at_query.s, at_query.h)[k] = total;
       }
+      if (kept != nullptr) raise(u.mean.row(i), r, kept->row(row.b, at_query.s, at_query.h));
     }
     const Tensor<double> w_v = absolute(in_.at("w_v").row(g), r, pb_.value_dim);
     Accumulation sum = accumulation(at_.products, r);

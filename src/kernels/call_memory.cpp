@@ -54,7 +54,7 @@ std::string changed_element(const std::string& name, const Layout& layout, std::
 
 bool same_layout(const Layout& a, const Layout& b) {
   return a.dtype == b.dtype && a.shape == b.shape && a.strides == b.strides && a.span == b.span && a.block_table == b.block_table &&
-         a.page_stride == b.page_stride;
+         a.page_stride == b.page_stride && a.runs == b.runs;  // runs: context lengths may differ where nothing else does
 }
 
 }  // namespace

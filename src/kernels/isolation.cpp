@@ -41,7 +41,7 @@ std::string Isolation::description() const {
                   : mount_namespace ? "own PID, IPC and mount namespace"
                                     : "own PID and IPC namespace");
   if (user_namespace) parts.push_back("made by a user namespace");
-  parts.push_back(other_uid ? fmt::format("uid {}", uid) : fmt::format("the judge's uid {}", uid));
+  parts.push_back(other_uid ? "a uid of its own" : "the judge's uid");
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 

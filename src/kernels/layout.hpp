@@ -15,6 +15,8 @@ namespace equinorm::kernels {
 struct Run {
   Index logical = 0, physical = 0, count = 0;
   bool past = false;  ///< of tokens past their row's context: poison on the way in, of no interest on the way out
+
+  friend bool operator==(const Run&, const Run&) = default;
 };
 
 /// A buffer's layout. Strided: a gap of 16 to 64 bytes after every row of every axis but the last. Paged: the pages of all rows in shuffled

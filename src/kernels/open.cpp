@@ -4,14 +4,11 @@
 
 #include <filesystem>
 
+#include "kernels/process_runner.hpp"
 #include "kernels/runner.hpp"
 #include "kernels/worker_runner.hpp"
 #include "problem/json.hpp"
 #include "scalar/error.hpp"
-#if __has_include("kernels/process_runner.hpp")
-#include "kernels/process_runner.hpp"
-#define EQUINORM_OPEN_PROCESS
-#endif
 
 namespace equinorm::kernels {
 namespace {
@@ -39,9 +36,7 @@ std::unique_ptr<Runner> open_kernel(const std::string& path, DeviceChoice device
   // libkernel.so, or with a version: libkernel.so.1
   const std::string name = std::filesystem::path(path).filename().string();
   if (name.ends_with(".so") || name.find(".so.") != std::string::npos) return open_in_worker(path, WorkerBackend::library, limits);
-#ifdef EQUINORM_OPEN_PROCESS
   if (name.ends_with(".py") || access(path.c_str(), X_OK) == 0) return open_process(path, limits);
-#endif
   throw Error(
       fmt::format("{}: no kernel; allowed: a shared library (.so), a manifest of a CUDA module (.json), an executable, a .py file", path));
 }

@@ -38,7 +38,7 @@ struct Isolation {
   bool mount_namespace = false;  ///< /proc, /dev/shm and SysV shared memory of its own
   bool other_uid = false;
   unsigned uid = 0;
-  /// "own PID and mount namespace, uid 65534", or what is missing and why it matters.
+  /// "own PID and mount namespace, a uid of its own", or what is missing and why it matters.
   std::string description() const;
 };
 

@@ -29,6 +29,8 @@ struct Request {
   Index splits = 1, tile = 0;
   std::uint64_t layout_seed = 1;  ///< which pages a paged tensor gets, how wide the gaps of a strided one are, the pattern of poison
   bool shadows = false;           ///< the outputs' values without rounding too (virtual GPU only)
+  /// With `shadows`: the exact values of handed-over inputs, high and low part, in logical order; other inputs are exact as they are.
+  std::map<std::string, std::pair<tensor::Tensor<double>, tensor::Tensor<double>>> exact_inputs;
   Limits limits;
 };
 
@@ -68,7 +70,7 @@ class Runner {
  public:
   virtual ~Runner() = default;
   virtual const Declaration& declaration() const = 0;
-  /// One line for people: way in, isolation ("worker process, uid 65534, own PID namespace"), device.
+  /// One line for people: way in, isolation ("worker process, own PID namespace, a uid of its own"), device.
   virtual std::string description() const = 0;
   /// Never throws for what the kernel does: that is the Outcome's. Throws Error for a request that does not fit the declaration.
   virtual Outcome run(const Request& request) = 0;

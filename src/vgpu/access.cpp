@@ -11,7 +11,8 @@ View frame_of(Warp& warp, int lane) {
   Block& block = *warp.block;
   View view = block.local.view();
   const u64 begin = (warp.index * kLanes + static_cast<u32>(lane)) * block.frame_bytes;
-  return {view.data + begin, view.state + begin, kLocalWindow, block.frame_bytes};
+  // Frames do not begin at pages: none is ever settled.
+  return {view.data + begin, view.state + begin, nullptr, kLocalWindow, block.frame_bytes};
 }
 
 template <class T>
@@ -165,7 +166,7 @@ void start_copy(Warp& warp, const Decoded& instruction, int lane, u64 to, u64 fr
   const View& shared = warp.shared;
   if (to <= shared.size && shared.size - to >= filled)
     for (u64 i = to; i < to + filled; ++i)
-      if (shared.state[i] == kWritten) shared.state[i] = kUnwritten;
+      if (shared.state[i] == kWritten) shared.state[i] = kUnwritten, shared.settled[i / View::kPage] = 0;
   block.copies[warp.index * kLanes + static_cast<u32>(lane)].open.push_back(copy);
 }
 

@@ -67,8 +67,10 @@ u64 special_value(SpecialRegister which, const Launch& launch, const Block& bloc
 }  // namespace
 
 void set_up_warp(Warp& warp, const Program& program, std::vector<std::byte>& file) {
-  std::memcpy(file.data(), program.image.data(), program.image.size());
-  warp.registers = file.data();
+  // Slots are multiples of a cache line; so is the file's address.
+  const auto address = reinterpret_cast<std::uintptr_t>(file.data());
+  warp.registers = file.data() + (kCacheLine - address % kCacheLine) % kCacheLine;
+  std::memcpy(warp.registers, program.image.data(), program.image.size());
   for (const auto& [which, packed] : program.specials) {
     const u32 slot = packed & ~3u;
     for (u32 lane = 0; lane < kLanes; ++lane) {

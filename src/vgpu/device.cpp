@@ -144,6 +144,12 @@ LaunchReport Device::launch(const Module& module, std::string_view name, const G
   return report;
 }
 
+void Device::set_shadow(u64 address, Type type, double high, double low) {
+  u64 bits = 0;
+  memory_.read(address, std::as_writable_bytes(std::span(&bits, 1)).first(static_cast<std::size_t>(size_of(type))));
+  shadow_memory_->store(address, {{high, low}, bits, static_cast<u8>(size_of(type))});
+}
+
 ShadowValue Device::shadow(u64 address, Type type) const {
   u64 bits = 0;
   memory_.read(address, std::as_writable_bytes(std::span(&bits, 1)).first(static_cast<std::size_t>(size_of(type))));

@@ -15,11 +15,13 @@ using u8 = std::uint8_t;
 using u16 = std::uint16_t;
 using u32 = std::uint32_t;
 using u64 = std::uint64_t;
+using s8 = std::int8_t;
 using s16 = std::int16_t;
 using s32 = std::int32_t;
 using s64 = std::int64_t;
 
 inline constexpr int kLanes = 32;
+inline constexpr std::size_t kCacheLine = 64;
 inline constexpr u32 kAllLanes = 0xffffffffu;
 
 struct Warp;
@@ -27,31 +29,40 @@ struct Decoded;
 /// Executes one instruction for the lanes of `mask`, which is not empty.
 using Handler = void (*)(Warp& warp, const Decoded& instruction, u32 mask);
 
+/// How the addresses of a warp's lanes lie: `row`: adjacent accesses in the order of the lanes; `uniform`: one access.
+enum class Pattern : u8 { scattered, row, uniform };
+
 /// One instruction, ready to run. Operands are byte offsets of slots in the warp's register file, in the order of the row's operand column;
 /// a slot holds 32 lanes of 2, 4 or 8 bytes, or one 32-bit mask for a predicate. Constants and special registers have slots too.
-struct Decoded {
+///
+/// What most handlers read comes first and fills one cache line.
+struct alignas(64) Decoded {
   static constexpr int kInline = 6;
   Handler handler = nullptr;
-  const u32* slots = nullptr;  ///< all slots of an instruction that has more than kInline
   u32 slot[kInline] = {};
   u32 guard = 0;   ///< slot of the predicate; slot 0 holds all ones
   u32 flip = 0;    ///< all ones for @!p
+  s64 offset = 0;  ///< of the (first) address
   u32 target = 0;  ///< of a branch
   Flow flow = Flow::none;
-  Type type = Type::b32, second_type = Type::b32;
-  Space space = Space::generic;
-  Rounding rounding = Rounding::nearest;
-  u8 mode = 0, combine = 0, count = 1;
+  Type type = Type::b32;
+  u8 mode = 0, count = 1;
   u8 register_bytes = 0;  ///< width of the data register of a load, store or conversion; `source_bytes` that of a conversion's source
   u8 source_bytes = 0;
-  bool ftz = false, sat = false, relu = false, nan = false, to_integer = false, has_rounding = false;
+  bool ftz = false, sat = false;
+  const u32* slots = nullptr;  ///< all slots of an instruction that has more than kInline
+  Type second_type = Type::b32;
+  Space space = Space::generic;
+  Rounding rounding = Rounding::nearest;
+  u8 combine = 0;
+  bool relu = false, nan = false, to_integer = false, has_rounding = false;
   bool negated = false;       ///< a source predicate is negated
   bool address_is_64 = true;  ///< the (first) address's base register has 64 bits
   bool second_is_64 = true;   ///< that of the second
   bool has_pair = false, has_optional = false;
   bool aligned = false;  ///< .aligned, or bar.sync, which implies it
   s64 immediate = 0;
-  s64 offset = 0, second_offset = 0;  ///< of the addresses
+  s64 second_offset = 0;  ///< of the second address
   s32 row = -1;
   s32 place = -1;
   u32 line = 0;

@@ -25,6 +25,7 @@ struct Launch {
   const scalar::TensorCore* matrix_units[2][3] = {};                    // [fp16 output][input]
   Shadows* shadows = nullptr;
   u32 arrived[16] = {};  ///< bar.arrive, by barrier
+  u64 next_check = 0;    ///< warp instructions at which limits are looked at again
   bool stop = false;     ///< trap, deadlock or limit: nothing more runs
   std::chrono::steady_clock::time_point start;
 };
@@ -43,26 +44,34 @@ std::vector<u32> order_of(const Options& options, u32 count, u64 salt);
 /// Races in shared memory: two accesses of a byte by two threads, at least one a write, with no barrier that orders them. Threads of one
 /// warp are ordered by bar.warp.sync alone. Every completed barrier counts as one of the whole block. Atomics race with plain accesses made
 /// before them, and are not recorded themselves.
+///
+/// Memory is cut into granules of the launch's smallest shared access, 1 to 4 bytes. Of each the last writer and the readers since then are
+/// kept: who, and when; time 0 is before everything.
 class Races {
  public:
-  Races(u64 bytes, u32 threads);
-  void access(Warp& warp, const Decoded& instruction, int lane, u64 offset, u32 bytes, bool is_write, bool is_atomic = false);
-  void order_block() { block_time_ = ++now_; }
-  void order_warp(u32 warp) { warp_time_[warp] = ++now_; }
-
- private:
   /// Who, by thread number or as one of these.
   static constexpr u32 kNobody = ~u32{0}, kSeveral = ~u32{0} - 1, kSeveralOfWarp = 1u << 20;
-  struct Touch {
-    u32 who = kNobody;
-    u32 time = 0;
+  struct Touches {
+    u32 *who, *time;  ///< by granule, and kLanes more
   };
-  bool is_ordered(const Touch& touch, u32 thread) const;
 
-  std::vector<Touch> writers_, readers_;
-  std::vector<u32> warp_time_;
-  u32 block_time_ = 0;
-  u32 now_ = 0;
+  /// Granules of 2^shift bytes.
+  Races(u64 bytes, u32 threads, int shift);
+  void access(Warp& warp, const Decoded& instruction, int lane, u64 offset, u32 bytes, bool is_write, bool is_atomic = false);
+  void order_block() { block_time = ++now; }
+  void order_warp(u32 warp) { warp_time[warp] = ++now; }
+
+  Touches writers, readers;
+  u32* warp_time;  ///< by warp: of its last bar.warp.sync
+  u32 block_time = 1, now = 1;
+  int shift;
+
+ private:
+  bool is_ordered(const Touches& touches, u64 at, u32 thread) const;
+
+  std::vector<u32> memory_;  // behind the pointers
 };
+/// log2 of the smallest access of a program that may go to shared memory, at most 2.
+int race_granule(const Program& program);
 
 }  // namespace equinorm::vgpu

@@ -123,10 +123,11 @@ class Runner {
     slice -= std::min(slice, count);
     launch_.report->warp_instructions += count;
     launch_.report->lane_instructions += count * static_cast<u64>(std::popcount(fragment.mask));
-    check_limits();
+    if (launch_.report->warp_instructions >= launch_.next_check) check_limits();
   }
 
   void check_limits() {
+    launch_.next_check = std::min(launch_.report->warp_instructions + kSlice, launch_.options.instruction_limit + 1);
     const char* what = nullptr;
     if (launch_.report->warp_instructions > launch_.options.instruction_limit)
       what = "instructions";
@@ -307,13 +308,14 @@ void run_grid(Launch& launch) {
   block.launch = &launch;
   block.threads = threads[0] * threads[1] * threads[2];
   const u32 warps = (block.threads + kLanes - 1) / kLanes;
-  std::vector<std::vector<std::byte>> files(warps, std::vector<std::byte>(program.image.size() + 64));
+  const int granule = race_granule(program);
+  std::vector<std::vector<std::byte>> files(warps, std::vector<std::byte>(program.image.size() + kCacheLine));
   for (const u32 number : order_of(launch.options, blocks[0] * blocks[1] * blocks[2], 0)) {
     block.index[0] = number % blocks[0];
     block.index[1] = number / blocks[0] % blocks[1];
     block.index[2] = number / (blocks[0] * blocks[1]);
     set_up_memory(block, program, launch.grid);
-    Races races(launch.options.races ? block.shared.size() : 0, block.threads);
+    Races races(launch.options.races ? block.shared.size() : 0, block.threads, granule);
     block.races = launch.options.races && block.shared.size() != 0 ? &races : nullptr;
     block.copies.assign(block.threads, {});
     block.warps.assign(warps, {});

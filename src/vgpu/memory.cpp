@@ -10,11 +10,18 @@ namespace equinorm::vgpu {
 
 void Region::resize(std::uint64_t size) {
   data_.resize(size + View::kSlack);
-  state_.resize(size + View::kSlack);
+  const std::uint64_t pages = size / View::kPage + 1;
+  state_.resize(pages * View::kPage + View::kSlack);
+  settled_.resize(pages);
   size_ = size;
 }
 
-void Region::mark(std::uint64_t offset, std::uint64_t bytes, ByteState state) { std::memset(state_.data() + offset, state, bytes); }
+void Region::mark(std::uint64_t offset, std::uint64_t bytes, ByteState state) {
+  if (bytes == 0) return;
+  std::memset(state_.data() + offset, state, bytes);
+  const std::uint64_t first = offset / View::kPage, last = (offset + bytes - 1) / View::kPage;
+  if (state != kWritten) std::memset(settled_.data() + first, 0, last - first + 1);
+}
 
 GlobalMemory::GlobalMemory() { region_.resize(kRedZone); }
 

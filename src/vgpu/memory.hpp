@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <new>
 #include <span>
 #include <vector>
 
@@ -19,13 +20,31 @@ inline constexpr std::uint64_t kWindowBytes = std::uint64_t{1} << 40;
 /// State of a byte.
 enum ByteState : std::uint8_t { kForbidden = 0, kUnwritten = 1, kWritten = 2 };
 
-/// A look at a Region; valid until the Region changes size. At least kSlack bytes of both arrays follow the size.
+/// A look at a Region; valid until the Region changes size. At least kSlack bytes of both arrays follow the size, and the states of the
+/// last page are complete.
+///
+/// settled[offset / kPage] is 1 only if all kPage bytes there are kWritten: most accesses then need no look at the states. Whoever finds a
+/// page complete may say so; whoever takes a byte back from kWritten must take that back too.
 struct View {
   static constexpr std::size_t kSlack = 64;
+  static constexpr std::uint64_t kPage = 256;
   std::byte* data = nullptr;
   std::uint8_t* state = nullptr;
+  std::uint8_t* settled = nullptr;
   std::uint64_t base = 0;  ///< generic address of data[0]
   std::uint64_t size = 0;
+};
+
+/// Memory that begins at a cache line.
+template <class T>
+struct CacheLineAllocator {
+  using value_type = T;
+  CacheLineAllocator() = default;
+  template <class U>
+  CacheLineAllocator(const CacheLineAllocator<U>&) {}
+  T* allocate(std::size_t count) { return static_cast<T*>(::operator new (count * sizeof(T), std::align_val_t{64})); }
+  void deallocate(T* p, std::size_t) { ::operator delete (p, std::align_val_t{64}); }
+  friend bool operator==(const CacheLineAllocator&, const CacheLineAllocator&) { return true; }
 };
 
 /// Bytes with states.
@@ -35,14 +54,15 @@ class Region {
   /// Makes the region `size` bytes long; new bytes are 0 and forbidden.
   void resize(std::uint64_t size);
   void mark(std::uint64_t offset, std::uint64_t bytes, ByteState state);
-  View view() { return {data_.data(), state_.data(), base_, size_}; }
+  View view() { return {data_.data(), state_.data(), settled_.data(), base_, size_}; }
   std::uint64_t size() const { return size_; }
 
  private:
   std::uint64_t base_;
   std::uint64_t size_ = 0;
-  std::vector<std::byte> data_;
+  std::vector<std::byte, CacheLineAllocator<std::byte>> data_;
   std::vector<std::uint8_t> state_;
+  std::vector<std::uint8_t> settled_;
 };
 
 /// Global memory: allocations separated by red zones of kRedZone forbidden bytes. Addresses are multiples of 256 and depend on nothing but

@@ -51,6 +51,14 @@ void map3(Warp& w, const Decoded& d, u32 mask) {
       w.lanes<T>(d.slot[0]), mask, [&](int i) __attribute__((always_inline)) { return static_cast<T>(Op::apply(a[i], b[i], c[i])); });
 }
 
+/// Whether a[i] = a[0] + i kStep for all lanes. The step is a constant: processors are slow at 64-bit products.
+template <u64 kStep, class A>
+EQUINORM_INLINE bool is_row(const A* a) {
+  A difference = 0;
+  EQUINORM_LANES difference |= a[i] - a[0] - static_cast<A>(static_cast<u64>(i) * kStep);
+  return difference == 0;
+}
+
 /// A mask written to a predicate for the lanes of `mask`.
 EQUINORM_INLINE void write_predicate(Warp& w, u32 slot, u32 value, u32 mask) {
   u32& predicate = *w.lanes<u32>(slot);

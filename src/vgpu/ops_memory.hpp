@@ -1,16 +1,14 @@
-// Loads, stores, asynchronous copies, atomics. A warp's usual accesses (all lanes, 4-byte elements, everything allowed) are done here in
-// one go; everything else goes lane by lane through access(), which checks and reports.
+// Loads, stores, asynchronous copies, atomics. A warp's usual accesses (everything allowed) are done here in one go; everything else goes
+// lane by lane through access(), which checks and reports.
 #pragma once
 
-#include "vgpu/ops_convert.hpp"
+#include "vgpu/ops_races.hpp"
 
 namespace equinorm::vgpu {
 namespace {
 
-inline constexpr u32 kAllWritten = 0x02020202u;
-
 /// Addresses of all lanes as offsets into a view.
-EQUINORM_INLINE void lane_offsets(const Warp& w, const Decoded& d, u32 slot, bool is_64, s64 offset, u64 base, u64* to) {
+EQUINORM_INLINE void lane_offsets(const Warp& w, u32 slot, bool is_64, s64 offset, u64 base, u64* to) {
   if (is_64) {
     const u64* a = w.lanes<u64>(slot);
     EQUINORM_LANES to[i] = a[i] + static_cast<u64>(offset) - base;
@@ -18,95 +16,115 @@ EQUINORM_INLINE void lane_offsets(const Warp& w, const Decoded& d, u32 slot, boo
     const u32* a = w.lanes<u32>(slot);
     EQUINORM_LANES to[i] = a[i] + static_cast<u64>(offset) - base;
   }
-  static_cast<void>(d);
 }
 
-/// All 32 offsets are aligned and inside.
-EQUINORM_INLINE bool all_inside(const View& view, const u64* offsets, u64 bytes) {
-  if (view.size < bytes) return false;
-  const u64 last = view.size - bytes;
-  u64 bad = 0;
-  EQUINORM_LANES bad |= (offsets[i] > last ? 1 : 0) | (offsets[i] & (bytes - 1));
-  return bad == 0;
+/// The pattern of a full warp's accesses of kBytes bytes, and the offset of the first.
+template <u64 kBytes>
+EQUINORM_INLINE Pattern find_pattern(const Warp& w, u32 slot, bool is_64, s64 offset, u64 base, u64& first) {
+  const auto look = [&](const auto* a) __attribute__((always_inline)) {
+    first = a[0] + static_cast<u64>(offset) - base;
+    // A row of 32-bit addresses must not wrap.
+    if (a[1] - a[0] == kBytes) return is_row<kBytes>(a) && a[31] > a[0] ? Pattern::row : Pattern::scattered;
+    return a[1] == a[0] && is_row<0>(a) ? Pattern::uniform : Pattern::scattered;
+  };
+  return is_64 ? look(w.lanes<u64>(slot)) : look(w.lanes<u32>(slot));
 }
-/// Lane i lies i * bytes behind lane 0.
-EQUINORM_INLINE bool is_contiguous(const u64* offsets, u64 bytes) {
-  u64 difference = 0;
-  EQUINORM_LANES difference |= offsets[i] - offsets[0] - static_cast<u64>(i) * bytes;
-  return difference == 0;
-}
-EQUINORM_INLINE bool is_uniform(const u64* offsets) {
-  u64 difference = 0;
-  EQUINORM_LANES difference |= offsets[i] ^ offsets[0];
-  return difference == 0;
-}
-EQUINORM_INLINE u32 load_word(const void* from) {
-  u32 word;
-  __builtin_memcpy(&word, from, 4);
-  return word;
-}
+
 EQUINORM_INLINE u64 load_double_word(const void* from) {
   u64 word;
   __builtin_memcpy(&word, from, 8);
   return word;
 }
-/// 128 states are all kWritten.
-EQUINORM_INLINE bool all_written(const u8* state) {
+inline constexpr u64 kAllWritten = 0x0202020202020202u;
+
+/// All kPage states of a page are kWritten.
+EQUINORM_INLINE bool page_is_written(const u8* state) {
+  u64 bad = 0;
+  for (u64 i = 0; i < View::kPage; i += 8) bad |= load_double_word(state + i) ^ kAllWritten;
+  return bad == 0;
+}
+/// Whether [offset, offset + bytes) lies in settled pages, bytes <= 4 kPage; settles those that can be.
+EQUINORM_INLINE bool is_settled(const View& view, u64 offset, u64 bytes) {
+  for (u64 page = offset / View::kPage; page <= (offset + bytes - 1) / View::kPage; ++page) {
+    if (__atomic_load_n(view.settled + page, __ATOMIC_RELAXED) != 0) continue;
+    if (!page_is_written(view.state + page * View::kPage)) return false;
+    __atomic_store_n(view.settled + page, u8{1}, __ATOMIC_RELAXED);
+  }
+  return true;
+}
+/// Whether `bytes` bytes may be read (all kWritten) or written (none kForbidden).
+template <bool kIsStore>
+EQUINORM_INLINE bool is_allowed(const u8* state, u64 bytes) {
+  const u8 least = kIsStore ? kUnwritten : kWritten;
   u32 bad = 0;
-  EQUINORM_LANES bad |= load_word(state + 4 * i) ^ kAllWritten;
+  for (u64 i = 0; i < bytes; ++i) bad |= state[i] < least ? 1 : 0;
   return bad == 0;
 }
 
-/// Elements of 4 bytes, `kCount` to a lane, all lanes. Returns false, having done nothing, if anything is unusual.
-template <int kCount>
-EQUINORM_INLINE bool load_quick(Warp& w, const Decoded& d, const View& view, const u64* offsets) {
-  if (!all_inside(view, offsets, 4 * kCount)) return false;
-  const u32* slots = d.slot;
-  if constexpr (kCount == 1) {
-    u32* to = w.lanes<u32>(slots[0]);
-    if (is_contiguous(offsets, 4)) {
-      if (!all_written(view.state + offsets[0])) return false;
-      __builtin_memcpy(to, view.data + offsets[0], 4 * kLanes);
-      return true;
-    }
-    if (is_uniform(offsets)) {
-      if (load_word(view.state + offsets[0]) != kAllWritten) return false;
-      const u32 value = load_word(view.data + offsets[0]);
-      EQUINORM_LANES to[i] = value;
-      return true;
+/// E, a number in memory, from and to a register of type R.
+template <class R, class E>
+EQUINORM_INLINE void load_element(const std::byte* from, R& to) {
+  E element;
+  __builtin_memcpy(&element, from, sizeof(E));
+  to = static_cast<R>(element);
+}
+template <class R, class E>
+EQUINORM_INLINE void store_element(std::byte* to, R from) {
+  const E element = static_cast<E>(from);
+  __builtin_memcpy(to, &element, sizeof(E));
+}
+
+/// A full warp's row or single element. Returns false, having done nothing, if anything is unusual.
+template <bool kIsStore, class R, class E, int kCount>
+EQUINORM_INLINE bool move_row(Warp& w, const u32* slots, const View& view, Pattern pattern, u64 first) {
+  constexpr u64 kBytes = sizeof(E) * kCount;
+  const u64 span = pattern == Pattern::row ? kBytes * kLanes : kBytes;
+  if (view.size < span || first > view.size - span || (first & (kBytes - 1)) != 0) return false;
+  if (!is_settled(view, first, span)) {
+    if (!is_allowed<kIsStore>(view.state + first, span)) return false;
+    if constexpr (kIsStore) __builtin_memset(view.state + first, kWritten, span);
+  }
+  std::byte* at = view.data + first;
+  for (int k = 0; k < kCount; ++k, at += sizeof(E)) {
+    R* lanes = w.lanes<R>(slots[k]);
+    if constexpr (kIsStore) {
+      EQUINORM_LANES store_element<R, E>(at + static_cast<u64>(i) * kBytes, lanes[i]);
+    } else if (pattern == Pattern::row) {
+      EQUINORM_LANES load_element<R, E>(at + static_cast<u64>(i) * kBytes, lanes[i]);
+    } else {
+      R value;
+      load_element<R, E>(at, value);
+      EQUINORM_LANES lanes[i] = value;
     }
   }
-  u32 bad = 0;
-  for (int k = 0; k < kCount; ++k)
-    for (int i = 0; i < kLanes; ++i) bad |= load_word(view.state + offsets[i] + 4 * k) ^ kAllWritten;
-  if (bad != 0) return false;
-  u32* to[kCount];
-  for (int k = 0; k < kCount; ++k) to[k] = w.lanes<u32>(slots[k]);
-  for (int i = 0; i < kLanes; ++i)
-    for (int k = 0; k < kCount; ++k) to[k][i] = load_word(view.data + offsets[i] + 4 * k);
   return true;
 }
 
-template <int kCount>
-EQUINORM_INLINE bool store_quick(Warp& w, const Decoded& d, const View& view, const u64* offsets) {
-  if (!all_inside(view, offsets, 4 * kCount)) return false;
-  u32 bad = 0;
-  for (int k = 0; k < kCount; ++k)
-    for (int i = 0; i < kLanes; ++i) {
-      const u32 state = load_word(view.state + offsets[i] + 4 * k);  // kUnwritten or kWritten: exactly one of two bits in each byte
-      bad |= ((state | state >> 1) & 0x01010101u) ^ 0x01010101u;
+/// Any lanes at any offsets. As above.
+template <bool kIsStore, class R, class E, int kCount>
+EQUINORM_INLINE bool move_scattered(Warp& w, const u32* slots, const View& view, u32 mask, const u64* offsets) {
+  constexpr u64 kBytes = sizeof(E) * kCount;
+  if (view.size < kBytes) return false;
+  const u64 last = view.size - kBytes;
+  for (u32 rest = mask; rest != 0; rest &= rest - 1) {
+    const u64 at = offsets[__builtin_ctz(rest)];
+    if (at > last || (at & (kBytes - 1)) != 0) return false;
+    if (view.settled[at / View::kPage] == 0 && !is_allowed<kIsStore>(view.state + at, kBytes)) return false;
+  }
+  for (u32 rest = mask; rest != 0; rest &= rest - 1) {
+    const int i = __builtin_ctz(rest);
+    std::byte* at = view.data + offsets[i];
+    if constexpr (kIsStore) __builtin_memset(view.state + offsets[i], kWritten, kBytes);
+    for (int k = 0; k < kCount; ++k, at += sizeof(E)) {
+      R& lane = w.lanes<R>(slots[k])[i];
+      if constexpr (kIsStore)
+        store_element<R, E>(at, lane);
+      else
+        load_element<R, E>(at, lane);
     }
-  if (bad != 0) return false;
-  for (int i = 0; i < kLanes; ++i)
-    for (int k = 0; k < kCount; ++k) {
-      const u32 value = w.lanes<u32>(d.slot[k + 1])[i];
-      __builtin_memcpy(view.data + offsets[i] + 4 * k, &value, 4);
-      __builtin_memcpy(view.state + offsets[i] + 4 * k, &kAllWritten, 4);
-    }
+  }
   return true;
 }
-
-EQUINORM_INLINE bool is_quick(const Decoded& d, u32 mask) { return mask == kAllLanes && d.register_bytes == 4 && d.source_bytes == 4; }
 
 /// One lane's load of count elements of source_bytes into registers of register_bytes.
 EQUINORM_INLINE void load_lane(Warp& w, const Decoded& d, int lane, const Spot& spot) {
@@ -132,25 +150,9 @@ EQUINORM_INLINE void store_lane(Warp& w, const Decoded& d, int lane, const Spot&
 }
 
 template <bool kIsStore>
-EQUINORM_INLINE void move_known(Warp& w, const Decoded& d, u32 mask, const View& view, Space space) {
+EQUINORM_INLINE void move_lanes(Warp& w, const Decoded& d, u32 mask, const View& view, Space space) {
   u64 offsets[kLanes];
-  const u32* slots = slots_of(d);
-  lane_offsets(w, d, slots[kIsStore ? 0 : d.count], d.address_is_64, d.offset, space == Space::shared ? 0 : view.base, offsets);
-  if (is_quick(d, mask)) {
-    bool done = false;
-    if constexpr (kIsStore)
-      done = d.count == 1   ? store_quick<1>(w, d, view, offsets)
-             : d.count == 2 ? store_quick<2>(w, d, view, offsets)
-                            : d.count == 4 && store_quick<4>(w, d, view, offsets);
-    else
-      done = d.count == 1   ? load_quick<1>(w, d, view, offsets)
-             : d.count == 2 ? load_quick<2>(w, d, view, offsets)
-                            : d.count == 4 && load_quick<4>(w, d, view, offsets);
-    if (done) {
-      if (space == Space::shared && w.block->races != nullptr) note_shared(w, d, mask, offsets, 4u * d.count, kIsStore);
-      return;
-    }
-  }
+  lane_offsets(w, slots_of(d)[kIsStore ? 0 : d.count], d.address_is_64, d.offset, space == Space::shared ? 0 : view.base, offsets);
   for (int i = 0; i < kLanes; ++i) {
     if ((mask >> i & 1) == 0) continue;
     if constexpr (kIsStore)
@@ -159,11 +161,64 @@ EQUINORM_INLINE void move_known(Warp& w, const Decoded& d, u32 mask, const View&
       load_lane(w, d, i, {view, offsets[i], space});
   }
 }
+
+/// The usual accesses, all at once; everything else goes lane by lane through access(), which checks and reports.
+template <bool kIsStore, class R, class E, int kCount>
+EQUINORM_INLINE void move_elements(Warp& w, const Decoded& d, u32 mask, const View& view, Space space) {
+  const u32* slots = slots_of(d);
+  const u32 address = slots[kIsStore ? 0 : kCount];
+  const u32* data = slots + (kIsStore ? 1 : 0);
+  const u64 base = space == Space::shared ? 0 : view.base;
+  u64 offsets[kLanes];
+  u64 first = 0;
+  const auto pattern =
+      mask == kAllLanes ? find_pattern<sizeof(E) * kCount>(w, address, d.address_is_64, d.offset, base, first) : Pattern::scattered;
+  const bool races = space == Space::shared && w.block->races != nullptr;
+  if (pattern != Pattern::scattered && !(kIsStore && pattern == Pattern::uniform) &&
+      move_row<kIsStore, R, E, kCount>(w, data, view, pattern, first)) {
+    if (races) note_shared_row(w, d, pattern, first, sizeof(E) * kCount, kIsStore);
+    return;
+  }
+  lane_offsets(w, address, d.address_is_64, d.offset, base, offsets);
+  if (move_scattered<kIsStore, R, E, kCount>(w, data, view, mask, offsets)) {
+    if (races) note_shared(w, d, mask, offsets, sizeof(E) * kCount, kIsStore);
+    return;
+  }
+  move_lanes<kIsStore>(w, d, mask, view, space);
+}
+template <bool kIsStore, class R, class E>
+EQUINORM_INLINE void move_counted(Warp& w, const Decoded& d, u32 mask, const View& view, Space space) {
+  switch (d.count) {
+    case 1:
+      return move_elements<kIsStore, R, E, 1>(w, d, mask, view, space);
+    case 2:
+      return move_elements<kIsStore, R, E, 2>(w, d, mask, view, space);
+    case 4:
+      return move_elements<kIsStore, R, E, 4>(w, d, mask, view, space);
+    default:
+      return move_lanes<kIsStore>(w, d, mask, view, space);
+  }
+}
+/// By the widths of the register and of the number in memory.
+template <bool kIsStore>
+EQUINORM_INLINE void move_known(Warp& w, const Decoded& d, u32 mask, const View& view, Space space) {
+  if (d.register_bytes == 4 && d.source_bytes == 4) return move_counted<kIsStore, u32, u32>(w, d, mask, view, space);
+  const int widths = d.register_bytes * 16 + d.source_bytes;
+  if (widths == 0x88) return move_counted<kIsStore, u64, u64>(w, d, mask, view, space);
+  if (widths == 0x22) return move_counted<kIsStore, u16, u16>(w, d, mask, view, space);
+  if (d.count != 1) return move_lanes<kIsStore>(w, d, mask, view, space);
+  const bool sign = !kIsStore && is_signed(d.type);
+  if (widths == 0x42 && !sign) return move_elements<kIsStore, u32, u16, 1>(w, d, mask, view, space);
+  if (widths == 0x21 && !sign) return move_elements<kIsStore, u16, u8, 1>(w, d, mask, view, space);
+  if (widths == 0x41 && !sign) return move_elements<kIsStore, u32, u8, 1>(w, d, mask, view, space);
+  if (widths == 0x84 && sign) return move_elements<kIsStore, u64, s32, 1>(w, d, mask, view, space);
+  move_lanes<kIsStore>(w, d, mask, view, space);
+}
 template <bool kIsStore>
 EQUINORM_INLINE void move_other(Warp& w, const Decoded& d, u32 mask) {
   u64 addresses[kLanes];
   const u32* slots = slots_of(d);
-  lane_offsets(w, d, slots[kIsStore ? 0 : d.count], d.address_is_64, d.offset, 0, addresses);
+  lane_offsets(w, slots[kIsStore ? 0 : d.count], d.address_is_64, d.offset, 0, addresses);
   for (int i = 0; i < kLanes; ++i) {
     if ((mask >> i & 1) == 0) continue;
     const Spot spot = locate(w, d, i, d.space, addresses[i]);
@@ -183,8 +238,8 @@ void store_other(Warp& w, const Decoded& d, u32 mask) { move_other<true>(w, d, m
 /// cp.async [to], [from], bytes {, bytes to read}: the rest is filled with zeros.
 void copy_async(Warp& w, const Decoded& d, u32 mask) {
   u64 to[kLanes], from[kLanes];
-  lane_offsets(w, d, d.slot[0], d.address_is_64, d.offset, 0, to);
-  lane_offsets(w, d, d.slot[1], d.second_is_64, d.second_offset, 0, from);
+  lane_offsets(w, d.slot[0], d.address_is_64, d.offset, 0, to);
+  lane_offsets(w, d.slot[1], d.second_is_64, d.second_offset, 0, from);
   const auto size = static_cast<u32>(d.immediate);
   for (int i = 0; i < kLanes; ++i) {
     if ((mask >> i & 1) == 0) continue;
@@ -210,7 +265,7 @@ template <bool kReturns, bool kCompares>
 EQUINORM_INLINE void atomic_lanes(Warp& w, const Decoded& d, u32 mask) {
   constexpr u32 kAddress = kReturns ? 1 : 0;
   u64 addresses[kLanes];
-  lane_offsets(w, d, d.slot[kAddress], d.address_is_64, d.offset, 0, addresses);
+  lane_offsets(w, d.slot[kAddress], d.address_is_64, d.offset, 0, addresses);
   const int bytes = size_of(d.type);
   for (int i = 0; i < kLanes; ++i) {
     if ((mask >> i & 1) == 0) continue;

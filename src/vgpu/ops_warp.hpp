@@ -16,46 +16,46 @@ EQUINORM_INLINE void check_members(Warp& w, const Decoded& d, u32 mask, u32 slot
     report(w, d, FindingKind::divergent_warp, __builtin_ctz(alien), members, 0, Space::reg, "a lane that is no member takes part");
 }
 
-/// Source lane of each lane, or -1 - lane where the own value is kept (and the predicate is false).
-EQUINORM_INLINE void shuffle_sources(const Warp& w, const Decoded& d, int* source) {
-  const u32 at = d.has_pair ? 2 : 1;
-  const u32 *b = w.lanes<u32>(d.slot[at + 1]), *c = w.lanes<u32>(d.slot[at + 2]);
-  for (int i = 0; i < kLanes; ++i) {
-    const auto lane = static_cast<u32>(i);
-    const u32 by = b[i] & 31, clamp = c[i] & 31, segment = c[i] >> 8 & 31;
+/// Where each lane's value comes from: from[i], and whether that lies inside the segment; if not, the lane keeps its own.
+template <int kMode>
+EQUINORM_INLINE void shuffle_sources(const u32* b, const u32* c, u32* from, u32* inside) {
+  EQUINORM_LANES {
+    const u32 lane = static_cast<u32>(i), by = b[i] & 31, clamp = c[i] & 31, segment = c[i] >> 8 & 31;
     const u32 last = (lane & segment) | (clamp & ~segment), first = lane & segment;
-    u32 from = lane;
-    bool inside = false;
-    if (d.mode == 0)
-      from = lane - by, inside = static_cast<s32>(from) >= static_cast<s32>(last);
-    else if (d.mode == 1)
-      from = lane + by, inside = from <= last;
-    else if (d.mode == 2)
-      from = lane ^ by, inside = from <= last;
-    else
-      from = first | (by & ~segment), inside = from <= last;
-    source[i] = inside ? static_cast<int>(from & 31) : -1 - i;
+    const u32 source = kMode == 0 ? lane - by : kMode == 1 ? lane + by : kMode == 2 ? lane ^ by : first | (by & ~segment);
+    const bool in = kMode == 0 ? static_cast<s32>(source) >= static_cast<s32>(last) : source <= last;
+    inside[i] = in ? 1 : 0;
+    from[i] = in ? source & 31 : lane;
   }
 }
 void shuffle(Warp& w, const Decoded& d, u32 mask) {
   const u32 at = d.has_pair ? 2 : 1;
   check_members(w, d, mask, d.slot[at + 3]);
-  int source[kLanes];
-  shuffle_sources(w, d, source);
-  const u32* a = w.lanes<u32>(d.slot[at]);
-  u32 r[kLanes], inside = 0, absent = 0;
-  for (int i = 0; i < kLanes; ++i) {
-    const int from = source[i] >= 0 ? source[i] : i;
-    r[i] = a[from];
-    inside |= static_cast<u32>(source[i] >= 0) << i;
-    absent |= static_cast<u32>((mask >> from & 1) == 0) << i;
+  const u32 *a = w.lanes<u32>(d.slot[at]), *b = w.lanes<u32>(d.slot[at + 1]), *c = w.lanes<u32>(d.slot[at + 2]);
+  u32 from[kLanes], inside[kLanes], r[kLanes];
+  if (d.mode == 0)
+    shuffle_sources<0>(b, c, from, inside);
+  else if (d.mode == 1)
+    shuffle_sources<1>(b, c, from, inside);
+  else if (d.mode == 2)
+    shuffle_sources<2>(b, c, from, inside);
+  else
+    shuffle_sources<3>(b, c, from, inside);
+  EQUINORM_LANES r[i] = a[from[i]];
+  if (mask != kAllLanes) {
+    u32 absent = 0;
+    for (int i = 0; i < kLanes; ++i) absent |= static_cast<u32>((mask >> from[i] & 1) == 0) << i;
+    if ((absent & mask) != 0)
+      report(w, d, FindingKind::divergent_warp, __builtin_ctz(absent & mask), 0, 0, Space::reg,
+             "reads the register of a lane that does not take part");
   }
-  if ((absent & mask) != 0)
-    report(w, d, FindingKind::divergent_warp, __builtin_ctz(absent & mask), 0, 0, Space::reg,
-           "reads the register of a lane that does not take part");
   write_lanes(
       w.lanes<u32>(d.slot[0]), mask, [&](int i) __attribute__((always_inline)) { return r[i]; });
-  if (d.has_pair) write_predicate(w, d.slot[1], inside, mask);
+  if (d.has_pair) {
+    u32 in = 0;
+    EQUINORM_LANES in |= inside[i] << i;
+    write_predicate(w, d.slot[1], in, mask);
+  }
 }
 
 void vote(Warp& w, const Decoded& d, u32 mask) {
@@ -143,7 +143,7 @@ template <int kMatrices, bool kTransposed>
 void load_matrix(Warp& w, const Decoded& d, u32 mask) {
   if (mask != kAllLanes) report(w, d, FindingKind::divergent_warp, __builtin_ctz(~mask), 0, 0, Space::reg, "a lane does not take part");
   u64 offsets[kLanes];
-  lane_offsets(w, d, d.slot[kMatrices], d.address_is_64, d.offset, 0, offsets);
+  lane_offsets(w, d.slot[kMatrices], d.address_is_64, d.offset, 0, offsets);
   u16 rows[kMatrices][8][8] = {};
   for (int k = 0; k < kMatrices; ++k)
     for (int r = 0; r < 8; ++r)

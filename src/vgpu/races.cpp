@@ -1,41 +1,66 @@
+#include <algorithm>
+#include <bit>
+
 #include "vgpu/launch.hpp"
 
 namespace equinorm::vgpu {
 
-Races::Races(u64 bytes, u32 threads) : writers_(bytes), readers_(bytes), warp_time_((threads + kLanes - 1) / kLanes) {}
+int race_granule(const Program& program) {
+  int smallest = 4;
+  for (const Decoded& d : program.code) {
+    if (d.row < 0 || (d.space != Space::shared && d.space != Space::generic)) continue;
+    const ShadowOp op = rows()[static_cast<std::size_t>(d.row)].shadow;
+    if (op == ShadowOp::load || op == ShadowOp::store || op == ShadowOp::atomic) smallest = std::min(smallest, size_of(d.type));
+  }
+  return std::countr_zero(static_cast<u32>(smallest));
+}
+
+Races::Races(u64 bytes, u32 threads, int granule) : shift(granule) {
+  const u64 granules = (bytes >> shift) + kLanes;
+  memory_.resize(4 * granules + (threads + kLanes - 1) / kLanes);
+  u32* at = memory_.data();
+  for (u32** part : {&writers.time, &readers.time, &writers.who, &readers.who}) *part = at, at += granules;
+  warp_time = at;
+  std::fill(writers.who, warp_time, kNobody);
+}
 
 /// Whether a barrier lies between an earlier access and one by `thread` now, or it was by the same thread.
-bool Races::is_ordered(const Touch& touch, u32 thread) const {
-  if (touch.who == kNobody || touch.who == thread || touch.time < block_time_) return true;
-  if (touch.who == kSeveral) return false;
-  const u32 warp = touch.who >= kSeveralOfWarp ? touch.who - kSeveralOfWarp : touch.who / kLanes;
-  return warp == thread / kLanes && touch.time < warp_time_[warp];
+bool Races::is_ordered(const Touches& touches, u64 at, u32 thread) const {
+  const u32 who = touches.who[at], time = touches.time[at];
+  if (who == thread || time < block_time) return true;
+  if (who == kSeveral) return false;
+  const u32 warp = who >= kSeveralOfWarp ? who - kSeveralOfWarp : who / kLanes;
+  return warp == thread / kLanes && time < warp_time[warp];
 }
 
 void Races::access(Warp& warp, const Decoded& instruction, int lane, u64 offset, u32 bytes, bool is_write, bool is_atomic) {
   const u32 thread = warp.index * kLanes + static_cast<u32>(lane);
-  for (u64 at = offset; at < offset + bytes; ++at) {
-    Touch &writer = writers_[at], &reader = readers_[at];
+  for (u64 at = offset >> shift; at < (offset + bytes) >> shift; ++at) {
     const char* what = nullptr;
-    if (!is_ordered(writer, thread))
+    if (!is_ordered(writers, at, thread))
       what = is_write ? "write after write" : "read after write";
-    else if (is_write && !is_ordered(reader, thread))
+    else if (is_write && !is_ordered(readers, at, thread))
       what = "write after read";
     if (what != nullptr) {
-      report(warp, instruction, FindingKind::race, lane, at, bytes, Space::shared, what);
-      writer = reader = {};  // said once; what follows is looked at afresh
+      report(warp, instruction, FindingKind::race, lane, at << shift, bytes, Space::shared, what);
+      // Said once; what follows is looked at afresh.
+      writers.who[at] = readers.who[at] = kNobody;
+      writers.time[at] = readers.time[at] = 0;
     }
     if (is_atomic) continue;
     if (is_write) {
-      writer = {thread, now_};
-    } else if (is_ordered(reader, thread)) {
-      reader = {thread, now_};
-    } else {
-      const u32 old_warp = reader.who == kSeveral         ? ~u32{0}
-                           : reader.who >= kSeveralOfWarp ? reader.who - kSeveralOfWarp
-                                                          : reader.who / kLanes;
-      reader = {old_warp == warp.index ? kSeveralOfWarp + warp.index : kSeveral, now_};
+      writers.who[at] = thread;
+      writers.time[at] = now;
+      continue;
     }
+    u32& reader = readers.who[at];
+    if (is_ordered(readers, at, thread)) {
+      reader = thread;
+    } else {
+      const u32 old_warp = reader == kSeveral ? ~u32{0} : reader >= kSeveralOfWarp ? reader - kSeveralOfWarp : reader / kLanes;
+      reader = old_warp == warp.index ? kSeveralOfWarp + warp.index : kSeveral;
+    }
+    readers.time[at] = now;
   }
 }
 

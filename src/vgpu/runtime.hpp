@@ -49,7 +49,7 @@ struct Spot {
 Spot locate(Warp& warp, const Decoded& instruction, int lane, Space space, u64 address);
 /// Checks one lane's access and tells the race detector; returns the bytes, or null if it must not be made.
 std::byte* access(Warp& warp, const Decoded& instruction, int lane, const Spot& spot, u32 bytes, bool is_write);
-/// A whole warp's access to shared memory, already checked, for the race detector.
+/// Lanes' accesses to shared memory, already checked, for the race detector.
 void note_shared(Warp& warp, const Decoded& instruction, u32 mask, const u64* offsets, u32 bytes, bool is_write);
 
 void start_copy(Warp& warp, const Decoded& instruction, int lane, u64 to, u64 from, u32 bytes, u32 filled);

@@ -56,7 +56,10 @@ std::map<std::string, Judged> compare(const problem::Problem& problem, const pat
       const double surely = error - truth.radius[i];
       judged.max_error = std::fmax(judged.max_error, error), judged.max_bound = std::fmax(judged.max_bound, bound[i]);
       if (bound[i] > 0) judged.worst = std::fmax(judged.worst, surely / bound[i]);
-      if (surely <= bound[i]) continue;
+      if (surely <= bound[i]) {
+        if (!(error + truth.radius[i] <= bound[i])) ++judged.undecided;
+        continue;
+      }
       if (judged.violations++ == 0) {
         judged.first = name + tensor::index_string(values.shape(), i) + ": got " + std::to_string(static_cast<double>(values[i])) +
                        ", exact " + std::to_string(truth.value[i]) + ", error " + std::to_string(error / bound[i]) + " bounds";

@@ -13,6 +13,7 @@ namespace equinorm::bounds {
 /// Of one tensor: elements judged, those beyond their bound, and the largest error / bound.
 struct Judged {
   Index elements = 0, violations = 0, unbounded = 0;
+  Index undecided = 0;  ///< closer to their bound than the exact value is known
   double worst = 0;  ///< max over elements of (error - radius) / bound
   double max_error = 0, max_bound = 0;
   std::string first;  ///< where the first violation is

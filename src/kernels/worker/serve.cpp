@@ -24,9 +24,7 @@ constexpr int kNobodyListens = 4;
 std::unique_ptr<Backend> open_backend(const std::string& kind, const std::string& path) {
   if (kind == "library") return open_library(path);
   if (kind == "virtual") return open_virtual(path);
-#ifdef EQUINORM_OPEN_CUDA
   if (kind == "cuda") return open_cuda(path);
-#endif
   throw Error(fmt::format("no backend '{}'", kind));
 }
 
