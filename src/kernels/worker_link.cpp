@@ -69,17 +69,17 @@ std::string WorkerLink::last_words() {
   return words.empty() ? "" : "; it wrote: " + words;
 }
 
-Exchange WorkerLink::send(WireRequest& request, int arena) {
+Exchange WorkerLink::send(WireRequest& request, const std::vector<int>& arenas) {
   request.sequence = ++sequence_;
   iovec part{&request, sizeof(request)};
   msghdr message{};
   message.msg_iov = &part, message.msg_iovlen = 1;
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  if (arena >= 0) {
+  alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
+  if (arenas.size() == 2) {
     message.msg_control = control, message.msg_controllen = sizeof(control);
     cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET, header->cmsg_type = SCM_RIGHTS, header->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(header), &arena, sizeof(arena));
+    header->cmsg_level = SOL_SOCKET, header->cmsg_type = SCM_RIGHTS, header->cmsg_len = CMSG_LEN(2 * sizeof(int));
+    std::memcpy(CMSG_DATA(header), arenas.data(), 2 * sizeof(int));
   }
   // Never blocks: the worker reads a request before it answers, and there is one at a time.
   const ssize_t sent = sendmsg(channel_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -109,7 +109,7 @@ Exchange WorkerLink::await(const WaitLimits& limits, double seconds) {
 std::string WorkerLink::describe(const Limits& limits) {
   const auto request = std::make_unique<WireRequest>();
   const WaitLimits until = wait_limits(limits.seconds, limits.memory + kOwnMemory);
-  Exchange exchange = send(*request, -1);
+  Exchange exchange = send(*request, {});
   const auto text = std::make_unique<WireText>();
   const auto refusal = std::make_unique<WireReply>();
   std::string declaration;
@@ -134,9 +134,10 @@ std::string WorkerLink::describe(const Limits& limits) {
   throw Error(fmt::format("while the kernel was opened: {}", broken().detail));
 }
 
-Exchange WorkerLink::run(WireRequest& request, int arena, const Limits& limits, std::uint64_t memory, WireReply& reply) {
+Exchange WorkerLink::run(WireRequest& request, const std::vector<int>& arenas, const Limits& limits, std::uint64_t memory,
+                         WireReply& reply) {
   request.kind = WireKind::run;
-  Exchange exchange = send(request, arena);
+  Exchange exchange = send(request, arenas);
   if (exchange.status == RunStatus::ok) exchange = await(wait_limits(limits.seconds, memory + kOwnMemory), limits.seconds);
   if (exchange.status != RunStatus::ok) return exchange;
   if (receive(channel_.get(), reply) && reply.kind == WireKind::run && reply.sequence == request.sequence && reply.note_count >= 0 &&

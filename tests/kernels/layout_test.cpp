@@ -186,7 +186,7 @@ TEST_CASE("fences surround every buffer, and a byte in them is seen with its pla
   std::vector<Region> regions;
   for (const std::uint64_t bytes : {0, 1, 255, 256, 4095, 4096, 4097, 70001})
     for (const bool at_end : {false, true}) regions.push_back(plan.add(bytes, at_end));
-  Arena arena(plan.bytes());
+  Arena arena(plan.bytes(), ArenaAccess::read_write);
   const Poison poison(5);
   for (const Region& region : regions) {
     CHECK(region.data % 256 == 0);
