@@ -192,6 +192,12 @@ ContractionReport Device::launch_both(const Module& module, std::string_view nam
   return both;
 }
 
+void Device::set_shadow(u64 address, Type type, double high, double low) {
+  u64 bits = 0;
+  memory_.read(address, std::as_writable_bytes(std::span(&bits, 1)).first(static_cast<std::size_t>(size_of(type))));
+  shadow_memory_->store(address - kGlobalWindow, bits, size_of(type), {high, low});
+}
+
 ShadowValue Device::shadow(u64 address, Type type) const {
   u64 bits = 0;
   memory_.read(address, std::as_writable_bytes(std::span(&bits, 1)).first(static_cast<std::size_t>(size_of(type))));

@@ -181,6 +181,8 @@ class Device {
   ContractionReport launch_both(const Module& module, std::string_view name, const Grid& grid, std::span<const Argument> arguments,
                                 const Options& options = {});
 
+  /// Says of the number at an address, as it stands there now, that its value without rounding is high + low.
+  void set_shadow(std::uint64_t address, Type type, double high, double low);
   /// The shadow of the binary32, binary64, fp16 or bf16 number at an address of global memory, left by launches with Options::shadows.
   ShadowValue shadow(std::uint64_t address, Type type) const;
 
