@@ -5,6 +5,7 @@
 #include <string>
 
 #include "commands/job.hpp"
+#include "commands/ptx.hpp"
 #include "commands/run_guarded.hpp"
 
 namespace {
@@ -64,6 +65,37 @@ void add_work(CLI::App& command, Options& options) {
       ->type_name("I/N")
       ->group(group);
   command.add_flag("--dry-run", options.dry_run, "Show the units, the time and the memory that each will take, and do nothing")->group(group);
+}
+
+/// `ptx coverage` and `ptx run`; `runs` makes a body the callback of a command.
+template <class Runs>
+void add_ptx(CLI::App& app, Options& options, equinorm::commands::PtxRunOptions& run, std::string& file, const Runs& runs) {
+  CLI::App* ptx = app.add_subcommand("ptx", "PTX files on the virtual GPU");
+  ptx->require_subcommand(1);
+  CLI::App* coverage = ptx->add_subcommand("coverage", "Which instructions of a file would not run");
+  coverage->add_option("FILE", file, "PTX text")->required();
+  add_common(*coverage, options);
+  runs(coverage, [&] { return equinorm::commands::ptx_coverage(file, options); });
+
+  CLI::App* launch = ptx->add_subcommand("run", "Launch a kernel once and say what is wrong with it");
+  launch->add_option("FILE", run.file, "PTX text")->required();
+  launch->add_option("KERNEL", run.kernel, "Name of the .entry")->required();
+  launch->add_option("--grid", run.grid, "Blocks: X[,Y[,Z]]")->delimiter(',')->expected(1, 3);
+  launch->add_option("--block", run.block, "Threads of a block: X[,Y[,Z]]")->delimiter(',')->expected(1, 3);
+  launch->add_option("--shared", run.shared, "Bytes of dynamic shared memory");
+  launch->add_option("--arg", run.arguments, "Argument, in order: i32:N u32:N i64:N u64:N f32:X f64:X in:FILE inout:FILE out:BYTES[:FILE]")
+      ->expected(1)
+      ->take_all();
+  launch->add_option("--contraction", run.contraction, "mul and add without .rn: separate, fused, or both and compared")
+      ->check(CLI::IsMember({"separate", "fused", "both"}));
+  launch->add_option("--approximation", run.approximation, "ex2.approx and its like: correct, or perturbed inside their bounds")
+      ->check(CLI::IsMember({"correct", "perturbed"}));
+  launch->add_option("--order", run.order, "Of blocks and warps")->check(CLI::IsMember({"canonical", "reversed", "seeded"}));
+  launch->add_option("--seed", run.seed, "Of perturbed and seeded");
+  launch->add_flag("--shadows", run.shadows, "Carry values without rounding, and list rounding errors by line");
+  launch->add_option("--target", run.target, "Tensor cores of sm_TARGET (default: the file's)");
+  add_common(*launch, options);
+  runs(launch, [&] { return equinorm::commands::ptx_run(run, options); });
 }
 
 /// What is wrong with the command line. CLI11 says of an unknown or missing command only that one is required.
@@ -190,6 +222,10 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"tightness", "decode"}));
   add_common(*bench_command, options);
   runs(bench_command, [&] { return bench_name == "decode" ? bench_decode(options) : bench_tightness(options); });
+
+  PtxRunOptions ptx_run_options;
+  std::string ptx_file;
+  add_ptx(app, options, ptx_run_options, ptx_file, runs);
 
   CLI::App* doctor_command = app.add_subcommand("doctor", "What this machine can do, and what would be skipped");
   add_common(*doctor_command, options);

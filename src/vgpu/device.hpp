@@ -58,10 +58,16 @@ enum class Approximation : std::uint8_t {
   perturbed           ///< a seeded neighbour inside the row's bound
 };
 
+enum class Contraction : std::uint8_t {
+  separate,  ///< mul and add without .rn round one after the other
+  fused      ///< an add or sub takes in a product of its basic block, as ptxas may make it
+};
+
 struct Options {
   Order order = Order::canonical;  ///< of blocks in the grid and of warps in a block
   CopySchedule copies = CopySchedule::latest_legal;
   Approximation approximation = Approximation::correctly_rounded;
+  Contraction contraction = Contraction::separate;
   std::uint64_t seed = 1;
   bool races = true;      ///< look for races in shared memory
   bool shadows = false;   ///< carry values without rounding beside the values (shadow.hpp)
@@ -115,9 +121,19 @@ struct LaunchReport {
   std::uint64_t warp_instructions = 0;
   std::uint64_t lane_instructions = 0;
   double seconds = 0;
+  std::size_t contractible = 0;  ///< instructions of the kernel that Contraction::fused changes
+  std::string arithmetic;        ///< what was assumed where PTX leaves a choice: contraction, approximate functions, tensor cores
   ShadowReport shadow;
 
   bool has(FindingKind kind) const;
+};
+
+/// One launch under both contractions.
+struct ContractionReport {
+  LaunchReport separate, fused;
+  bool differs = false;             ///< some byte of global memory
+  std::uint64_t bytes = 0;          ///< how many
+  std::uint64_t first_address = 0;  ///< the first of them
 };
 
 /// The value of one number with rounding removed, as a pair: high + low.
@@ -159,6 +175,11 @@ class Device {
   /// or size of arguments, impossible grid.
   LaunchReport launch(const Module& module, std::string_view name, const Grid& grid, std::span<const Argument> arguments,
                       const Options& options = {});
+
+  /// The same launch twice from the same memory, with products fused into sums and not; memory is left as by the latter. Shadows, if asked
+  /// for, are those of the latter.
+  ContractionReport launch_both(const Module& module, std::string_view name, const Grid& grid, std::span<const Argument> arguments,
+                                const Options& options = {});
 
   /// Says of the number at an address, as it stands there now, that its value without rounding is high + low.
   void set_shadow(std::uint64_t address, Type type, double high, double low);

@@ -30,8 +30,15 @@ struct Launch {
   std::chrono::steady_clock::time_point start;
 };
 
+inline constexpr u32 kBarriers = 16;
+
 /// Runs all blocks of the grid.
 void run_grid(Launch& launch);
+
+/// Lets the fragments at a barrier go on if all threads that it waits for have come. Returns whether any did.
+bool release_barriers(Block& block, const Program& program);
+/// Of a block in which nothing can run.
+void report_deadlock(Block& block, const Program& program);
 
 /// Fills a warp's register file, which it will use from then on, and makes all its threads ready.
 void set_up_warp(Warp& warp, const Program& program, std::vector<std::byte>& file);

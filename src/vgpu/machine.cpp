@@ -15,7 +15,6 @@ namespace {
 
 constexpr u32 kTurn = 4096;       // backward branches before another fragment gets a turn
 constexpr u64 kSlice = 1u << 16;  // instructions before another warp gets a turn
-constexpr u32 kBarriers = 16;
 
 u32 mix(u64 x) {
   x = (x ^ x >> 33) * 0xff51afd7ed558ccdu;
@@ -192,10 +191,10 @@ class Runner {
 
   void park_at_barrier(const Decoded& d, Fragment& moved, u32 rest) {
     const int lane = std::countr_zero(moved.mask);
-    const u32 id = warp_.lanes<u32>(d.slot[0])[lane] % kBarriers;
+    const u32 id = warp_.lanes<u32>(d.slot[d.results])[lane] % kBarriers;
     if (d.aligned && rest != 0)
       report(warp_, d, FindingKind::divergent_barrier, std::countr_zero(rest), 0, 0, Space::reg, "lanes of one warp disagree");
-    if (d.mode == 1) {  // arrive: the fragment goes on
+    if (d.mode == 1 && d.results == 0) {  // arrive: the fragment goes on
       ++moved.pc;
       warp_.block->launch->arrived[id] += static_cast<u32>(std::popcount(moved.mask));
       return;
@@ -227,53 +226,6 @@ class Runner {
   const Decoded* code_;
   std::size_t impatient_ = 0;
 };
-
-/// Lets the fragments at a barrier go on if all threads that it waits for have come. Returns whether any did.
-bool release_barriers(Block& block, const Program& program) {
-  Launch& launch = *block.launch;
-  bool released = false;
-  for (u32 id = 0; id < kBarriers; ++id) {
-    u32 waiting = 0, wanted = 0, live = 0;
-    const Decoded* first = nullptr;
-    for (Warp& warp : block.warps) {
-      live += static_cast<u32>(std::popcount(warp.live));
-      for (const Fragment& fragment : warp.fragments) {
-        if (fragment.wait != Fragment::Wait::barrier || fragment.barrier != id) continue;
-        const Decoded& d = program.code[fragment.pc];
-        if (first == nullptr) first = &d;
-        waiting += static_cast<u32>(std::popcount(fragment.mask));
-        if (d.has_optional) wanted = warp.lanes<u32>(d.slot[1])[std::countr_zero(fragment.mask)];
-      }
-    }
-    if (waiting == 0 || waiting + launch.arrived[id] < (wanted != 0 ? std::min(wanted, live) : live)) continue;
-    launch.arrived[id] = 0;
-    released = true;
-    for (Warp& warp : block.warps) {
-      for (Fragment& fragment : warp.fragments) {
-        if (fragment.wait != Fragment::Wait::barrier || fragment.barrier != id) continue;
-        fragment.wait = Fragment::Wait::none;
-        fragment.barrier = 0;
-        const Decoded& d = program.code[fragment.pc++];
-        const u32 absent = warp.live & ~fragment.mask;
-        if (d.aligned && absent != 0)
-          report(warp, d, FindingKind::divergent_barrier, std::countr_zero(absent), 0, 0, Space::reg,
-                 "lanes of one warp came to different places");
-      }
-    }
-    if (block.races != nullptr) block.races->order_block();
-  }
-  return released;
-}
-
-void report_deadlock(Block& block, const Program& program) {
-  for (Warp& warp : block.warps)
-    for (const Fragment& fragment : warp.fragments) {
-      report(warp, program.code[fragment.pc], FindingKind::deadlock, std::countr_zero(fragment.mask), 0, 0, Space::reg,
-             "waits for threads that do not come");
-      block.launch->stop = true;
-      return;
-    }
-}
 
 void run_block(Block& block, const Program& program, u64 salt) {
   std::vector<Runner> runners;

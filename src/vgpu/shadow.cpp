@@ -209,6 +209,14 @@ void Shadows::arithmetic_lanes(Warp& warp, const Decoded& d, u32 mask, ShadowOp 
     x[k] = k < operands ? &read_lanes(warp, number, mask, started[k]) : x[0];
     v[k] = warp.lanes<float>(number);
     if (number == d.slot[0]) v[k] = std::copy_n(v[k], kLanes, kept[k]) - kLanes;
+    const auto turned = op == ShadowOp::fma ? static_cast<FmaSigns>(d.mode) : FmaSigns::none;
+    if ((k == 0 && turned == FmaSigns::minus_product) || (k == 2 && turned == FmaSigns::minus_addend)) {
+      for (int i = 0; i < kLanes; ++i) kept[k][i] = -v[k][i];
+      v[k] = kept[k];
+      if (x[k] != &started[k]) started[k] = *x[k];
+      kernels_.apply(ShadowOp::neg, started[k], started[k], started[k], started[k]);
+      x[k] = &started[k];
+    }
   }
   Pairs& to = values(warp, d.slot[0]).value[0];
   if (mask == kAllLanes) {

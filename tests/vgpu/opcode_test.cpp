@@ -138,8 +138,8 @@ TEST_CASE("every arithmetic row has a golden test") {
     for (const OpcodeCase& one : cases)
       for (const Form& form : match_opcode(one.opcode)) tested.insert(form.row);
   // Rows tested elsewhere: memory and warp instructions, tensor cores, flow, packing; sin and cos below.
-  const std::set<std::string> elsewhere{"mov",  "mov_pack",   "mov_unpack", "cvta",  "ld",    "st",       "atom", "red", "cp", "shfl",
-                                        "vote", "activemask", "match",      "redux", "elect", "ldmatrix", "mma",  "sin", "cos"};
+  const std::set<std::string> elsewhere{"mov",  "mov_pack",   "mov_unpack", "cvta",  "ld",    "st",       "atom",     "red", "cp",  "shfl",
+                                        "vote", "activemask", "match",      "redux", "elect", "ldmatrix", "stmatrix", "mma", "sin", "cos"};
   std::size_t untested = 0;
   for (std::size_t row = 0; row < rows().size(); ++row) {
     const std::string word = std::string(rows()[row].pattern).substr(0, std::string(rows()[row].pattern).find(' '));
@@ -193,6 +193,13 @@ TEST_CASE("shuffles, votes, matches, reductions, atomics, predicates, packing") 
     CHECK(lanes("setp.lt.u32 %p1, %r1, 9;\nsetp.gt.u32 %p2, %r1, 3;\nand.pred %p3, %p1, %p2;\nxor.pred %p3, %p3, %p1;\nnot.pred %p3, "
                 "%p3;\nselp.u32 %r3, 1, 0, %p3;")[i] == (i > 3 ? 1 : 0));
     CHECK(lanes("setp.lt.u32 %p1, %r1, 9;\nsetp.gt.and.u32 %p2|%p3, %r1, 3, !%p1;\nselp.u32 %r3, 1, 0, %p3;")[i] == 0);
+  }
+  for (std::uint32_t i = 0; i < 32; ++i) {
+    CHECK(lanes("setp.lt.u32 %p1, %r1, 9;\nbar.red.popc.u32 %r3, 0, %p1;")[i] == 9);
+    CHECK(lanes("setp.lt.u32 %p1, %r1, 9;\nbar.cta.red.popc.u32 %r3, 1, 32, !%p1;")[i] == 23);
+    CHECK(lanes("setp.lt.u32 %p1, %r1, 9;\nbarrier.cta.red.or.aligned.pred %p2, 0, %p1;\nselp.u32 %r3, 1, 0, %p2;")[i] == 1);
+    CHECK(lanes("setp.lt.u32 %p1, %r1, 9;\nbar.red.and.pred %p2, 0, %p1;\nselp.u32 %r3, 1, 0, %p2;")[i] == 0);
+    CHECK(lanes("setp.lt.u32 %p1, %r1, 99;\nbar.red.and.pred %p2, 0, %p1;\nselp.u32 %r3, 1, 0, %p2;")[i] == 1);
   }
   const auto total = [](const std::string& operation, std::vector<std::uint32_t> start) {
     const Ran ran =
