@@ -32,8 +32,10 @@ equinorm_fuzz("safetensors" safetensors_fuzz.cpp SEED_SCRIPT safetensors_seeds.p
 equinorm_fuzz("ptx" ptx_fuzz.cpp SEED_SCRIPT ptx_seeds.py)
 equinorm_fuzz("finds a planted fault" planted_fault.cpp EXPECT_CRASH)
 
-# Each bound names its theorem, and the theorem exists.
+# Each bound names its theorem, the theorem exists and names the bound, and reports say the same.
 add_test(NAME "bounds name their theorems" COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/theorems.py ${CMAKE_SOURCE_DIR})
+add_test(NAME "bounds name their theorems: the check can fail"
+  COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/theorems_test.py ${CMAKE_SOURCE_DIR})
 
 # The bundled CUDA kernels compile where nvcc can be had, and their committed PTX is up to date.
 add_test(NAME "bundled CUDA kernels compile"

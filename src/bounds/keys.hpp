@@ -17,6 +17,8 @@ struct RowKeys {
   std::vector<SquareSums> sums;  ///< full_width: what the one statistic of each token is taken over
 };
 
+/// Statistics over all groups, and the RoPE keys: weights, rotation, store. Proof: statistic_ratio_exact, normalised_component_error,
+/// radius_rope.
 RowKeys make_row_keys(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index b);
 
 /// Keys of one group.
@@ -28,6 +30,8 @@ struct GroupKeys {
   Vectors rope;                    ///< unified, explicit: the group's own RoPE keys; else empty
 };
 
+/// k0 = c W_K, alpha_k as stored, k_hat: radii of the stage cache_write. Proof: projected_component_error, statistic_ratio_exact,
+/// stored_ratio, normalised_component_error.
 GroupKeys make_group_keys(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g);
 
 /// cos and sin of a position, and where the rotated dims begin; null where nothing turns.

@@ -25,11 +25,13 @@ struct ProbableScores {
   std::vector<SharedRoundings> shared;
 };
 
+/// Of the logits; not machine-checked.
 ProbableScores probable_scores(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g, const GroupKeys& keys,
                                const Queries& queries, const Scores& scores, double lambda);
 
 /// Of o, [n,d_v], not yet held to its rigorous bound: errors of the logits enter through p_t (v_t - o), centred, tokens apart from each
 /// other, shared roundings token by token into one. `values` are v, `average` their mean o.
+/// Not machine-checked.
 Tensor<double> probable_average(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g, const Scores& scores,
                                 const ProbableScores& probable, const std::vector<RowWeights>& weights, const Values& values,
                                 const AverageBound& average, double lambda);

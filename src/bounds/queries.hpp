@@ -21,6 +21,8 @@ struct Queries {
   Tensor<double> q_tilde_radius;   ///< [n,r]: all of its error, common factor apart
 };
 
+/// q_hat, and g and q_tilde of the absorbed form: radii of the stage query. Proof: statistic_ratio_exact, normalised_component_error,
+/// absorbed_exact_error, latent_stage.
 Queries make_queries(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g,
                      const std::vector<QueryIndex>& rows);
 

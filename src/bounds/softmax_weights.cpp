@@ -5,7 +5,7 @@
 namespace equinorm::bounds {
 namespace {
 
-constexpr double kMaxExponent = 700;  // exp of more is infinite or next to it
+constexpr double kMaxExponent = 700;  // exp of more is infinite or next to it (exp_in_range)
 
 /// exp, infinite where nothing is known any more.
 double grow(double x) { return x < kMaxExponent ? std::exp(x) : kInfinity; }

@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 
 #include "scalar/error.hpp"
 #include "work/journal_text.hpp"
@@ -30,6 +32,17 @@ void keep_name(const std::string& folder) {
   close(descriptor);
 }
 
+/// A writer that was killed holds its lock until the system is done with it, which may take a moment. Some network file systems know no
+/// locks; there the user has to take care.
+bool lock(int descriptor) {
+  constexpr int kTries = 100;
+  for (int i = 0; i < kTries; ++i) {
+    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return false;
+}
+
 }  // namespace
 
 Journal::Journal(const std::string& folder, const Header& header, const Shard& shard) : path_(journal_path(folder, shard)), header_(header) {
@@ -39,8 +52,7 @@ Journal::Journal(const std::string& folder, const Header& header, const Shard& s
   descriptor_ = open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail(path_, "open");
   try {
-    // Some network file systems know no locks; there the user has to take care.
-    if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) throw Error(path_ + ": another process is writing it");
+    if (!lock(descriptor_)) throw Error(path_ + ": another process is writing it");
     JournalContents found = read_journal(path_);
     if (found.bytes == 0) {  // new, or killed before its first line was complete
       if (ftruncate(descriptor_, 0) != 0) fail(path_, "shorten");
