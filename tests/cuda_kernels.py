@@ -2,7 +2,7 @@
 
 nvcc comes from PATH, else from CUDA_HOME or /usr/local/cuda, else from NVIDIA's PyPI wheels in a virtual environment inside the build folder
 (EQUINORM_SETUP=skip: nothing is downloaded), else this is skipped with the reason. Text is compared only where the compiler's release is the
-one that wrote the committed PTX; file names and the compiler's header do not count.
+one that wrote the committed PTX; file names, debugging names and the compiler's header do not count.
 
 Usage: cuda_kernels.py FOLDER_OF_KERNELS WORK_FOLDER
 """
@@ -48,7 +48,9 @@ def find_nvcc(work: pathlib.Path) -> str:
 
 def normalised(path: pathlib.Path) -> list:
     lines = path.read_text(encoding="utf-8").splitlines()
-    return [line.rstrip() for line in lines if line.strip() and not line.startswith("//") and not re.match(r"\s*\.file\s", line)]
+    kept = [line.rstrip() for line in lines if line.strip() and not line.startswith("//") and not re.match(r"\s*\.(file|b8)\s", line)]
+    # Names of internal functions hold a hash of the source's path; among the bytes of debugging names (.b8) they stand too.
+    return [re.sub(r"_INTERNAL_[0-9a-f]{8}_", "_INTERNAL_", line) for line in kept]
 
 
 def main() -> int:

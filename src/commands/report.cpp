@@ -11,9 +11,9 @@
 #include "commands/progress.hpp"
 #include "commands/publish.hpp"
 #include "commands/reference.hpp"
-#include "commands/verify_rates.hpp"
 #include "commands/report_gnuplot.hpp"
 #include "commands/report_parts.hpp"
+#include "commands/verify_rates.hpp"
 #include "problem/builtin.hpp"
 #include "problem/problem_file.hpp"
 #include "report/csv.hpp"
@@ -132,8 +132,9 @@ Job report_job(const ReportOptions& asked, const Options& options) {
 int report(const ReportOptions& asked, const Options& options) {
   return run_job(
       [&] {
+        auto job = report_job(asked, options);  // finds what is wrong with the words before anything is made
         make_folder(asked.out);
-        return report_job(asked, options);
+        return job;
       },
       options);
 }
