@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
@@ -28,6 +29,8 @@ namespace {
 constexpr std::size_t kKeptOutput = std::size_t{32} << 10;
 constexpr auto kStartTime = std::chrono::seconds(60);
 constexpr auto kGoodbye = std::chrono::seconds(5);
+/// Processes that others of the same uid may start meanwhile without a child's noticing.
+constexpr int kOthersRoom = 256;
 /// How often memory and processes are counted while one waits.
 constexpr auto kWatchStep = std::chrono::milliseconds(25);
 
@@ -56,15 +59,28 @@ bool counts_by_namespace() {
   return std::sscanf(system.release, "%d.%d", &major, &minor) == 2 && (major > 5 || (major == 5 && minor >= 14));
 }
 
+/// Processes and threads of a uid, wherever they come from.
+int tasks_of_uid(unsigned uid) {
+  int found = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    struct stat folder {};
+    // A folder of n folders has n + 2 links.
+    if (stat((entry.path() / "task").c_str(), &folder) == 0 && folder.st_uid == uid) found += static_cast<int>(folder.st_nlink) - 2;
+  }
+  return found;
+}
+
 std::vector<std::string> launch_arguments(const std::string& launcher, const SpawnOptions& options, int namespaces) {
   const std::optional<unsigned> uid = other_uid();
-  // The limit counts every process of the uid, so it may bind only where the count is the program's alone.
-  const bool binds = uid || ((namespaces & CLONE_NEWUSER) != 0 && counts_by_namespace());
+  // The limit counts every process of a uid: where it is not the program's alone, those that are there come on top.
+  const bool alone = uid || ((namespaces & CLONE_NEWUSER) != 0 && counts_by_namespace());
+  const int processes = options.processes + (alone ? 0 : tasks_of_uid(getuid()) + kOthersRoom);
   std::vector<std::string> arguments{launcher,
                                      "launch",
                                      uid ? std::to_string(*uid) : "-1",
                                      std::to_string(options.file_bytes),
-                                     std::to_string(binds ? options.processes : 0),
+                                     std::to_string(processes),
                                      options.working_directory,
                                      std::to_string(options.must_read.size())};
   arguments.insert(arguments.end(), options.must_read.begin(), options.must_read.end());
@@ -127,6 +143,7 @@ void ChildProcess::start(const SpawnOptions& options) {
   constexpr int kApart = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC;
   // As root; without privileges; where neither is allowed.
   for (const int namespaces : {kApart, kApart | CLONE_NEWUSER, 0}) {
+    if (namespaces != 0 && !options.namespaces) continue;
     const Spawned spawned = spawn(launcher, launch_arguments(launcher, options, namespaces), environment, descriptors, namespaces);
     launcher_ = spawned.process;
     isolation_ = {.pid_namespace = (namespaces & CLONE_NEWPID) != 0,

@@ -63,7 +63,7 @@ void enter(const Scene& scene, uid_t uid) {
   limit(RLIMIT_FSIZE, scene.file_bytes);
   limit(RLIMIT_NOFILE, kOpenFiles);
   limit(RLIMIT_STACK, kStack);
-  if (scene.processes > 0) limit(RLIMIT_NPROC, scene.processes);
+  limit(RLIMIT_NPROC, scene.processes);
   write_file("/proc/self/oom_score_adj", "1000");
   if (uid != getuid() && (setgroups(0, nullptr) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)) _exit(126);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
