@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 
 #include "bundled/layout.hpp"
 #include "paths/scale_value.hpp"
@@ -112,7 +113,9 @@ RunResult Library::run_once(const Problem& problem, const tensor::TensorMap& inp
   std::size_t room = workspace.size();
   call.workspace = std::align(256, workspace.size() - 256, aligned, room), call.workspace_bytes = workspace.size() - 256;
   RunResult result;
+  const auto start = std::chrono::steady_clock::now();
   result.status = run_(&call);
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.message = message.data();
   for (std::size_t i = 0; i < placed_inputs.size(); ++i) {
     if (placed_inputs[i].bytes() != before[i]) result.failures.push_back("changed input " + passed.inputs[i].spec.name);

@@ -30,6 +30,7 @@ struct RunResult {
   std::string message;
   tensor::TensorMap outputs;          ///< contiguous; elements of tokens past a row's context are 0
   std::vector<std::string> failures;  ///< changed inputs, unwritten elements, writes beside an output
+  double seconds = 0;                 ///< of the kernel alone
 };
 
 class Library {

@@ -186,9 +186,7 @@ class RowAttention {
 void attend(const Call& call, Index b) {
   const equinorm_problem& p = call.problem;
   Floats c = floats(call.context(b) * p.latent);
-  for (Index t = 0; t < call.context(b); ++t) {
-    for (Index i = 0; i < p.latent; ++i) c[static_cast<std::size_t>(t * p.latent + i)] = latent(call, b, t, i);
-  }
+  for (Index t = 0; t < call.context(b); ++t) load_latent(call, b, t, c.data() + t * p.latent);
   for (Index h = 0; h < p.heads; ++h) {
     for (Index s = 0; s < p.queries; ++s) RowAttention(call, c, b, s, h).run();
   }

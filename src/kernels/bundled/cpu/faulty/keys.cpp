@@ -16,7 +16,7 @@ Tokens load_tokens(const Call& call, Index b) {
   Tokens row{floats(tokens * r), floats(tokens * p.rope_dim), floats(p.groups * tokens * d_c)};
   const Floats w_k = whole_tensor(call.view("w_k"));
   for (Index t = 0; t < tokens; ++t) {
-    for (Index i = 0; i < r; ++i) row.c[static_cast<std::size_t>(t * r + i)] = latent(call, b, t, i);
+    load_latent(call, b, t, row.c.data() + t * r);
     if (p.rope_dim > 0) call.view("k_rope").load(row.k_rope.data() + t * p.rope_dim, b, t);
   }
   for (Index g = 0; g < p.groups; ++g)
@@ -50,16 +50,16 @@ float key_alpha(const Call& call, const Tokens& row, Index tokens, Index g, Inde
 
 }  // namespace
 
-float latent(const Call& call, Index b, Index t, Index i) {
+void load_latent(const Call& call, Index b, Index t, float* out) {
   const View c = call.view("c");
-  if (!has("page-index-32bit")) return c(b, t, i);
+  if (!has("page-index-32bit")) return c.load(out, b, t);
   // page * page_stride in too few bits. A pool beyond 2^32 elements would be needed to see 32 of them: here it is 16.
-  const equinorm_tensor& raw = c.raw();
-  const Index page = raw.block_table[b * raw.blocks_per_row + t / raw.page_size];
-  const std::uint16_t first = static_cast<std::uint16_t>(page * raw.page_stride);
-  equinorm_tensor flat = raw;
-  flat.block_table = nullptr, flat.rank = 1, flat.strides[0] = 1;
-  return View(flat)(first + t % raw.page_size * raw.strides[1] + i * raw.strides[2]);
+  equinorm_tensor row = c.raw();
+  const Index page = row.block_table[b * row.blocks_per_row + t / row.page_size];
+  const Index first = static_cast<std::uint16_t>(page * row.page_stride) + t % row.page_size * row.strides[1];
+  row.block_table = nullptr, row.rank = 2, row.shape[0] = 1, row.shape[1] = row.shape[2];
+  row.strides[0] = 1, row.strides[1] = row.strides[2];
+  View(row).load(out, first);
 }
 
 void write_keys(const Call& call, Index b) {

@@ -19,8 +19,8 @@ float weight(const Call& call, Side side, Block block, Index head_or_group, Inde
 /// Weights and rotation of a RoPE block.
 void weigh_and_rotate(const Call& call, Side side, Index owner, float* x, Index position);
 
-/// Element i of token t's latent.
-float latent(const Call& call, Index b, Index t, Index i);
+/// The latent of token t, [r].
+void load_latent(const Call& call, Index b, Index t, float* out);
 
 void write_keys(const Call& call, Index b);
 void write_queries(const Call& call, Index b);
