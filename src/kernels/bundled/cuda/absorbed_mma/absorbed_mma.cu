@@ -4,9 +4,9 @@
 //
 // Warp w: score columns 8 (w % 4) .. of the tile over one half of the 36 steps of 16 dims (w / 4; the RoPE dims are the last four steps), then
 // latent columns 64 w .. of u. The softmax of a tile is computed by every warp, straight into the fragments that it multiplies.
-#include "fragments.cuh"
-#include "online_softmax.cuh"
-#include "paged.cuh"
+#include "kernels/bundled/cuda/absorbed_mma/fragments.cuh"
+#include "kernels/bundled/cuda/common/online_softmax.cuh"
+#include "kernels/bundled/cuda/common/paged.cuh"
 
 namespace equinorm {
 

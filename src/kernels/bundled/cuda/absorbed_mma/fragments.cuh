@@ -1,7 +1,7 @@
 // Instructions of the tensor cores and asynchronous copies.
 #pragma once
 
-#include "numbers.cuh"
+#include "kernels/bundled/cuda/common/numbers.cuh"
 
 namespace equinorm {
 

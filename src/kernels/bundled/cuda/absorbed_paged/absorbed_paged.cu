@@ -1,7 +1,7 @@
 // Absorbed decode over paged caches of 16-bit numbers, 16 bytes a load, split over the tokens; alpha_k is applied to each score. latent 512, rope_dim 64, pages of
 // any size. absorbed_paged: grid (heads, queries * splits, batch), 128 threads, one partial result a block; combine: grid (heads, queries, batch).
-#include "online_softmax.cuh"
-#include "paged.cuh"
+#include "kernels/bundled/cuda/common/online_softmax.cuh"
+#include "kernels/bundled/cuda/common/paged.cuh"
 
 namespace equinorm {
 

@@ -1,6 +1,6 @@
 // Stages score, softmax and value of the absorbed form, the plain way: u[b,s,h] = sum_t p_t c_t, p = softmax_t(scale (alpha_q alpha_k,t <q_tilde, c_t> +
 // <q_rope_hat, k_rope_cached,t>)). Any latent up to 1024. Grid (heads, queries, batch), 256 threads, shared memory for the query in fp32.
-#include "online_softmax.cuh"
+#include "kernels/bundled/cuda/common/online_softmax.cuh"
 
 namespace equinorm {
 

@@ -1,7 +1,7 @@
 // Stage cache_write, absorbed form: alpha_k[b,t,g] = 1 / S(c W_K^(g)) and k_rope_cached[b,t], the RoPE key normalised (blockwise; unified: only
 // weighted) and rotated. Blockwise: S over the content block; unified: over content and RoPE key together; none: no alpha_k.
 // Grid (tokens / 8, groups, batch), 128 threads, shared memory for 8 latents and 8 RoPE keys in fp32.
-#include "latent_product.cuh"
+#include "kernels/bundled/cuda/common/latent_product.cuh"
 
 namespace equinorm {
 

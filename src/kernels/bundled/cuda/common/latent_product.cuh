@@ -1,7 +1,7 @@
 // Rows of latents times one group's matrix: k0 = c W_K, v = c W_V.
 #pragma once
 
-#include "numbers.cuh"
+#include "kernels/bundled/cuda/common/numbers.cuh"
 
 namespace equinorm {
 

@@ -1,7 +1,7 @@
 // Softmax averages over the keys of one query row, by one block, in tiles; and how splits are joined.
 #pragma once
 
-#include "numbers.cuh"
+#include "kernels/bundled/cuda/common/numbers.cuh"
 
 namespace equinorm {
 

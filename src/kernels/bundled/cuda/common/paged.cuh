@@ -1,7 +1,7 @@
 // Rows of a paged cache, and the tokens of a split.
 #pragma once
 
-#include "numbers.cuh"
+#include "kernels/bundled/cuda/common/numbers.cuh"
 
 namespace equinorm {
 

@@ -1,7 +1,7 @@
 // Stages score, softmax and value of the explicit form: o[b,s,h] = sum_t p_t v_t, p = softmax_t(scale <q_hat, k_hat_t>). Latent attention has its values
 // computed first, v = c W_V^(g) in fp32 (explicit_values); otherwise v is an input. Width of a value at most 512.
-#include "latent_product.cuh"
-#include "online_softmax.cuh"
+#include "kernels/bundled/cuda/common/latent_product.cuh"
+#include "kernels/bundled/cuda/common/online_softmax.cuh"
 
 namespace equinorm {
 

@@ -1,6 +1,6 @@
 // Stage query, absorbed form: q_tilde[b,s,h] = (q_content gamma_cq gamma_ck) W_K^(g)T, alpha_q[b,s,h] = 1 / S(q_content), and q_rope_hat[b,s,h], the RoPE
 // query normalised by its own statistic, weighted, rotated. Schemes blockwise and none. Grid (heads, queries, batch), 256 threads.
-#include "numbers.cuh"
+#include "kernels/bundled/cuda/common/numbers.cuh"
 
 namespace equinorm {
 
