@@ -64,7 +64,9 @@ Problem small_problem() {
   return problem;
 }
 
-Limits limits(double seconds, std::uint64_t memory = std::uint64_t{1} << 30) { return {.seconds = seconds, .memory = memory, .threads = 1}; }
+Limits limits(double seconds, std::uint64_t memory = std::uint64_t{1} << 30) {
+  return {.seconds = seconds, .memory = memory, .threads = 1};
+}
 
 Request request_for(const Runner& runner, const Problem& problem, const Limits& limits) {
   Request request;
