@@ -31,7 +31,7 @@ const Mutant kMutants[] = {
     {"no barrier before a tile is read", "absorbed_mma", "absorbed_mma.bf16", "absorbed_mma_bf16(", "bar.sync \t0;", "", 0, "race"},
     {"no barrier after the scores", "absorbed_mma", "absorbed_mma.bf16", "absorbed_mma_bf16(", "bar.sync \t0;", "", 1, "race"},
     {"wrong rescale", "absorbed_mma", "absorbed_mma.bf16", "absorbed_mma_bf16(", "ex2.approx.f32", "abs.f32", 0, ""},
-    {"keys past the end get a score of 0", "absorbed_mma", "absorbed_mma.bf16", "absorbed_mma_bf16(", "0fFF800000, %p", "0f00000000, %p", 0,
+    {"keys past the end get a score of 0", "absorbed_mma", "absorbed_mma.bf16", "absorbed_mma_bf16(", "0fFF800000, %p", "0f00000000, %p", 7,
      ""},
     {"transposed keys", "absorbed_mma", "absorbed_mma.bf16", "absorbed_mma_bf16(", "ldmatrix.sync.aligned.m8n8.x4.shared",
      "ldmatrix.sync.aligned.m8n8.x4.trans.shared", 3, ""},
