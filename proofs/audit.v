@@ -3,7 +3,8 @@ From Equinorm Require Rope Norms Statistics Absorption Project Gqa Online Fused 
   RealSums Rounding Dot DotOrders Radius BlockDot RoundedNorm LogitControl StatisticError LogitError LogitFormats SoftmaxError ValueError
   HalfUlp WeightedAverage KernelAverage LseError ExactMagnitudes CapGate AlignedBlock NoOverflow OracleSeries AprioriLogit AprioriForms
   KernelWeight DotModel ExactLogit WeightRatio AprioriOutput OracleTail Bridge Constants
-  AttentionStages ScoreStages Pipeline Guards PairSum PairProduct Evaluation.
+  AttentionStages ScoreStages Pipeline Guards PairSum PairProduct Evaluation RandomErrors
+  PipelineModel.
 
 (* assumptions: none *)
 Print Assumptions Rope.rotate_sum_of_squares.
@@ -227,6 +228,11 @@ Print Assumptions Guards.norm_guard.
 Print Assumptions Guards.squares_guard.
 Print Assumptions Guards.joined_guard.
 Print Assumptions Guards.reference_guard.
+Print Assumptions PipelineModel.model_logits.
+Print Assumptions PipelineModel.absorbed_model_logits.
+Print Assumptions PipelineModel.model_output.
+Print Assumptions RandomErrors.hoeffding.
+Print Assumptions RandomErrors.hoeffding_level.
 Print Assumptions PairSum.two_sum_exact.
 Print Assumptions PairSum.fast_two_sum_exact.
 Print Assumptions PairSum.pair_sum_error.
