@@ -135,8 +135,8 @@ void CallMemory::fill(Buffer& buffer, const Request& request) {
     const auto& [high, low] = request.exact_inputs.at(buffer.name);
     if (high.shape() != buffer.layout.shape || low.shape() != buffer.layout.shape)
       throw Error(fmt::format("exact values of input {} have another shape than the input", buffer.name));
-    std::memcpy(arena_->at(buffer.shadow_high.data), high.data(), buffer.shadow_high.data_bytes);
-    std::memcpy(arena_->at(buffer.shadow_low.data), low.data(), buffer.shadow_low.data_bytes);
+    std::memcpy(arena.at(buffer.shadow_high.data), high.data(), buffer.shadow_high.data_bytes);
+    std::memcpy(arena.at(buffer.shadow_low.data), low.data(), buffer.shadow_low.data_bytes);
   }
   if (intact_) return;
   for (const Region* region : {&buffer.data, &buffer.table, &buffer.shadow_high, &buffer.shadow_low}) {

@@ -129,8 +129,8 @@ class Server {
     for (int i = 0; i < request.input_count; ++i) {
       const WireTensor& wire = request.tensors[i];
       if (wire.shadow_high.bytes == 0) continue;
-      options.exact_inputs[wire.name] = {static_cast<const double*>(mapping_.data(wire.shadow_high)),
-                                         static_cast<const double*>(mapping_.data(wire.shadow_low))};
+      options.exact_inputs[wire.name] = {static_cast<const double*>(mapping_.data(wire.shadow_high, false)),
+                                         static_cast<const double*>(mapping_.data(wire.shadow_low, false))};
     }
     const BackendResult result = backend_->run(call, options);
     reply.status = result.status, reply.seconds = result.seconds;
