@@ -4,6 +4,7 @@
 #include <exception>
 #include <string>
 
+#include "commands/ptx.hpp"
 #include "commands/run_guarded.hpp"
 
 namespace {
@@ -51,6 +52,37 @@ void add_overrides(CLI::App& command, Options& options) {
       ->expected(1)
       ->take_all()
       ->group("Change the problem");
+}
+
+/// `ptx coverage` and `ptx run`; `runs` makes a body the callback of a command.
+template <class Runs>
+void add_ptx(CLI::App& app, Options& options, equinorm::commands::PtxRunOptions& run, std::string& file, const Runs& runs) {
+  CLI::App* ptx = app.add_subcommand("ptx", "PTX files on the virtual GPU");
+  ptx->require_subcommand(1);
+  CLI::App* coverage = ptx->add_subcommand("coverage", "Which instructions of a file would not run");
+  coverage->add_option("FILE", file, "PTX text")->required();
+  add_common(*coverage, options);
+  runs(coverage, [&] { return equinorm::commands::ptx_coverage(file, options); });
+
+  CLI::App* launch = ptx->add_subcommand("run", "Launch a kernel once and say what is wrong with it");
+  launch->add_option("FILE", run.file, "PTX text")->required();
+  launch->add_option("KERNEL", run.kernel, "Name of the .entry")->required();
+  launch->add_option("--grid", run.grid, "Blocks: X[,Y[,Z]]")->delimiter(',')->expected(1, 3);
+  launch->add_option("--block", run.block, "Threads of a block: X[,Y[,Z]]")->delimiter(',')->expected(1, 3);
+  launch->add_option("--shared", run.shared, "Bytes of dynamic shared memory");
+  launch->add_option("--arg", run.arguments, "Argument, in order: i32:N u32:N i64:N u64:N f32:X f64:X in:FILE inout:FILE out:BYTES[:FILE]")
+      ->expected(1)
+      ->take_all();
+  launch->add_option("--contraction", run.contraction, "mul and add without .rn: separate, fused, or both and compared")
+      ->check(CLI::IsMember({"separate", "fused", "both"}));
+  launch->add_option("--approximation", run.approximation, "ex2.approx and its like: correct, or perturbed inside their bounds")
+      ->check(CLI::IsMember({"correct", "perturbed"}));
+  launch->add_option("--order", run.order, "Of blocks and warps")->check(CLI::IsMember({"canonical", "reversed", "seeded"}));
+  launch->add_option("--seed", run.seed, "Of perturbed and seeded");
+  launch->add_flag("--shadows", run.shadows, "Carry values without rounding, and list rounding errors by line");
+  launch->add_option("--target", run.target, "Tensor cores of sm_TARGET (default: the file's)");
+  add_common(*launch, options);
+  runs(launch, [&] { return equinorm::commands::ptx_run(run, options); });
 }
 
 /// What is wrong with the command line. CLI11 says of an unknown or missing command only that one is required.
@@ -130,6 +162,24 @@ int main(int argc, char** argv) {
   add_overrides(*compare_command, options);
   runs(compare_command, [&] { return compare(compare_options, options); });
 
+  CheckOptions check_options;
+  CLI::App* check_command = app.add_subcommand("check", "Judge a third-party kernel: shared library, process, CUDA module");
+  check_command->add_option("KERNEL", check_options.kernel, "Library (.so), manifest of a CUDA module (.json), executable or .py file")
+      ->required();
+  check_command->add_option("CASE", check_options.cases, "Built-in case, model preset, config.json or problem file (none: --cases quick)");
+  check_command->add_option("--cases", check_options.matrix, "A matrix of cases: quick, full")->check(CLI::IsMember({"quick", "full"}));
+  check_command->add_option("--device", check_options.device, "Where a CUDA module runs: declared, host, cuda, virtual")
+      ->check(CLI::IsMember({"declared", "host", "cuda", "virtual"}));
+  check_command->add_option("--timeout", check_options.seconds, "Seconds that one run may take")->check(CLI::Range(0.001, 1e6));
+  check_command->add_option("--memory", check_options.memory_gib, "GiB that the kernel's process may take beyond the tensors")
+      ->check(CLI::Range(0.01, 1e5));
+  check_command->add_option("--repeats", check_options.repeats, "Runs on the same inputs")->check(CLI::Range(1, 1000));
+  check_command->add_option("--keep", check_options.keep, "Keep inputs and outputs of failing cases in DIR")->type_name("DIR");
+  check_command->add_flag("--explain", check_options.explain, "Virtual GPU: compare with rounding removed, name the lines that round");
+  add_common(*check_command, options);
+  add_overrides(*check_command, options);
+  runs(check_command, [&] { return check(check_options, options); });
+
   std::string what;
   CLI::App* list_command = app.add_subcommand("list", "What there is");
   list_command->add_option("WHAT", what, "cases, models, formats, norms, inputs, kernels, mutants, rules, or tensors CASE");
@@ -145,6 +195,10 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"tightness"}));
   add_common(*bench_command, options);
   runs(bench_command, [&] { return bench_tightness(options); });
+
+  PtxRunOptions ptx_run_options;
+  std::string ptx_file;
+  add_ptx(app, options, ptx_run_options, ptx_file, runs);
 
   CLI::App* doctor_command = app.add_subcommand("doctor", "What this machine can do, and what would be skipped");
   add_common(*doctor_command, options);

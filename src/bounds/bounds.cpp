@@ -19,6 +19,11 @@ constexpr double kSlack = 1 + 0x1p-30;
 /// Far below any format's unit, far above what certified enclosures are known to: an exact zero can be decided.
 constexpr double kDecidable = 0x1p-460;
 
+/// Far below binary64's unit, above what certified enclosures know a number to, of its row's largest: where a kernel only copies its
+/// inputs, or multiplies zeros, the bound is this rather than 0, which no enclosure of positive width could be held to. A larger bound is a
+/// bound all the same; what slips through is no more than 2^-22 of binary64's own unit.
+constexpr double kKnown = 0x1p-75;
+
 /// Inputs as they are.
 struct AsIs {
   using Value = double;
@@ -36,8 +41,9 @@ paths::Plan own_plan() {
 
 class BoundRun {
  public:
-  BoundRun(const Setting& at, const tensor::TensorMap& inputs, const std::set<std::string>& wanted)
+  BoundRun(const Setting& at, const tensor::TensorMap& inputs, const std::set<std::string>& wanted, const HandedOver* given)
       : at_(at),
+        given_(given),
         own_(at.problem, own_plan_, PathKind::explicit_form),
         pb_(at.problem),
         in_(paths::load_inputs(AsIs{}, at.problem, inputs)) {
@@ -77,11 +83,21 @@ class BoundRun {
     for (Index j = 0; j < x.width(); ++j) {
       to[j] = x.radius.row(i)[j] + x.rho[static_cast<std::size_t>(i)] * std::fabs(x.value.row(i)[j]);
     }
+    raise(x.value.row(i), x.width(), to);
+  }
+
+  /// Bounds of one row to kKnown of its largest value at least.
+  static void raise(const double* value, Index width, double* bound) {
+    double most = 0;
+    for (Index j = 0; j < width; ++j) most = std::max(most, std::fabs(value[j]));
+    for (Index j = 0; j < width; ++j) bound[j] = std::max(bound[j], kKnown * most);
   }
 
   void run_row(Index b) {
     const Sources sources = make_sources(at_, in_, b), own_sources = make_sources(own_, in_, b);
-    const RowKeys row = make_row_keys(at_, in_, sources, b), own_row = make_row_keys(own_, in_, own_sources, b);
+    RowKeys row = make_row_keys(at_, in_, sources, b);
+    if (given_ != nullptr) given_->replace(row);
+    const RowKeys own_row = make_row_keys(own_, in_, own_sources, b);
     if (Tensor<double>* kept = find("k_rope_cached")) {
       for (Index t = 0; t < row.tokens; ++t) keep(row.rope, t, kept->row(b, t));
     }
@@ -121,6 +137,7 @@ class BoundRun {
       }
       if (Tensor<double>* kept = find("q_tilde")) {
         std::copy_n(queries.q_tilde_radius.row(i), pb_.latent, kept->row(row.b, s, h));
+        raise(queries.q_tilde.row(i), pb_.latent, kept->row(row.b, s, h));
       }
     }
   }
@@ -130,7 +147,9 @@ class BoundRun {
     for (Index h = 0; h < pb_.heads; ++h) {
       for (Index s = 0; pb_.group_of(h) == g && s < pb_.queries; ++s) rows.push_back({s, h});
     }
-    const GroupKeys keys = make_group_keys(at_, in_, row, g), own_keys = make_group_keys(own_, in_, own_row, g);
+    GroupKeys keys = make_group_keys(at_, in_, row, g);
+    if (given_ != nullptr) given_->replace(row, g, keys);
+    const GroupKeys own_keys = make_group_keys(own_, in_, own_row, g);
     keep_keys(row, keys, g);
     const Values values = group_values(row, g);
     const Index chunks = (static_cast<Index>(rows.size()) + kRowChunk - 1) / kRowChunk;
@@ -190,14 +209,15 @@ class BoundRun {
 
   void attend(const RowKeys& row, Index g, const GroupKeys& keys, const Values& values, const std::vector<QueryIndex>& rows,
               Tensor<double> own) {
-    const Queries queries = make_queries(at_, in_, row, g, rows);
+    Queries queries = make_queries(at_, in_, row, g, rows);
+    if (given_ != nullptr) given_->replace(row.b, rows, queries);
     keep_queries(row, queries, rows);
     Scores scores = make_scores(at_, row, keys, queries, rows);
     scores.own = std::move(own);
+    if (given_ != nullptr) given_->replace(row.b, rows, scores);
     std::vector<RowWeights> weights;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const double* sink = pb_.sink ? in_.at("sink").data() + rows[i].h : nullptr;
-      weights.push_back(make_weights(at_, scores, static_cast<Index>(i), sink));
+      weights.push_back(weights_of(row.b, scores, static_cast<Index>(i), rows[i]));
       keep_scores(row, scores, weights.back(), static_cast<Index>(i), rows[i]);
     }
     const AverageBound average = average_bound(at_, weights, scores, values);
@@ -208,12 +228,26 @@ class BoundRun {
       double* kept = find("o")->row(row.b, rows[n].s, rows[n].h);
       for (Index j = 0; j < pb_.value_dim && weights[n].live; ++j) {
         const double value = average.mean.row(i)[j];
-        double bound =
-            at_.absorbed_mla() ? average.weights.row(i)[j] + average.stored_p.row(i)[j] + expanded.row(i)[j] : average.total(at_, i, j);
+        double bound = at_.absorbed_mla() ? expanded.row(i)[j] : average.total(at_, i, j);
+        if (at_.absorbed_mla() && !is_given("u")) bound += average.weights.row(i)[j] + average.stored_p.row(i)[j];
         bound += at_.store(Stored::o, std::fabs(value) + bound);
-        to[j] = value, kept[j] = bound;
+        const Index flat = ((row.b * pb_.queries + rows[n].s) * pb_.heads + rows[n].h) * pb_.value_dim + j;
+        to[j] = value, kept[j] = is_given("o") ? given_->radius("o", flat, value) : bound;
       }
+      raise(to, pb_.value_dim, kept);
     }
+  }
+
+  bool is_given(const char* name) const { return given_ != nullptr && given_->has(name); }
+
+  RowWeights weights_of(Index b, const Scores& scores, Index i, const QueryIndex& at_query) const {
+    const double* sink = pb_.sink ? in_.at("sink").data() + at_query.h : nullptr;
+    RowWeights made = make_weights(at_, scores, i, sink);
+    if (!is_given("p")) return made;
+    std::vector<double> radius(made.p.size());
+    const Index from = ((b * pb_.heads + at_query.h) * pb_.queries + at_query.s) * pb_.max_context();
+    for (std::size_t t = 0; t < radius.size(); ++t) radius[t] = given_->radius("p", from + static_cast<Index>(t), made.p[t]);
+    return given_weights(at_, scores, i, sink, std::move(radius));
   }
 
   void keep_scores(const RowKeys& row, const Scores& scores, const RowWeights& weights, Index i, const QueryIndex& at_query) {
@@ -234,16 +268,18 @@ class BoundRun {
     Tensor<double>* kept = find("u");
     Tensor<double> through({n, r}), held({n, r});
     for (Index i = 0; i < n; ++i) {
+      const QueryIndex& at_query = rows[static_cast<std::size_t>(i)];
       for (Index k = 0; k < r; ++k) {
-        const double value = std::fabs(u.mean.row(i)[k]), total = u.total(at_, i, k);
-        const double store = at_.store(Stored::u, value + total);
+        const double value = std::fabs(u.mean.row(i)[k]), computed = u.total(at_, i, k);
+        const double store = at_.store(Stored::u, value + computed);
+        const Index flat = ((row.b * pb_.queries + at_query.s) * pb_.heads + at_query.h) * r + k;
+        const double total = is_given("u") ? given_->radius("u", flat, value) : computed + store;
         const double own = u.accumulation.row(i)[k] + u.carried.row(i)[k];
-        through.row(i)[k] = own + quotient_rounding(at_, value + total) + store;
-        held.row(i)[k] = value + total + store;
-        if (kept != nullptr && weights[static_cast<std::size_t>(i)].live) {
-          kept->row(row.b, rows[static_cast<std::size_t>(i)].s, rows[static_cast<std::size_t>(i)].h)[k] = total + store;
-        }
+        through.row(i)[k] = is_given("u") ? total : own + quotient_rounding(at_, value + computed) + store;
+        held.row(i)[k] = value + total;
+        if (kept != nullptr && weights[static_cast<std::size_t>(i)].live) kept->row(row.b, at_query.s, at_query.h)[k] = total;
       }
+      if (kept != nullptr) raise(u.mean.row(i), r, kept->row(row.b, at_query.s, at_query.h));
     }
     const Tensor<double> w_v = absolute(in_.at("w_v").row(g), r, pb_.value_dim);
     Accumulation sum = accumulation(at_.products, r);
@@ -281,6 +317,7 @@ class BoundRun {
   }
 
   const Setting& at_;
+  const HandedOver* given_;  ///< null: the kernel computes everything
   paths::Plan own_plan_ = own_plan();
   Setting own_;  ///< the explicit form in binary64: its bound says how exact the magnitudes here are
   const problem::Problem& pb_;
@@ -298,13 +335,15 @@ bool has_bounds(const paths::Plan& plan) {
 }
 
 Bounds error_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
-                    const std::set<std::string>& wanted, const FunctionErrors& functions) {
+                    const std::set<std::string>& wanted, const FunctionErrors& functions, const Given& given) {
   if (!has_bounds(plan)) {
     throw Error("precision: no error bound for accumulation in " + scalar::to_string(plan.precision.accumulate) +
                 "; allowed: fp16, bf16, fp32, fp64");
   }
-  const Setting at(problem, plan, form, functions);
-  return BoundRun(at, inputs, wanted).run(wanted);
+  if (given.empty()) return BoundRun(Setting(problem, plan, form, functions), inputs, wanted, nullptr).run(wanted);
+  const HandedOver handed(problem, inputs, plan, form, given);
+  const paths::Plan remaining = HandedOver::remaining(problem, plan, given);
+  return BoundRun(Setting(problem, remaining, form, functions), inputs, wanted, &handed).run(wanted);
 }
 
 }  // namespace equinorm::bounds

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "bounds/setting.hpp"
+#include "bounds/given.hpp"
 #include "tensor/any_tensor.hpp"
 #include "tensor/tensor.hpp"
 
@@ -25,7 +25,12 @@ bool has_bounds(const paths::Plan& plan);
 /// magnitudes are those of the exact quantities, in binary64, plus their radii. Proof: kernel_output_error, gate_error, radius_dot_exact,
 /// slack_covers; that each stage hands its radii to the next is the code's part, not a theorem. Throws Error for an input that is missing
 /// and where has_bounds says no.
+///
+/// `given`: tensors that the kernel under judgement is handed, since it implements later stages only (see Given, which says what is handed
+/// over). The bounds of what it computes from them are then those of its own stages alone; the exact value stays that of the whole path. A
+/// bound of a tensor before those stages speaks of a kernel that would have computed it. With q_hat given, alpha_q is inside it, with
+/// q_tilde it is outside, whatever the plan says.
 Bounds error_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
-                    const std::set<std::string>& wanted, const FunctionErrors& functions = {});
+                    const std::set<std::string>& wanted, const FunctionErrors& functions = {}, const Given& given = {});
 
 }  // namespace equinorm::bounds

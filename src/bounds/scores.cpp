@@ -72,7 +72,8 @@ class ScoreStage {
     const Accumulation rope_sum = one_chain ? content_sum : accumulation(at_.products, pb_.rope_dim);
     std::vector<double> raw(rows_.size(), 1);
     for (std::size_t i = 0; i < raw.size() && norm_.normed && !at_.folds_alpha_q(); ++i) raw[i] = 1 / queries_.alpha[i];
-    const std::vector<double> rope_raw = norm_.spans_rope ? raw : std::vector<double>(rows_.size(), 1);
+    const bool rope_raw_units = norm_.spans_rope && !queries_.rope_has_alpha;
+    const std::vector<double> rope_raw = rope_raw_units ? raw : std::vector<double>(rows_.size(), 1);
     content_underflow_ = content_sum.underflow, rope_underflow_ = rope_sum.underflow;
     if (at_.absorbed_mla()) {
       content_ = {multiply_transposed(queries_.content.value, keys_.content.value), latent_radius(content_sum), 0};
@@ -113,8 +114,10 @@ class ScoreStage {
     Tensor<double> magnitude = absolute(c.value.data(), row_.tokens, r);
     for (Index i = 0; i < magnitude.size(); ++i) magnitude[i] += c.radius[i];
     Tensor<double> radius = multiply_transposed(local, magnitude);
-    const Tensor<double> through_g = multiply_transposed(queries_.g_radius, absolute_keys());
-    for (Index i = 0; i < radius.size(); ++i) radius[i] += through_g[i];
+    if (!queries_.g_radius.empty()) {
+      const Tensor<double> through_g = multiply_transposed(queries_.g_radius, absolute_keys());
+      for (Index i = 0; i < radius.size(); ++i) radius[i] += through_g[i];
+    }
     if (has_radius(c.radius)) {
       const Tensor<double> through_c = multiply_transposed(held, c.radius);
       for (Index i = 0; i < radius.size(); ++i) radius[i] += through_c[i];
@@ -175,7 +178,7 @@ class ScoreStage {
     if (has_rope_) {
       const double units = unified && key_outside ? alpha_k : 1;
       rope = units * rope_.value.row(i)[t];
-      rope_radius = units * rope_.radius.row(i)[t] + (unified ? raw_units : 1) * rope_underflow_;
+      rope_radius = units * rope_.radius.row(i)[t] + (unified && !queries_.rope_has_alpha ? raw_units : units) * rope_underflow_;
       const std::vector<double>& rope_rho = keys_.rope.value.empty() ? row_.rope.rho : keys_.rope.rho;
       if (norm_.own_rope_statistic) rope_factor = (1 + queries_.rope.rho[row]) * (1 + rope_rho[token]) - 1;
     }
@@ -193,7 +196,13 @@ class ScoreStage {
     };
     const double total = content + rope;
     double radius = 0;
-    if (unified) {
+    if (unified && query_outside && queries_.rope_has_alpha) {
+      // alpha_q on the content alone, the addition, then alpha_k on both.
+      const double lost = at_.fx.product_underflow() * (1 + alpha_k * f_k);
+      const double normed = (1 + fx) * f_q * content_radius + ((1 + fx) * f_q - 1) * std::fabs(content) + lost;
+      const double joined = join(total, normed + rope_radius, 0);
+      radius = (1 + fx) * f_k * joined + ((1 + fx) * f_k - 1) * std::fabs(total) + lost;
+    } else if (unified) {
       radius = scaled(total, join(total, content_radius + rope_radius, f_q * f_k - 1));
     } else {
       radius = join(total, scaled(content, content_radius) + rope_radius + rope_factor * std::fabs(rope), 0);

@@ -46,6 +46,23 @@ class WeightStage {
     return std::move(out_);
   }
 
+  RowWeights run_given(std::vector<double> p_radius) {
+    if (!survey()) return std::move(out_);
+    set_probabilities();
+    count_rescales();
+    set_accumulation();
+    out_.known = true;
+    for (Index t = 0; t < tokens_; ++t) {
+      out_.p_radius[t] = live_[t] != 0 ? p_radius[t] : 0;
+      out_.upper[t] = out_.p[t] + out_.p_radius[t], out_.lost[t] = out_.p_radius[t];
+      out_.known = out_.known && out_.p_radius[t] < kInfinity;
+    }
+    out_.bounded = out_.known, out_.normalised = false;
+    out_.denominator = 0, out_.least_sum = 1;
+    out_.lse_radius = kInfinity;  // nobody forms it
+    return std::move(out_);
+  }
+
  private:
   /// Largest logit, largest radius, largest magnitude; false where nothing is live.
   bool survey() {
@@ -270,6 +287,10 @@ class WeightStage {
 
 RowWeights make_weights(const Setting& at, const Scores& scores, Index i, const double* sink) {
   return WeightStage(at, scores, i, sink).run();
+}
+
+RowWeights given_weights(const Setting& at, const Scores& scores, Index i, const double* sink, std::vector<double> p_radius) {
+  return WeightStage(at, scores, i, sink).run_given(std::move(p_radius));
 }
 
 }  // namespace equinorm::bounds

@@ -19,6 +19,7 @@ struct RowWeights {
   std::vector<double> own;       ///< [T] the same for binary64's own p
   std::vector<double> lost;      ///< [T] underflow of a stored p that the denominator does not share
   double move_sink = 0, upper_sink = 0;
+  bool normalised = true;  ///< the kernel's weights sum to 1 but for roundings
   bool bounded = false;    ///< move and upper are finite; else only convexity helps
   double numerator = 0;    ///< phi_N: relative error of the weighted sum
   double denominator = 0;  ///< phi_D
@@ -31,5 +32,9 @@ struct RowWeights {
 /// perturbations), weighted_average_error (move), weighted_average_upper (upper), lse_error, computed_lse_error (lse),
 /// kernel_probability_upper, kernel_probability_lower (p).
 RowWeights make_weights(const Setting& at, const Scores& scores, Index i, const double* sink);
+
+/// Weights of row i where the kernel is handed p itself, `p_radius` [T] from exact: they are summed up as they are, without a denominator,
+/// so that their errors count in full. Proof: radius_dot_exact.
+RowWeights given_weights(const Setting& at, const Scores& scores, Index i, const double* sink, std::vector<double> p_radius);
 
 }  // namespace equinorm::bounds

@@ -89,19 +89,6 @@ void check_same_problem(const problem::Problem& problem, const std::string& inpu
   }
 }
 
-scalar::Format format_of(tensor::DType dtype) {
-  switch (dtype) {
-    case tensor::DType::f16:
-      return scalar::kFp16;
-    case tensor::DType::bf16:
-      return scalar::kBf16;
-    case tensor::DType::f32:
-      return scalar::kFp32;
-    default:
-      return scalar::kFp64;
-  }
-}
-
 /// y and o_gated are stored in whatever the file holds: their format is nobody's declaration.
 void add_storage(const std::string& name, const verdict::ReferenceTensor& exact, scalar::Format format, tensor::Tensor<double>& bound) {
   if (name != "y" && name != "o_gated") return;
@@ -116,7 +103,7 @@ verdict::ErrorRow judge(const std::string& name, const tensor::AnyTensor& got, c
   row.arithmetic = tensor::to_string(got.dtype());
   row.path = "file";
   row.tensor = name;
-  row.format = format_of(got.dtype());
+  row.format = tensor::is_floating(got.dtype()) ? tensor::format_of(got.dtype()) : scalar::kFp64;
   if (!tensor::is_floating(got.dtype()) || got.shape() != exact.value.shape()) {
     row.verdict = Verdict::wrong_shape;
     row.detail = fmt::format("{} {}, wanted floating {}", tensor::to_string(got.dtype()), tensor::to_string(got.shape()),

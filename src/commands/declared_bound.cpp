@@ -17,12 +17,13 @@ using problem::Stored;
 bool narrowed(const Precision& precision, Stored tensor) { return precision.of(tensor).precision < precision.statistics.precision; }
 
 /// Every plan of the form that the declaration allows and that moves the bound. FMA only widens it, so it is always assumed.
-std::vector<paths::Plan> open_plans(const Precision& precision, problem::PathKind form) {
+std::vector<paths::Plan> open_plans(const Precision& precision, problem::PathKind form, std::optional<bool> folds_alpha_q) {
   std::vector<paths::Plan> plans;
   for (const bool fold : {true, false}) {
     for (const bool rounded : {true, false}) {
       for (const paths::Combine combine : {paths::Combine::unnormalised, paths::Combine::lse}) {
         if (!fold && form == problem::PathKind::explicit_form) continue;
+        if (form == problem::PathKind::absorbed_form && folds_alpha_q.value_or(fold) != fold) continue;
         if (!rounded && !narrowed(precision, Stored::p)) continue;
         if (combine == paths::Combine::lse && precision.splits <= 1) continue;
         paths::Plan plan;
@@ -46,15 +47,15 @@ void widen(bounds::Bounds& all, bounds::Bounds more) {
 }  // namespace
 
 bounds::Bounds declared_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const verdict::Reference& reference,
-                               const std::set<std::string>& names) {
+                               const std::set<std::string>& names, const KernelChoices& choices) {
   const problem::PathKind form = problem.precision.path;
-  const std::vector<paths::Plan> plans = open_plans(problem.precision, form);
+  const std::vector<paths::Plan> plans = open_plans(problem.precision, form, choices.folds_alpha_q);
   bounds::Bounds all;
   if (!bounds::has_bounds(plans.front())) return all;
   StorageViews views(problem, {inputs, reference}, names);
   const StorageView& view = views.stored(problem.precision);
   const auto bound_in = [&](problem::PathKind kind, const paths::Plan& plan, const std::set<std::string>& wanted) {
-    widen(all, bounds::error_bounds(problem, view.inputs, plan, kind, wanted));
+    widen(all, bounds::error_bounds(problem, view.inputs, plan, kind, wanted, {}, kind == form ? choices.given : bounds::Given{}));
   };
   for (const paths::Plan& plan : plans) bound_in(form, plan, names);
   // What only the other form has is judged as part of that one.
@@ -64,7 +65,7 @@ bounds::Bounds declared_bounds(const problem::Problem& problem, const tensor::Te
   }
   const bool is_explicit = form == problem::PathKind::explicit_form;
   const problem::PathKind other = is_explicit ? problem::PathKind::absorbed_form : problem::PathKind::explicit_form;
-  for (const paths::Plan& plan : left.empty() ? std::vector<paths::Plan>{} : open_plans(problem.precision, other))
+  for (const paths::Plan& plan : left.empty() ? std::vector<paths::Plan>{} : open_plans(problem.precision, other, {}))
     bound_in(other, plan, left);
   if (&view == &views.given()) return all;
   for (auto& [name, bound] : all) {

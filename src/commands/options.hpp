@@ -47,6 +47,18 @@ struct CompareOptions {
   std::vector<std::string> rules;  ///< public acceptance rules to show beside our verdict, or "all"
 };
 
+struct CheckOptions {
+  std::string kernel;
+  std::vector<std::string> cases;   ///< empty: those of `matrix`
+  std::string matrix;               ///< "quick" or "full"; empty: quick, unless cases are given
+  std::string device = "declared";  ///< "declared", "host", "cuda", "virtual"
+  double seconds = 60;              ///< of one run
+  double memory_gib = 8;            ///< of the worker, beyond the tensors
+  int repeats = 3;                  ///< runs on the same inputs
+  std::string keep;                 ///< folder for inputs and outputs of failing cases
+  bool explain = false;             ///< virtual GPU: is it the formula, rounding removed?
+};
+
 /// The problem that `case_text` names, with the overrides applied. Throws Error.
 problem::Problem problem_of(const std::string& case_text, const Options& options);
 
@@ -60,6 +72,7 @@ int verify(const VerifyOptions& verify, const Options& options);
 int report(const ReportOptions& report, const Options& options);
 int generate(const GenerateOptions& generate, const Options& options);
 int compare(const CompareOptions& compare, const Options& options);
+int check(const CheckOptions& check, const Options& options);
 int list(const std::string& what, const Options& options);
 int list_tensors(const std::string& case_text, const Options& options);
 int doctor(const Options& options);

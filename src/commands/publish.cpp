@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "report/check.hpp"
 #include "report/hunt.hpp"
 #include "report/json.hpp"
 #include "report/junit.hpp"
@@ -53,6 +54,7 @@ int publish(const verdict::RunResult& run, bool in_full, const Options& options)
     const bool certificate = !run.cases.empty() && !run.cases.front().sensitivity.empty();
     const bool hunted = !run.cases.empty() && run.cases.front().hunt.has_value();
     fmt::print("{}", hunted                       ? report::hunt_text(run, style)
+                     : run.command == "check"     ? report::check_text(run, style)
                      : certificate                ? report::sensitivity_text(run, style)
                      : in_full || options.verbose ? report::full_text(run, style)
                                                   : report::summary_text(run, style));

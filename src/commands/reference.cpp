@@ -131,6 +131,13 @@ double work_of(const Problem& problem) {
   return total;
 }
 
+verdict::Reference precise_reference(const Problem& problem, const tensor::TensorMap& inputs, const std::set<std::string>& names,
+                                     int bits) {
+  verdict::Reference reference;
+  enclose(problem, inputs, bits, {names.begin(), names.end()}, reference);
+  return reference;
+}
+
 ReferenceResult certified_reference(const Problem& problem, const tensor::TensorMap& inputs, const std::set<std::string>& names) {
   std::set<std::string> wanted, wide;
   for (const problem::TensorSpec& spec : problem::output_tensors(problem)) {

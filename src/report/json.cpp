@@ -117,6 +117,10 @@ Json json_of(const verdict::HuntResult& hunt, const std::vector<verdict::ErrorRo
           {"file", hunt.file},          {"seconds", hunt.seconds}};
 }
 
+Json json_of(const verdict::ConductRow& row) {
+  return {{"what", row.what}, {"verdict", to_string(row.verdict)}, {"detail", row.detail}, {"seconds", row.seconds}};
+}
+
 Json json_of(const verdict::CaseResult& result);
 
 template <class T>
@@ -139,6 +143,7 @@ Json json_of(const verdict::CaseResult& result) {
             {"seconds", result.seconds}};
   if (result.hunt) json["hunt"] = json_of(*result.hunt, result.errors);
   if (!result.rules.empty()) json["rules"] = list_of(result.rules);
+  if (!result.kernel.empty()) json["kernel"] = {{"name", result.kernel}, {"conduct", list_of(result.conduct)}};
   return json;
 }
 

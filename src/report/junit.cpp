@@ -72,6 +72,8 @@ std::string to_junit(const verdict::RunResult& run) {
           suite, fmt::format("{} {} {}", row.arithmetic, row.path, row.tensor), row.verdict, 0,
           fmt::format("max abs {} at {}; reproduce: {}", number(row.error.max_abs), index_text(row.error.worst), result.reproduce), tally);
     }
+    for (const verdict::ConductRow& row : result.conduct)
+      tests += test_case(suite, row.what, row.verdict, 0, row.detail + "; reproduce: " + result.reproduce, tally);
     suites += fmt::format("  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\" time=\"{:.3f}\">\n{}  </testsuite>\n",
                           escaped(suite), tally.tests, tally.failures, tally.skipped, result.seconds, tests);
     total.tests += tally.tests, total.failures += tally.failures, total.skipped += tally.skipped;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "report/check.hpp"
 #include "report/rules_text.hpp"
 #include "report/text_pieces.hpp"
 
@@ -85,7 +86,7 @@ std::string error_line(const ErrorRow& row, const Style& style) {
   const auto show = [&](double x) { return nothing ? std::string("-") : number(x); };
   const bool none = row.verdict == Verdict::measured;
   std::string text = fmt::format(
-      "  {:<10}{:<9}{:<13}{:>8}{:>9}{:>9}{:>9}{:>9} {} {:<16}{}", row.arithmetic, row.path, row.tensor, show(row.error.max_abs),
+      "  {:<10} {:<8} {:<13} {:>7}{:>9}{:>9}{:>9}{:>9} {} {:<16}{}", row.arithmetic, row.path, row.tensor, show(row.error.max_abs),
       nothing ? "-" : fmt::format("{:.3g}", row.error.max_ulp), show(row.error.normwise), row.bound ? number(*row.bound) : "-",
       row.ratio ? fmt::format("{:.2g}", *row.ratio) : "-", none ? fmt::format("{:<9}", "no bound") : coloured(row.verdict, 9, style),
       index_text(row.error.worst), row.main_stage.empty() ? "-" : row.main_stage);
@@ -97,8 +98,8 @@ std::string error_line(const ErrorRow& row, const Style& style) {
 std::string errors_table(const CaseResult& result, const Style& style) {
   if (result.errors.empty()) return {};
   std::string text = fmt::format("\n  measured error, against {}\n", result.reference);
-  text += fmt::format("  {:<10}{:<9}{:<13}{:>8}{:>9}{:>9}{:>9}{:>9} {:<9} {:<16}{}\n", "arithmetic", "form", "tensor", "max abs", "max ulp",
-                      "normwise", "bound", "of bound", "verdict", "worst at", "main stage");
+  text += fmt::format("  {:<10} {:<8} {:<13} {:>7}{:>9}{:>9}{:>9}{:>9} {:<9} {:<16}{}\n", "arithmetic", "form", "tensor", "max abs",
+                      "max ulp", "normwise", "bound", "of bound", "verdict", "worst at", "main stage");
   const std::string last = last_tensor(result);
   const bool compared = result.checks.empty();
   bool without = false;
@@ -209,7 +210,8 @@ std::string summary_text(const verdict::RunResult& run, const Style& style) {
 std::string full_text(const verdict::RunResult& run, const Style& style) {
   std::string text;
   for (const CaseResult& result : run.cases) {
-    text += case_heading(result, style) + checks_table(result, style) + errors_table(result, style) + rules_table(result, style) + "\n";
+    text += case_heading(result, style) + conduct_table(result, style) + checks_table(result, style) + errors_table(result, style) +
+            rules_table(result, style) + "\n";
     if (!failures_text(result, style).empty()) text += reproduction_text(result);
   }
   return text + closing_text(run, style);

@@ -63,6 +63,9 @@ std::string failures_text(const verdict::CaseResult& result, const Style& style)
                           index_text(d.index), d.explicit_value, d.absorbed_value);
     }
   }
+  for (const verdict::ConductRow& row : result.conduct) {
+    if (!holds(row.verdict)) text += fmt::format("  {}: {} {}\n", result.problem.name, row.what, coloured(row.verdict, 0, style));
+  }
   for (const verdict::ErrorRow& row : result.errors) {
     if (holds(row.verdict) || row.verdict == Verdict::measured) continue;
     text += fmt::format("  {}: {} of {} {}", result.problem.name, row.tensor, row.path, coloured(row.verdict, 0, style));

@@ -90,6 +90,21 @@ std::string_view to_string(DType dtype) {
 
 bool is_floating(DType dtype) { return dtype != DType::i64 && dtype != DType::i32; }
 
+scalar::Format format_of(DType dtype) {
+  switch (dtype) {
+    case DType::f16:
+      return scalar::kFp16;
+    case DType::bf16:
+      return scalar::kBf16;
+    case DType::f32:
+      return scalar::kFp32;
+    case DType::f64:
+      return scalar::kFp64;
+    default:
+      throw Error("dtype " + std::string(to_string(dtype)) + " holds integers; allowed: F16, BF16, F32, F64");
+  }
+}
+
 DType dtype_of(scalar::Format format) {
   switch (format.kind) {
     case scalar::FormatKind::fp16:

@@ -22,6 +22,8 @@ std::string_view to_string(DType dtype);
 bool is_floating(DType dtype);
 /// The dtype that holds a format. Throws Error for real:BITS.
 DType dtype_of(scalar::Format format);
+/// The format of a floating dtype. Throws Error for integers.
+scalar::Format format_of(DType dtype);
 
 /// A tensor of any dtype. The bytes are shared: they may belong to a memory-mapped file.
 class AnyTensor {

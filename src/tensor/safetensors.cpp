@@ -139,12 +139,12 @@ SafetensorsFile open_safetensors(const std::string& path) {
 
 TensorMap read_safetensors(const std::string& path) { return open_safetensors(path).tensors; }
 
-void write_safetensors(const std::string& path, const TensorMap& tensors, const Metadata& metadata) {
+void write_safetensors(const std::string& path, const TensorMap& tensors, const Metadata& metadata, Flush flush) {
   std::vector<TensorInfo> infos;
   for (const auto& [name, tensor] : tensors) infos.push_back({name, tensor.dtype(), tensor.shape()});
   SafetensorsWriter writer(path, infos, metadata);
   for (const auto& [name, tensor] : tensors) writer.append_bytes(name, tensor.bytes(), tensor.byte_size());
-  writer.finish();
+  writer.finish(flush);
 }
 
 }  // namespace equinorm::tensor

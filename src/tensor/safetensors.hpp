@@ -37,8 +37,11 @@ SafetensorsFile open_safetensors(const std::string& path);
 /// The tensors of `path` alone.
 TensorMap read_safetensors(const std::string& path);
 
+/// Whether a file has to outlast a power failure.
+enum class Flush : std::uint8_t { no, yes };
+
 /// Writes `path` so that it is either complete or untouched: a temporary file in the same folder, flushed to the disk, then renamed.
 /// Throws Error if the file cannot be written.
-void write_safetensors(const std::string& path, const TensorMap& tensors, const Metadata& metadata = {});
+void write_safetensors(const std::string& path, const TensorMap& tensors, const Metadata& metadata = {}, Flush flush = Flush::yes);
 
 }  // namespace equinorm::tensor

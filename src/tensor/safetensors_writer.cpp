@@ -96,13 +96,13 @@ void SafetensorsWriter::append(const std::string& name, const double* values, In
   }
 }
 
-void SafetensorsWriter::finish() {
+void SafetensorsWriter::finish(Flush flush) {
   if (descriptor_ < 0) throw Error(fmt::format("{}: already finished", path_));
   for (const auto& [name, slot] : slots_) {
     if (slot.next != slot.end)
       throw Error(fmt::format("{}: tensor {}: {} bytes were never appended", path_, in_quotes(name), slot.end - slot.next));
   }
-  if (::fsync(descriptor_) != 0) fail_with_errno("cannot be flushed");
+  if (flush == Flush::yes && ::fsync(descriptor_) != 0) fail_with_errno("cannot be flushed");
   const int closed = ::close(descriptor_);
   descriptor_ = -1;
   if (closed != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
@@ -111,7 +111,7 @@ void SafetensorsWriter::finish() {
     errno = reason;
     fail_with_errno("cannot be put in place");
   }
-  flush_folder(path_);
+  if (flush == Flush::yes) flush_folder(path_);
 }
 
 SafetensorsWriter::Slot& SafetensorsWriter::slot_of(const std::string& name) {

@@ -30,7 +30,7 @@ class SafetensorsWriter {
   /// Appends `count` values rounded to nearest-even into the tensor's dtype.
   void append(const std::string& name, const double* values, Index count);
   /// Checks that every tensor is complete, flushes and renames. Throws Error otherwise; `path` is then as it was.
-  void finish();
+  void finish(Flush flush = Flush::yes);
 
  private:
   struct Slot {

@@ -13,6 +13,7 @@ std::vector<Verdict> verdicts(const CaseResult& result) {
   for (const ErrorRow& row : result.errors) {
     if (row.verdict != Verdict::measured) all.push_back(row.verdict);
   }
+  for (const ConductRow& row : result.conduct) all.push_back(row.verdict);
   return all;
 }
 

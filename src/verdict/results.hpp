@@ -97,6 +97,14 @@ struct RuleRow {
   RuleResult result;
 };
 
+/// What a kernel owes beside its numbers: that it runs, leaves alone what is not its own, gives the same bits again, keeps its claims.
+struct ConductRow {
+  std::string what;
+  Verdict verdict = Verdict::undecided;
+  std::string detail;
+  double seconds = 0;  ///< of one run of the kernel, where runs are what is spoken of
+};
+
 struct CaseResult {
   problem::Problem problem;
   std::string mutant;  ///< faulty form that stood in place of the absorbed one; empty: none
@@ -106,6 +114,8 @@ struct CaseResult {
   std::vector<MutantRow> sensitivity;  ///< empty: not asked for
   std::optional<HuntResult> hunt;      ///< verify --hunt only
   std::vector<RuleRow> rules;          ///< compare --rules only
+  std::string kernel;                  ///< check only: name and way in
+  std::vector<ConductRow> conduct;     ///< check only
   std::string reference;               ///< what errors were measured against, and how good it is
   std::vector<std::string> notes;
   std::string reproduce;  ///< the command that runs this case again
@@ -113,7 +123,7 @@ struct CaseResult {
 };
 
 struct RunResult {
-  std::string command;  ///< "verify", "compare"
+  std::string command;  ///< "verify", "compare", "check"
   std::vector<CaseResult> cases;
   double seconds = 0;
 };

@@ -28,15 +28,55 @@ std::string to_string(Verdict verdict) {
       return "measured";
     case Verdict::skipped:
       return "skipped";
+    case Verdict::kept:
+      return "kept";
+    case Verdict::failed:
+      return "failed";
+    case Verdict::crashed:
+      return "crashed";
+    case Verdict::timed_out:
+      return "timed out";
+    case Verdict::out_of_memory:
+      return "out of memory";
+    case Verdict::misbehaved:
+      return "misbehaved";
+    case Verdict::unwritten:
+      return "unwritten";
+    case Verdict::out_of_bounds:
+      return "out of bounds";
+    case Verdict::changed_input:
+      return "changed input";
+    case Verdict::unsafe:
+      return "unsafe";
+    case Verdict::stale:
+      return "stale output";
+    case Verdict::nondeterministic:
+      return "nondeterministic";
+    case Verdict::not_batch_invariant:
+      return "not batch-invariant";
+    case Verdict::not_split_invariant:
+      return "not split-invariant";
   }
   return "unknown";
 }
 
-bool holds(Verdict verdict) { return verdict == Verdict::equal || verdict == Verdict::within || verdict == Verdict::suspect; }
+bool holds(Verdict verdict) {
+  return verdict == Verdict::equal || verdict == Verdict::within || verdict == Verdict::suspect || verdict == Verdict::kept;
+}
 
 bool fails(Verdict verdict) {
-  return verdict == Verdict::different || verdict == Verdict::violates || verdict == Verdict::nonfinite ||
-         verdict == Verdict::wrong_shape || verdict == Verdict::missing;
+  switch (verdict) {
+    case Verdict::undecided:
+    case Verdict::equal:
+    case Verdict::within:
+    case Verdict::suspect:
+    case Verdict::measured:
+    case Verdict::skipped:
+    case Verdict::kept:
+      return false;
+    default:
+      return true;
+  }
 }
 
 int exit_code(const std::vector<Verdict>& verdicts) {

@@ -33,6 +33,9 @@ using Handler = void (*)(Warp& warp, const Decoded& instruction, u32 mask);
 /// How the addresses of a warp's lanes lie: `row`: adjacent accesses in the order of the lanes; `uniform`: one access.
 enum class Pattern : u8 { scattered, row, uniform };
 
+/// Decoded::mode of an fma: which of a b and c counts with its sign changed. PTX has no such instruction; contract() makes it of a sub.
+enum class FmaSigns : u8 { none, minus_addend, minus_product };
+
 /// One instruction, ready to run. Operands are byte offsets of slots in the warp's register file, in the order of the row's operand column;
 /// a slot holds 32 lanes of 2, 4 or 8 bytes, or one 32-bit mask for a predicate. Constants and special registers have slots too.
 ///

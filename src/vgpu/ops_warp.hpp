@@ -141,5 +141,24 @@ void load_matrix(Warp& w, const Decoded& d, u32 mask) {
   }
 }
 
+/// load_matrix the other way.
+template <int kMatrices, bool kTransposed>
+void store_matrix(Warp& w, const Decoded& d, u32 mask) {
+  if (mask != kAllLanes) report(w, d, FindingKind::divergent_warp, __builtin_ctz(~mask), 0, 0, Space::reg, "a lane does not take part");
+  u64 offsets[kLanes];
+  lane_offsets(w, d.slot[0], d.address_is_64, d.offset, 0, offsets);
+  for (int k = 0; k < kMatrices; ++k) {
+    const u32* from = w.lanes<u32>(d.slot[k + 1]);
+    u16 m[8][8];
+    for (int i = 0; i < kLanes; ++i)
+      for (int h = 0; h < 2; ++h) {
+        const int major = i / 4, minor = i % 4 * 2 + h;
+        (kTransposed ? m[minor][major] : m[major][minor]) = static_cast<u16>(from[i] >> (16 * h));
+      }
+    for (int r = 0; r < 8; ++r)
+      if (std::byte* to = access(w, d, 8 * k + r, {w.shared, offsets[8 * k + r], Space::shared}, 16, true)) __builtin_memcpy(to, m[r], 16);
+  }
+}
+
 }  // namespace
 }  // namespace equinorm::vgpu

@@ -7,31 +7,6 @@
 namespace equinorm::vgpu {
 namespace {
 
-struct KnownConstant {
-  u32 bits;
-  const char* name;
-  Pair value;
-};
-/// Constants that kernels hold as roundings of irrational numbers; with rounding removed they are those numbers.
-constexpr KnownConstant kConstants[] = {{0x3fb8aa3b, "log2(e)", {0x1.71547652b82fep+0, 0x1.777d0ffda0d24p-56}},
-                                        {0x3f317218, "ln(2)", {0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56}}};
-
-Type element_of(Type type) {
-  return type == Type::f16x2 ? Type::f16 : type == Type::bf16x2 ? Type::bf16 : type == Type::b32 || type == Type::u32 ? Type::f32 : type;
-}
-
-u64 lane_bits(const Warp& warp, u32 slot, Type type, int half, int lane) {
-  switch (type) {
-    case Type::f16:
-    case Type::bf16:
-      return warp.lanes<u16>(slot)[lane * (half < 0 ? 1 : 2) + std::max(half, 0)];
-    case Type::f64:
-      return warp.lanes<u64>(slot)[lane];
-    default:
-      return warp.lanes<u32>(slot)[lane];
-  }
-}
-
 Pair apply(ShadowOp op, Pair a, Pair b, Pair c) {
   switch (op) {
     case ShadowOp::add:
@@ -83,120 +58,6 @@ void Shadows::start_block(Block& block) {
   local_.clear();
 }
 
-SlotValues& Shadows::values(const Warp& warp, u32 slot) {
-  auto& entry = files_[warp.index].values[slot / 64];
-  if (entry == nullptr) entry = std::make_unique<SlotValues>();
-  return *entry;
-}
-
-/// The results of an instruction whose shadow is not followed.
-void Shadows::drop(Warp& warp, const Decoded& d, u32 mask) {
-  const u32* slots = slots_of(d);
-  for (int at = 0; at < d.results; ++at) {
-    if (slots[at] < kPredicateBytes) continue;
-    SlotState& to = state(warp, slots[at]);
-    to.forget(mask);
-    to.lost |= mask;
-    to.written = true;
-  }
-}
-
-void Shadows::settle(Warp& warp, const Decoded& d, u32 mask) {
-  drop(warp, d, mask);
-  const u32* slots = slots_of(d);
-  for (int at = 0; at < d.results; ++at)
-    if (slots[at] >= kPredicateBytes) state(warp, slots[at]).lost &= ~mask;
-}
-
-const Pairs& Shadows::read_lanes(Warp& warp, u32 number, u32 mask, Pairs& started) {
-  const SlotState& known = state(warp, number);
-  if ((known.whole & mask) == mask) return values(warp, number).value[0];
-  const float* lanes = warp.lanes<float>(number);
-  kernels_.start(lanes, known.whole, known.whole != 0 ? values(warp, number).value[0] : started, started);
-  const u32 bits = warp.lanes<u32>(number)[std::countr_zero(mask)];
-  if (!known.written)
-    for (const KnownConstant& constant : kConstants)
-      if ((bits & 0x7fffffffu) == constant.bits) {
-        for (int i = 0; i < kLanes; ++i) started.set(i, bits == constant.bits ? constant.value : negate(constant.value));
-        ++constants_[constant.name];
-      }
-  u32 lost = known.lost & mask & ~known.whole;
-  for (u32 rest = known.half[1] & mask & ~known.whole; rest != 0; rest &= rest - 1) {
-    const int i = std::countr_zero(rest);
-    if ((warp.lanes<u32>(number)[i] & 0xffff) != 0) continue;
-    started.set(i, values(warp, number).value[1][i]);  // bf16 in the upper half is binary32
-    lost &= ~(u32{1} << i);
-  }
-  launch_.report->shadow.restarts += static_cast<u64>(std::popcount(lost));
-  return started;
-}
-
-/// `half` is -1 for a number that has the register for itself.
-Shadows::Operand Shadows::read(Warp& warp, u32 number, Type type, int half, int lane) {
-  const u64 bits = lane_bits(warp, number, type, half, lane);
-  Operand operand;
-  operand.value = {read_float(bits, type), 0.0};
-  operand.shadow = operand.value;
-  const SlotState& known = state(warp, number);
-  const u32 bit = u32{1} << lane;
-  if (!known.written) {
-    if (type == Type::f32)
-      for (const KnownConstant& constant : kConstants)
-        if ((bits & 0x7fffffffu) == constant.bits) {
-          operand.shadow = bits == constant.bits ? constant.value : negate(constant.value);
-          ++constants_[constant.name];
-        }
-    return operand;
-  }
-  const bool is_half = type == Type::f16 || type == Type::bf16;
-  const int h = std::max(half, 0);
-  if (((is_half ? known.half[h] : known.whole) & bit) != 0) {
-    operand.shadow = values(warp, number).value[is_half ? h : 0][lane];
-  } else if (type == Type::f32 && (known.half[1] & bit) != 0 && (bits & 0xffff) == 0) {
-    operand.shadow = values(warp, number).value[1][lane];  // bf16 in the upper half is binary32
-  } else if ((known.lost & bit) != 0) {
-    ++launch_.report->shadow.restarts;
-  }
-  return operand;
-}
-
-void Shadows::write(Warp& warp, u32 number, Type type, int half, int lane, Pair value) {
-  SlotState& to = state(warp, number);
-  const u32 bit = u32{1} << lane;
-  to.lost &= ~bit;
-  to.written = true;
-  if (type == Type::f16 || type == Type::bf16) {
-    const int h = std::max(half, 0);
-    to.whole &= ~bit;
-    to.half[h] |= bit;
-    values(warp, number).value[h].set(lane, value);
-  } else {
-    to.half[0] &= ~bit;
-    to.half[1] &= ~bit;
-    to.whole |= bit;
-    values(warp, number).value[0].set(lane, value);
-  }
-}
-
-void Shadows::note(Warp& warp, const Decoded& d, int lane, Pair exact, double result, Type type, bool finite_operands) {
-  ++launch_.report->shadow.operations;
-  if (!std::isfinite(result) || !std::isfinite(exact.high)) {
-    if (launch_.options.find_nan && finite_operands && !std::isfinite(result))
-      report(warp, d, FindingKind::not_a_number, lane, 0, 0, Space::reg,
-             std::isnan(result) ? "a NaN from finite numbers" : "an infinity from finite numbers");
-    return;
-  }
-  const int precision = type == Type::f64 ? 53 : type == Type::f32 ? 24 : type == Type::f16 ? 11 : 8;
-  const int smallest = type == Type::f64 ? -1022 : type == Type::f16 ? -14 : -126;
-  const double error = std::fabs((result - exact.high) - exact.low);
-  LineStatistics& place = line(d);
-  ++place.operations;
-  place.sum[lane] += error;
-  if (error == 0.0) return;
-  const int exponent = result == 0.0 ? smallest : std::max(std::ilogb(result), smallest);
-  place.largest_ulp[lane] = std::max(place.largest_ulp[lane], std::scalbn(error, precision - 1 - exponent));
-}
-
 /// binary32 in all lanes at once.
 void Shadows::arithmetic_lanes(Warp& warp, const Decoded& d, u32 mask, ShadowOp op) {
   const u32 operands = d.slot_count - 1;
@@ -209,6 +70,14 @@ void Shadows::arithmetic_lanes(Warp& warp, const Decoded& d, u32 mask, ShadowOp 
     x[k] = k < operands ? &read_lanes(warp, number, mask, started[k]) : x[0];
     v[k] = warp.lanes<float>(number);
     if (number == d.slot[0]) v[k] = std::copy_n(v[k], kLanes, kept[k]) - kLanes;
+    const auto turned = op == ShadowOp::fma ? static_cast<FmaSigns>(d.mode) : FmaSigns::none;
+    if ((k == 0 && turned == FmaSigns::minus_product) || (k == 2 && turned == FmaSigns::minus_addend)) {
+      for (int i = 0; i < kLanes; ++i) kept[k][i] = -v[k][i];
+      v[k] = kept[k];
+      if (x[k] != &started[k]) started[k] = *x[k];
+      kernels_.apply(ShadowOp::neg, started[k], started[k], started[k], started[k]);
+      x[k] = &started[k];
+    }
   }
   Pairs& to = values(warp, d.slot[0]).value[0];
   if (mask == kAllLanes) {
@@ -268,60 +137,6 @@ void Shadows::arithmetic(Warp& warp, const Decoded& d, u32 mask) {
       note(warp, d, i, exact[h][i], read_float(lane_bits(warp, d.slot[0], type, half, i), type), type, finite[h][i]);
       write(warp, d.slot[0], type, half, i, shadow[h][i]);
     }
-}
-
-/// An integer of at most 32 bits is its own shadow.
-void Shadows::convert_integer(Warp& warp, const Decoded& d, u32 mask) {
-  double exact[kLanes];
-  for (int i = 0; i < kLanes; ++i) {
-    const u64 bits = d.source_bytes == 2   ? warp.lanes<u16>(d.slot[1])[i]
-                     : d.source_bytes == 8 ? warp.lanes<u64>(d.slot[1])[i]
-                                           : warp.lanes<u32>(d.slot[1])[i];
-    exact[i] = std::bit_cast<double>(vgpu::convert(bits, d.second_type, Type::f64, Rounding::nearest, false, false, false, false, false));
-  }
-  d.handler(warp, d, mask);
-  for (int i = 0; i < kLanes; ++i) {
-    if ((mask >> i & 1) == 0) continue;
-    const int half = d.register_bytes == 4 && size_of(d.type) == 2 ? 0 : -1;
-    note(warp, d, i, {exact[i], 0.0}, read_float(lane_bits(warp, d.slot[0], d.type, half, i), d.type), d.type, true);
-    write(warp, d.slot[0], d.type, half, i, {exact[i], 0.0});
-  }
-}
-
-/// cvt between floats; from an integer the shadow is the integer.
-void Shadows::convert(Warp& warp, const Decoded& d, u32 mask) {
-  const Type to = element_of(d.type);
-  const bool is_pair = size_of(to) == 2 && size_of(d.type) == 4;
-  if (!is_float(d.type) || d.to_integer || d.sat || d.relu ||
-      (!is_float(d.second_type) && (size_of(d.second_type) > 4 || d.register_bytes > 4))) {
-    d.handler(warp, d, mask);
-    return drop(warp, d, mask);
-  }
-  if (!is_float(d.second_type)) return convert_integer(warp, d, mask);
-  if (d.type == Type::f32 && size_of(d.second_type) == 2 && !state(warp, d.slot[1]).has_any(mask) &&
-      (state(warp, d.slot[1]).lost & mask) == 0) {
-    d.handler(warp, d, mask);  // exact
-    launch_.report->shadow.operations += static_cast<u64>(std::popcount(mask));
-    line(d).operations += static_cast<u64>(std::popcount(mask));
-    return settle(warp, d, mask);
-  }
-  Pair shadow[2][kLanes], exact[2][kLanes];
-  for (int h = 0; h < (is_pair ? 2 : 1); ++h)
-    for (int i = 0; i < kLanes; ++i)
-      if ((mask >> i & 1) != 0) {
-        const Operand x = read(warp, d.slot[is_pair ? 2 - h : 1], d.second_type,
-                               is_pair || d.source_bytes != 4 || size_of(d.second_type) == 4 ? -1 : 0, i);
-        shadow[h][i] = x.shadow;
-        exact[h][i] = x.value;
-      }
-  d.handler(warp, d, mask);
-  for (int h = 0; h < (is_pair ? 2 : 1); ++h)
-    for (int i = 0; i < kLanes; ++i)
-      if ((mask >> i & 1) != 0) {
-        const int half = is_pair ? h : d.register_bytes == 4 && size_of(to) == 2 ? 0 : -1;
-        note(warp, d, i, exact[h][i], read_float(lane_bits(warp, d.slot[0], to, half, i), to), to, true);
-        write(warp, d.slot[0], to, half, i, shadow[h][i]);
-      }
 }
 
 void Shadows::run(Warp& warp, const Decoded& d, u32 mask) {

@@ -7,13 +7,16 @@
 #include "paths/ball_arithmetic.hpp"
 #include "paths/load_inputs.hpp"
 #include "paths/mutants.hpp"
-#include "paths/path.hpp"
+#include "paths/path-inl.hpp"
 #include "paths/rounded_arithmetic.hpp"
+#include "problem/norm_traits.hpp"
 
 namespace equinorm::bounds {
 using tensor::Tensor;
 
 namespace {
+
+using Wide = paths::RoundedArithmetic<double>;
 
 struct Exact {
   Tensor<double> value, radius;
@@ -53,7 +56,10 @@ std::map<std::string, Judged> compare(const problem::Problem& problem, const pat
       const double surely = error - truth.radius[i];
       judged.max_error = std::fmax(judged.max_error, error), judged.max_bound = std::fmax(judged.max_bound, bound[i]);
       if (bound[i] > 0) judged.worst = std::fmax(judged.worst, surely / bound[i]);
-      if (surely <= bound[i]) continue;
+      if (surely <= bound[i]) {
+        if (!(error + truth.radius[i] <= bound[i])) ++judged.undecided;
+        continue;
+      }
       if (judged.violations++ == 0) {
         judged.first = name + tensor::index_string(values.shape(), i) + ": got " + std::to_string(static_cast<double>(values[i])) +
                        ", exact " + std::to_string(truth.value[i]) + ", error " + std::to_string(error / bound[i]) + " bounds";
@@ -78,10 +84,8 @@ std::map<std::string, Judged> judge(const problem::Problem& problem, const tenso
   return narrow ? run(paths::RoundedArithmetic<float>(plan)) : run(paths::RoundedArithmetic<double>(plan));
 }
 
-}  // namespace
-
-std::map<std::string, Judged> judge_with_balls(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
-                                               PathKind form) {
+std::map<std::string, Exact> exact_with_balls(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
+                                              PathKind form) {
   const paths::BallArithmetic ar(200);
   paths::Plan exact_plan;
   exact_plan.fold_alpha_q = plan.fold_alpha_q;
@@ -96,13 +100,96 @@ std::map<std::string, Judged> judge_with_balls(const problem::Problem& problem, 
       truth.value[i] = enclosure.value, truth.radius[i] = enclosure.radius;
     }
   }
-  return judge(problem, inputs, plan, form, exact);
+  return exact;
+}
+
+/// The right formula, but for alpha_q, which is handed over in a format of its own.
+class HandedFormula : public paths::Formula<Wide> {
+ public:
+  HandedFormula(scalar::Format format, bool ftz) : format_(format), ftz_(ftz) {}
+  double query_alpha(const Context& row, Index s, Index h) const override {
+    return scalar::round_to(format_, paths::Formula<Wide>::query_alpha(row, s, h), ftz_);
+  }
+
+ private:
+  scalar::Format format_;
+  bool ftz_;
+};
+
+/// Binary64, with the formats of `given` where it stores.
+Wide handing_over(paths::Plan plan, const Given& given) {
+  problem::Precision& precision = plan.precision;
+  precision.storage = precision.accumulate = precision.statistics = scalar::kFp64;
+  precision.stored.fill(scalar::kFp64);
+  if (precision.order.kind == scalar::SumOrder::Kind::tensor_core) precision.order = {};
+  const auto store = [&](const char* name, problem::Stored tensor) {
+    if (given.contains(name)) precision.of(tensor) = given.at(name);
+  };
+  for (const char* name : {"k_hat", "k_deferred", "k_rope_cached"}) store(name, problem::Stored::k_hat);
+  for (const char* name : {"q_hat", "q_rope_hat"}) store(name, problem::Stored::q_hat);
+  store("alpha_k", problem::Stored::alpha), store("q_tilde", problem::Stored::q_tilde), store("logits", problem::Stored::logits);
+  store("u", problem::Stored::u);
+  return Wide(plan);
+}
+
+}  // namespace
+
+std::set<std::string> handed_over(const problem::Problem& problem, PathKind form, First first) {
+  const bool is_explicit = form == PathKind::explicit_form, latent = !is_explicit && problem.is_mla();
+  std::set<std::string> names;
+  if (first == First::softmax) return {"logits"};
+  if (first == First::output) return {latent ? "u" : "o"};
+  if (is_explicit) {
+    names.insert("k_hat");
+  } else {
+    names.insert("alpha_k");
+    names.insert(latent ? "k_rope_cached" : "k_deferred");
+  }
+  if (first == First::score && !latent) names.insert("q_hat");
+  if (first == First::score && latent) names.insert({"alpha_q", "q_tilde", "q_rope_hat"});
+  if (!problem::norm_traits(problem).normed) names.erase("alpha_k"), names.erase("alpha_q");
+  if (problem.rope_dim == 0) names.erase("k_rope_cached"), names.erase("q_rope_hat");
+  return names;
+}
+
+std::map<std::string, Judged> judge_given(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& declared,
+                                          PathKind form, First first, const Given& given) {
+  const paths::Plan plan = HandedOver::remaining(problem, declared, given);
+  std::map<std::string, Exact> exact = exact_with_balls(problem, inputs, plan, form);
+  std::set<std::string> computed = names_of(problem, plan, form);
+  for (const auto& [stage, names] :
+       std::map<First, std::set<std::string>>{{First::query, {"alpha_k", "k_rope_cached", "k_hat", "k_deferred"}},
+                                              {First::score, {"alpha_q", "q_tilde", "q_rope_hat", "q_hat"}},
+                                              {First::softmax, {"logits"}},
+                                              {First::output, {"p", "lse", "u"}}}) {
+    if (stage > first) continue;
+    for (const std::string& name : names) computed.erase(name), exact.erase(name);
+  }
+  if (given.contains("o")) exact.erase("o");
+  FunctionErrors functions;
+  functions.base_two = false;
+  const Bounds bounds = error_bounds(problem, inputs, declared, form, computed, functions, given);
+  const Wide kernel(plan), before = handing_over(plan, given);
+  paths::StageArithmetics<Wide> stages(kernel);
+  stages.project = stages.cache_write = before;
+  if (first > First::query) stages.query = before;
+  if (first > First::score) stages.score = before;
+  if (first > First::softmax) stages.softmax = stages.value = before;
+  const HandedFormula formula(given.contains("alpha_q") ? given.at("alpha_q") : scalar::kFp64, plan.precision.ftz);
+  const auto values = paths::load_inputs(kernel, problem, inputs);
+  return compare(problem, paths::PathRun<Wide>(stages, form, problem, plan, values, formula, {}).run(), exact, bounds);
+}
+
+std::map<std::string, Judged> judge_with_balls(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
+                                               PathKind form) {
+  return judge(problem, inputs, plan, form, exact_with_balls(problem, inputs, plan, form));
 }
 
 std::map<std::string, Judged> judge_with_oracle(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
                                                 PathKind form) {
   std::map<std::string, Exact> exact;
-  for (auto& [name, enclosed] : oracle::enclose(problem, inputs, names_of(problem, plan, form))) exact[name] = {enclosed.value, enclosed.radius};
+  for (auto& [name, enclosed] : oracle::enclose(problem, inputs, names_of(problem, plan, form)))
+    exact[name] = {enclosed.value, enclosed.radius};
   return judge(problem, inputs, plan, form, exact);
 }
 

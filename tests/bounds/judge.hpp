@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "bounds/bounds.hpp"
@@ -12,6 +13,7 @@ namespace equinorm::bounds {
 /// Of one tensor: elements judged, those beyond their bound, and the largest error / bound.
 struct Judged {
   Index elements = 0, violations = 0, unbounded = 0;
+  Index undecided = 0;  ///< closer to their bound than the exact value is known
   double worst = 0;  ///< max over elements of (error - radius) / bound
   double max_error = 0, max_bound = 0;
   std::string first;  ///< where the first violation is
@@ -21,6 +23,15 @@ struct Judged {
 /// format.
 std::map<std::string, Judged> judge_with_balls(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
                                                PathKind form);
+/// The same for a kernel that implements the stages from `first` on (query, score, softmax, output) and is handed what lies before: those
+/// stages run in binary64 and store in the formats of `given`. Only what the kernel computes is judged.
+enum class First { query, score, softmax, output };
+std::map<std::string, Judged> judge_given(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
+                                          PathKind form, First first, const Given& given);
+
+/// The outputs of earlier stages that stages from `first` on read.
+std::set<std::string> handed_over(const problem::Problem& problem, PathKind form, First first);
+
 /// From the oracle: full sizes.
 std::map<std::string, Judged> judge_with_oracle(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
                                                 PathKind form);

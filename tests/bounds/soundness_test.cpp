@@ -105,5 +105,27 @@ TEST_CASE("no element of a full-size problem is beyond its bound") {
   WARN(table(totals));
 }
 
+TEST_CASE("what is copied exactly, and what is exactly zero, is decided against the oracle's enclosures") {
+  Index elements = 0;
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    problem::Problem problem = reference::random_small_problem(seed);
+    if (problem.norm.scheme != problem::NormScheme::none && seed % 5 != 0) continue;
+    reference::Dice dice(seed * 17 + 2);
+    paths::Plan plan = any_plan(dice, problem.precision.storage);
+    problem.inputs.kind = seed % 5 == 0 && problem.start == problem::Start::latent ? "integers" : "normal";
+    const tensor::TensorMap inputs =
+        inputs::round_inputs(problem, inputs::generate_inputs(problem), plan.precision.storage, plan.precision.ftz);
+    for (const PathKind form : {PathKind::explicit_form, PathKind::absorbed_form}) {
+      for (const auto& [name, one] : judge_with_oracle(problem, inputs, plan, form)) {
+        INFO(reference::describe(problem) << "; " << describe(plan) << "; " << problem::to_string(form) << " " << name);
+        CHECK(one.violations == 0);
+        CHECK(one.undecided == 0);
+        elements += one.elements;
+      }
+    }
+  }
+  CHECK(elements > 50000);
+}
+
 }  // namespace
 }  // namespace equinorm::bounds

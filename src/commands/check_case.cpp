@@ -1,0 +1,267 @@
+#include "commands/check_case.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstring>
+
+#include "commands/check_claims.hpp"
+#include "commands/check_judge.hpp"
+#include "commands/check_keep.hpp"
+#include "commands/declared_bound.hpp"
+#include "commands/explain.hpp"
+#include "commands/handed_over.hpp"
+#include "commands/reference.hpp"
+#include "inputs/load.hpp"
+#include "inputs/round.hpp"
+
+namespace equinorm::commands {
+namespace {
+
+using kernels::Outcome;
+using kernels::Passed;
+using kernels::RunStatus;
+using problem::Problem;
+using verdict::CaseResult;
+using verdict::Verdict;
+
+Verdict verdict_of(RunStatus status) {
+  switch (status) {
+    case RunStatus::ok:
+      return Verdict::kept;
+    case RunStatus::unsupported:
+      return Verdict::skipped;
+    case RunStatus::failed:
+      return Verdict::failed;
+    case RunStatus::crashed:
+      return Verdict::crashed;
+    case RunStatus::timed_out:
+      return Verdict::timed_out;
+    case RunStatus::out_of_memory:
+      return Verdict::out_of_memory;
+    case RunStatus::protocol:
+      return Verdict::misbehaved;
+    case RunStatus::wrong_shape:
+      return Verdict::wrong_shape;
+    case RunStatus::wrote_out_of_bounds:
+      return Verdict::out_of_bounds;
+    case RunStatus::changed_input:
+      return Verdict::changed_input;
+    case RunStatus::unwritten:
+      return Verdict::unwritten;
+  }
+  return Verdict::misbehaved;
+}
+
+/// Multiply-adds of the path up to which the stages before a kernel are emulated: half a minute.
+constexpr double kInPathWork = 1e11;
+
+class CheckCase {
+ public:
+  CheckCase(kernels::Runner& runner, Problem problem, const CheckSettings& settings, const std::function<void(const std::string&)>& step)
+      : runner_(runner),
+        declaration_(runner.declaration()),
+        problem_(kernels::with_declared_precision(declaration_, std::move(problem))),
+        settings_(settings),
+        step_(step) {
+    result_.problem = problem_;
+    result_.kernel = fmt::format("{} ({})", declaration_.name, runner.description());
+  }
+
+  CaseResult run() {
+    const auto start = std::chrono::steady_clock::now();
+    check();
+    result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return std::move(result_);
+  }
+
+ private:
+  void check() {
+    if (const std::string why = kernels::unsupported(declaration_, problem_); !why.empty()) {
+      result_.conduct.push_back({"runs", Verdict::skipped, why});
+      return;
+    }
+    passed_ = kernels::passed_tensors(declaration_, problem_);
+    step_("reference");
+    inputs_ = inputs::round_inputs(problem_, inputs::make_inputs(problem_), problem_.precision.storage, problem_.precision.ftz);
+    std::set<std::string> names;
+    for (const Passed& tensor : passed_.outputs) names.insert(tensor.spec.name), outputs_.insert(tensor.spec.name);
+    for (const Passed& tensor : passed_.inputs) {
+      if (tensor.handed_over) names.insert(tensor.spec.name);
+    }
+    ReferenceResult reference = certified_reference(problem_, inputs_, names);
+    result_.reference = reference.description;
+    exact_ = std::move(reference.tensors);
+    request_.problem = &problem_;
+    request_.inputs = kernel_inputs(problem_, passed_, inputs_, exact_);
+    request_.splits = problem_.precision.splits, request_.tile = problem_.precision.tile;
+    request_.limits = settings_.limits;
+    if (!run_kernel()) return;
+    judge();
+    judge_in_path();
+    if (settings_.explain) {
+      step_("rounding removed");
+      result_.checks = explain(runner_, request_, passed_, problem_, inputs_, result_.notes);
+    }
+  }
+
+  /// Runs on other inputs, then several times on these: the same bits are wanted where they are claimed, numbers within bounds always.
+  bool run_kernel() {
+    step_("kernel");
+    kernels::Request other = request_;
+    other.inputs = reversed_inputs(request_.inputs);
+    const Outcome earlier = run_(other);
+    if (earlier.status == RunStatus::unsupported) {
+      result_.conduct.push_back({"runs", Verdict::skipped, earlier.detail});
+      return false;
+    }
+    if (earlier.status != RunStatus::ok) {
+      result_.conduct.push_back({"runs", verdict_of(earlier.status), earlier.detail + " (on the case's inputs in reverse order)"});
+      return false;
+    }
+    for (int i = 0; i < std::max(1, settings_.repeats); ++i) {
+      // The last run has other pages, gaps and poison.
+      request_.layout_seed = i > 0 && i == settings_.repeats - 1 ? 2 : 1;
+      runs_.push_back(run_(request_));
+      if (runs_.back().status != RunStatus::ok) break;
+    }
+    const Outcome& last = runs_.back();
+    for (const kernels::RunFinding& finding : last.findings) {
+      if (finding.fails)
+        result_.conduct.push_back({"memory and order", Verdict::unsafe, finding.text});
+      else
+        result_.notes.push_back(finding.text);
+    }
+    result_.conduct.push_back({"runs", verdict_of(last.status),
+                               last.status == RunStatus::ok ? fmt::format("{} times", runs_.size()) : last.detail, last.seconds});
+    if (last.status != RunStatus::ok) {
+      keep_run("crash");
+      return last.status == RunStatus::unwritten;  // what was written can still be judged
+    }
+    compare_runs(earlier);
+    return true;
+  }
+
+  void compare_runs(const Outcome& earlier) {
+    if (const std::string where = first_difference(runs_.front(), earlier); where.empty() && depends_on_inputs()) {
+      result_.conduct.push_back({"fresh output", Verdict::stale, "gave the bits of an earlier run on other inputs"});
+    }
+    std::string where;
+    for (std::size_t i = 1; i < runs_.size() && where.empty(); ++i) {
+      where = first_difference(runs_.front(), runs_[i]);
+      if (!where.empty()) where = fmt::format("run {} differs from the first: {}", i + 1, where);
+    }
+    if (declaration_.bit_reproducible) {
+      result_.conduct.push_back({"bit-reproducible", where.empty() ? Verdict::kept : Verdict::nondeterministic,
+                                 where.empty() ? fmt::format("{} runs", runs_.size()) : where});
+    } else if (!where.empty()) {
+      result_.notes.push_back("not bit-reproducible (not claimed either): " + where);
+    }
+    const ClaimRuns claims{run_, problem_, passed_, request_, runs_.front()};
+    if (declaration_.batch_invariant && problem_.batch > 1) step_("batch invariance"), result_.conduct.push_back(batch_invariance(claims));
+    if (declaration_.split_invariant) step_("split invariance"), result_.conduct.push_back(split_invariance(claims));
+  }
+
+  /// Whether the exact outputs are not all the same number, so that other inputs must show.
+  bool depends_on_inputs() const {
+    for (const std::string& name : outputs_) {
+      const tensor::Tensor<double>& value = exact_.at(name).value;
+      for (tensor::Index i = 1; i < value.size(); ++i) {
+        if (value[i] != value[0]) return true;
+      }
+    }
+    return false;
+  }
+
+  void judge() {
+    step_("bounds");
+    const bounds::Bounds bounds = declared_bounds(problem_, inputs_, exact_, outputs_, choices());
+    result_.notes.push_back("bounds: " + describe_declaration(problem_.precision));
+    judge_runs(bounds, "alone", runs_);
+    for (const verdict::ErrorRow& row : result_.errors) {
+      if (fails(row.verdict)) return keep_run(row.tensor);
+    }
+  }
+
+  /// Runs that differ in their bits are all judged; the worst verdict of each tensor counts.
+  void judge_runs(const bounds::Bounds& bounds, const std::string& setting, const std::vector<Outcome>& runs) {
+    for (const Passed& tensor : passed_.outputs) {
+      const std::string& name = tensor.spec.name;
+      std::optional<verdict::ErrorRow> worst;
+      for (std::size_t i = 0; i < runs.size(); ++i) {
+        const auto found = runs[i].outputs.find(name);
+        if (found == runs[i].outputs.end() || (i > 0 && same_bits(found->second, runs.front().outputs.at(name)))) continue;
+        verdict::ErrorRow row = judge_output(declaration_, problem_, tensor, found->second, exact_.at(name), bounds);
+        const bool bad = fails(row.verdict);
+        if (!worst || bad > fails(worst->verdict) || (bad == fails(worst->verdict) && row.ratio > worst->ratio)) worst = std::move(row);
+      }
+      if (!worst) continue;
+      worst->path = setting;
+      result_.errors.push_back(std::move(*worst));
+    }
+  }
+
+  /// End to end: what comes before the kernel is computed in the declared arithmetic too, and the bound is that of the whole path.
+  void judge_in_path() {
+    if (choices().given.empty()) return;
+    if (work_of(problem_) > kInPathWork) {
+      result_.notes.emplace_back("end to end left out: the stages before the kernel are emulated up to 10^11 multiply-adds");
+      return;
+    }
+    step_("end to end");
+    kernels::Request request = request_;
+    request.inputs = kernel_inputs(problem_, passed_, inputs_, earlier_stages(problem_, inputs_, choices()));
+    judge_runs(declared_bounds(problem_, inputs_, exact_, outputs_, {{}, choices().folds_alpha_q}), "in path", {run_(request)});
+  }
+
+  KernelChoices choices() const {
+    KernelChoices choices;
+    for (const Passed& passed : passed_.inputs) {
+      if (passed.handed_over) choices.given.emplace(passed.spec.name, tensor::format_of(passed.dtype));
+    }
+    // q_tilde comes with alpha_q outside when it is handed over; a kernel that makes it may keep it in the query.
+    if (declaration_.alpha_q != kernels::AlphaQ::any && declaration_.stages.contains(kernels::Stage::query))
+      choices.folds_alpha_q = declaration_.alpha_q == kernels::AlphaQ::query;
+    return choices;
+  }
+
+  void keep_run(const std::string& what) {
+    if (settings_.keep.empty()) return;
+    const std::string path = keep_failure(settings_.keep, what, problem_, inputs_, request_.inputs, runs_.back().outputs);
+    result_.notes.push_back("kept: " + path);
+  }
+
+  kernels::Runner& runner_;
+  const kernels::Declaration& declaration_;
+  /// One run, exempt elements set to zero so that bits can be compared.
+  const std::function<Outcome(const kernels::Request&)> run_ = [this](const kernels::Request& request) {
+    Outcome outcome = runner_.run(request);
+    for (const Passed& tensor : passed_.outputs) {
+      problem::TensorSpec spec = tensor.spec;
+      const auto found = outcome.outputs.find(spec.name);
+      if (found == outcome.outputs.end()) continue;
+      spec.shape = found->second.shape();
+      clear_exempt(declaration_, *request.problem, spec, found->second);
+    }
+    return outcome;
+  };
+  Problem problem_;
+  const CheckSettings& settings_;
+  const std::function<void(const std::string&)>& step_;
+  kernels::PassedTensors passed_;
+  tensor::TensorMap inputs_;
+  std::set<std::string> outputs_;
+  verdict::Reference exact_;
+  kernels::Request request_;
+  std::vector<Outcome> runs_;
+  CaseResult result_;
+};
+
+}  // namespace
+
+CaseResult check_case(kernels::Runner& runner, Problem problem, const CheckSettings& settings,
+                      const std::function<void(const std::string&)>& step) {
+  return CheckCase(runner, std::move(problem), settings, step).run();
+}
+
+}  // namespace equinorm::commands

@@ -1,0 +1,26 @@
+// One kernel on one case: runs it, looks at its conduct, judges its outputs.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "commands/options.hpp"
+#include "kernels/runner.hpp"
+#include "verdict/results.hpp"
+
+namespace equinorm::commands {
+
+struct CheckSettings {
+  kernels::Limits limits;
+  int repeats = 3;
+  std::string keep;  ///< folder; empty: nothing is kept
+  bool explain = false;
+};
+
+/// A kernel is asked only for what it declares: other problems give one `skipped` row. Handed-over tensors are the exact ones, rounded to
+/// the declared dtype; the bounds are those of a kernel that gets them so. `step` is told what is being done. Throws Error for a problem
+/// whose exact value does not exist.
+verdict::CaseResult check_case(kernels::Runner& runner, problem::Problem problem, const CheckSettings& settings,
+                               const std::function<void(const std::string&)>& step);
+
+}  // namespace equinorm::commands

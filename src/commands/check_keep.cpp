@@ -1,0 +1,31 @@
+#include "commands/check_keep.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "problem/problem_file.hpp"
+#include "scalar/error.hpp"
+#include "tensor/safetensors.hpp"
+
+namespace equinorm::commands {
+
+std::string keep_failure(const std::string& folder, const std::string& what, const problem::Problem& problem,
+                         const tensor::TensorMap& inputs, const tensor::TensorMap& handed, const tensor::TensorMap& outputs) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw Error(fmt::format("--keep is {}; allowed: a folder that can be made ({})", folder, error.message()));
+  tensor::TensorMap all = inputs;
+  for (const auto& [name, tensor] : handed) {
+    if (!inputs.contains(name)) all.emplace("kernel." + name, tensor);
+  }
+  for (const auto& [name, tensor] : outputs) all.emplace("got." + name, tensor);
+  std::string name = problem.name + "-" + what;
+  for (char& c : name) c = c == '/' || c == ' ' ? '_' : c;
+  std::string path = fmt::format("{}/{}.safetensors", folder, name);
+  for (int i = 2; std::filesystem::exists(path); ++i) path = fmt::format("{}/{}-{}.safetensors", folder, name, i);
+  tensor::write_safetensors(path, all, {{"problem", problem::to_json(problem)}});
+  return path;
+}
+
+}  // namespace equinorm::commands

@@ -1,0 +1,16 @@
+// What a failing run leaves behind for its author.
+#pragma once
+
+#include <string>
+
+#include "problem/problem.hpp"
+#include "tensor/any_tensor.hpp"
+
+namespace equinorm::commands {
+
+/// Writes FOLDER/CASE-WHAT.safetensors with the problem's inputs, what the kernel was handed ("kernel.NAME") and its outputs ("got.NAME"),
+/// the problem in the metadata; returns the path. Throws Error where the folder cannot be written.
+std::string keep_failure(const std::string& folder, const std::string& what, const problem::Problem& problem,
+                         const tensor::TensorMap& inputs, const tensor::TensorMap& handed, const tensor::TensorMap& outputs);
+
+}  // namespace equinorm::commands

@@ -1,0 +1,52 @@
+// The judge's side of one call: every tensor laid out in the shared arena, and what the kernel left there.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "kernels/arena.hpp"
+#include "kernels/layout.hpp"
+#include "kernels/runner.hpp"
+#include "kernels/wire.hpp"
+
+namespace equinorm::kernels {
+
+class CallMemory {
+ public:
+  /// Lays the inputs out, poisons outputs and fences, and fills the tensors of `wire`. Throws Error where an input is missing or of another
+  /// shape or dtype.
+  void prepare(const PassedTensors& passed, const Request& request, WireRequest& wire);
+
+  int descriptor() const { return arena_->descriptor(); }
+  std::uint64_t bytes() const { return arena_ == nullptr ? 0 : arena_->bytes(); }
+
+  /// Outputs, and whether the kernel kept to its memory: status ok, wrote_out_of_bounds, changed_input or unwritten.
+  void inspect(const Request& request, Outcome& outcome);
+
+  /// Reads the shadows of outputs whose count of lost values is not negative.
+  void read_shadows(const WireReply& reply, Outcome& outcome);
+
+ private:
+  struct Buffer {
+    std::string name;
+    Layout layout;
+    Region data{}, table{}, shadow_high{}, shadow_low{};
+    bool output = false;
+  };
+
+  void plan(const PassedTensors& passed, const Request& request);
+  void reuse_or_replace(std::vector<Buffer> buffers, std::uint64_t bytes);
+  void fill(Buffer& buffer, const Request& request);
+  void describe(const Buffer& buffer, WireTensor& wire) const;
+  std::optional<std::string> out_of_bounds(const Buffer& buffer);
+
+  std::unique_ptr<Arena> arena_;
+  std::optional<Poison> poison_;
+  std::uint64_t poison_seed_ = 0, generation_ = 0;
+  std::vector<Buffer> buffers_;
+  bool intact_ = false;  ///< fences, gaps and tables are as prepare() left them, by inspect()
+};
+
+}  // namespace equinorm::kernels

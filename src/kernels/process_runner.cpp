@@ -1,0 +1,228 @@
+#include "kernels/process_runner.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "kernels/dialogue.hpp"
+#include "kernels/exchange.hpp"
+#include "kernels/private_folder.hpp"
+#include "kernels/process_answer.hpp"
+#include "kernels/process_setup.hpp"
+#include "problem/object_reader.hpp"
+#include "scalar/error.hpp"
+#include "tensor/safetensors.hpp"
+
+namespace equinorm::kernels {
+namespace {
+
+using Heard = Dialogue::Heard;
+using problem::JsonValue;
+using problem::ObjectReader;
+
+constexpr problem::NameTable<bool, 2> kModes{{{false, "one-shot"}, {true, "persistent"}}};
+constexpr std::uint64_t kLeastFileBytes = std::uint64_t{1} << 30;
+
+WaitLimits wait_limits(double seconds, std::uint64_t memory) {
+  const auto time = std::chrono::duration<double>(std::clamp(seconds, 0.0, 1e6));
+  return {.deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(time), .memory = memory};
+}
+
+/// The limit of memory is one beside the tensors.
+WaitLimits run_limits(const Limits& limits, std::uint64_t tensor_bytes) {
+  return wait_limits(limits.seconds, limits.memory + std::min(tensor_bytes, ~std::uint64_t{0} - limits.memory));
+}
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+/// The files of one run, which go with it.
+struct RunFiles {
+  RunFiles(const std::string& folder, const std::string& work, std::uint64_t id)
+      : inputs(fmt::format("{}/in-{}.safetensors", folder, id)), outputs(fmt::format("{}/out-{}.safetensors", work, id)) {}
+  RunFiles(const RunFiles&) = delete;
+  RunFiles& operator=(const RunFiles&) = delete;
+  ~RunFiles() { unlink(inputs.c_str()), unlink(outputs.c_str()); }
+
+  std::string inputs, outputs;
+};
+
+/// Returns the bytes of the tensors.
+std::uint64_t write_inputs(const std::string& path, const std::vector<Passed>& passed, const Request& request) {
+  const tensor::TensorMap tensors = file_tensors(passed, request);
+  tensor::write_safetensors(path, tensors, {}, tensor::Flush::no);
+  chmod(path.c_str(), 0444);
+  std::uint64_t bytes = 0;
+  for (const auto& [name, tensor] : tensors) bytes += tensor.byte_size();
+  return bytes;
+}
+
+class ProcessRunner : public Runner {
+ public:
+  ProcessRunner(const std::string& path, const Limits& limits)
+      : path_(path), limits_(limits), setup_(process_setup(path, folder_.path(), folder_.work(), limits.threads)) {
+    start(kLeastFileBytes);
+  }
+  ~ProcessRunner() override { say_goodbye(); }
+  ProcessRunner(const ProcessRunner&) = delete;
+  ProcessRunner& operator=(const ProcessRunner&) = delete;
+
+  const Declaration& declaration() const override { return declaration_; }
+  std::string description() const override {
+    return fmt::format("{} process, {}", persistent_ ? "persistent" : "one-shot", isolation_.description());
+  }
+  Outcome run(const Request& request) override;
+
+ private:
+  void start(std::uint64_t file_bytes);
+  void read_declaration(JsonValue value);
+  void say_goodbye();
+  Answer ask(const Request& request, const std::string& line, std::uint64_t id, std::uint64_t file_bytes, std::uint64_t tensor_bytes);
+  Answer run_once(const Request& request, const std::string& line, std::uint64_t file_bytes, std::uint64_t tensor_bytes);
+
+  std::string path_;
+  Limits limits_;
+  PrivateFolder folder_;
+  SpawnOptions setup_;
+  Declaration declaration_;
+  Isolation isolation_;
+  bool persistent_ = false;
+  std::unique_ptr<Dialogue> dialogue_;  ///< persistent only
+  std::uint64_t served_file_bytes_ = 0;
+  std::uint64_t serial_ = 0;
+};
+
+/// Starts the kernel with the word `describe` and the request for it on its standard input, and reads its declaration. A persistent one
+/// stays, any other has to end well.
+void ProcessRunner::start(std::uint64_t file_bytes) {
+  SpawnOptions options = setup_;
+  options.arguments.push_back("describe");
+  options.file_bytes = served_file_bytes_ = file_bytes;
+  auto dialogue = std::make_unique<Dialogue>(options);
+  isolation_ = dialogue->child().isolation();
+  const WaitLimits limits = wait_limits(limits_.seconds, limits_.memory);
+  Heard heard = dialogue->say(R"({"request": "describe"})", limits);
+  // It may have answered and gone without reading the request.
+  if (heard.kind == Heard::Kind::answer || heard.kind == Heard::Kind::ended) heard = dialogue->hear(limits);
+  if (heard.kind != Heard::Kind::answer)
+    throw Error(fmt::format("{}: does not describe itself: {}", path_, without_answer(heard, *dialogue, limits_).detail));
+  if (const JsonValue* message = heard.value.find("message"); message != nullptr && heard.value.find("status") != nullptr)
+    throw Error(fmt::format("{}: does not describe itself: {}", path_, problem::describe(*message)));
+  read_declaration(std::move(heard.value));
+  if (persistent_) {
+    dialogue_ = std::move(dialogue);
+    return;
+  }
+  dialogue->close_input();
+  const Heard end = dialogue->await_end(limits);
+  const auto& how = dialogue->child().end();
+  if (end.kind == Heard::Kind::ended && (how->signalled || how->code != 0))
+    throw Error(fmt::format("{}: describes itself, then fails: {}{}", path_, how->description(), dialogue->last_words()));
+  if (end.kind != Heard::Kind::ended)
+    throw Error(fmt::format("{}: describes itself, but does not end; a kernel that stays declares \"process\": \"persistent\"", path_));
+}
+
+void ProcessRunner::read_declaration(JsonValue value) {
+  persistent_ = false;
+  ObjectReader(value, "").word("process", persistent_, kModes);
+  declaration_ = parse_declaration(value, path_, {"process"});
+}
+
+void ProcessRunner::say_goodbye() {
+  if (!dialogue_) return;
+  try {
+    const WaitLimits limits = wait_limits(1, ~std::uint64_t{0});
+    dialogue_->say(R"({"request": "exit"})", limits);
+    dialogue_->close_input();
+    dialogue_->await_end(limits);
+  } catch (const Error&) {
+    // It is killed in either case.
+  }
+  dialogue_.reset();
+}
+
+Answer ProcessRunner::ask(const Request& request, const std::string& line, std::uint64_t id, std::uint64_t file_bytes,
+                          std::uint64_t tensor_bytes) {
+  if (dialogue_ && served_file_bytes_ < file_bytes) say_goodbye();
+  if (!dialogue_) start(file_bytes);
+  if (!persistent_) return {.status = RunStatus::protocol, .detail = "declares itself one-shot now"};
+  const Clock::time_point begin = Clock::now();
+  const WaitLimits limits = run_limits(request.limits, tensor_bytes);
+  Answer answer;
+  if (dialogue_->has_spoken()) {
+    answer = {.status = RunStatus::protocol, .detail = "spoke without being asked"};
+  } else {
+    Heard heard = dialogue_->say(line, limits);
+    if (heard.kind == Heard::Kind::answer) heard = dialogue_->hear(limits);
+    answer = heard.kind == Heard::Kind::answer ? read_answer(heard.value, id, seconds_since(begin))
+                                               : without_answer(heard, *dialogue_, request.limits);
+  }
+  // One that has broken the rules once gets no second chance: the next run has a process of its own.
+  if (answer.status > RunStatus::failed) dialogue_.reset();
+  return answer;
+}
+
+/// The exit code is the answer where the program gives none.
+Answer ProcessRunner::run_once(const Request& request, const std::string& line, std::uint64_t file_bytes, std::uint64_t tensor_bytes) {
+  const std::string path = fmt::format("{}/request.json", folder_.path());
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << line << '\n';
+  SpawnOptions options = setup_;
+  options.arguments.insert(options.arguments.end(), {"run", path});
+  options.file_bytes = file_bytes;
+  Dialogue dialogue(options);
+  dialogue.close_input();
+  const Clock::time_point begin = Clock::now();
+  const WaitLimits limits = run_limits(request.limits, tensor_bytes);
+  const Heard heard = dialogue.hear(limits);
+  const bool answered = heard.kind == Heard::Kind::answer;
+  if (!answered && heard.kind != Heard::Kind::ended) return without_answer(heard, dialogue, request.limits);
+  const Heard end = dialogue.await_end(limits);
+  const double wall = seconds_since(begin);
+  if (end.kind != Heard::Kind::ended) return without_answer(end, dialogue, request.limits);
+  const auto& how = dialogue.child().end();
+  if (how->signalled || how->code != 0) return without_answer(end, dialogue, request.limits);
+  if (!heard.text.empty()) return {.status = RunStatus::protocol, .detail = heard.text};
+  return answered ? read_answer(heard.value, std::nullopt, wall) : Answer{.status = RunStatus::ok, .seconds = wall};
+}
+
+Outcome ProcessRunner::run(const Request& request) {
+  const PassedTensors passed = passed_tensors(declaration_, *request.problem);
+  const std::uint64_t id = ++serial_;
+  const RunFiles files(folder_.path(), folder_.work(), id);
+  const std::uint64_t input_bytes = write_inputs(files.inputs, passed.inputs, request);
+  const std::uint64_t output_bytes = byte_count(passed.outputs);
+  const std::uint64_t file_bytes = std::max(kLeastFileBytes, 2 * output_bytes);
+  const std::string line = run_request(request, passed.outputs, id, files.inputs, files.outputs);
+  // A child under another uid cannot write there.
+  const std::uint64_t before = isolation_.other_uid ? 0 : file_fingerprint(files.inputs);
+  Answer answer;
+  try {
+    answer = persistent_ ? ask(request, line, id, file_bytes, input_bytes + output_bytes)
+                         : run_once(request, line, file_bytes, input_bytes + output_bytes);
+  } catch (const Error& error) {
+    answer = {.status = RunStatus::crashed, .detail = error.what()};  // it did not even start
+  }
+  Outcome outcome;
+  if (answer.status == RunStatus::ok) {
+    outcome = read_outputs(files.outputs, passed.outputs);
+  } else {
+    outcome.status = answer.status, outcome.detail = answer.detail;
+  }
+  outcome.seconds = answer.seconds;
+  if (!isolation_.other_uid && file_fingerprint(files.inputs) != before && answer.changed.empty()) answer.changed = "its inputs' file";
+  if (outcome.status == RunStatus::ok && !answer.changed.empty()) {
+    outcome.status = RunStatus::changed_input;
+    outcome.detail = "changed " + answer.changed;
+  }
+  return outcome;
+}
+
+}  // namespace
+
+std::unique_ptr<Runner> open_process(const std::string& path, const Limits& limits) {
+  return std::make_unique<ProcessRunner>(path, limits);
+}
+
+}  // namespace equinorm::kernels

@@ -1,0 +1,78 @@
+// What judge and worker say to each other: one SOCK_SEQPACKET message each, of fixed size. The judge checks size, magic number, kind and
+// sequence number of whatever comes back, and takes nothing else on trust.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "kernels/arena.hpp"
+#include "kernels/backend.hpp"
+#include "kernels/kernel.h"
+
+namespace equinorm::kernels {
+
+/// The worker's end of the channel.
+inline constexpr int kWorkerDescriptor = 3;
+inline constexpr int kMaxTensors = 48;
+inline constexpr int kMaxNotes = 32;
+inline constexpr std::uint32_t kWireMagic = 0x65716e77;
+/// Longest declaration, in bytes.
+inline constexpr std::uint64_t kMaxDeclaration = std::uint64_t{1} << 20;
+/// WireReply::status beside equinorm_status: the backend refused (Error), `message` says why.
+inline constexpr std::int32_t kRefused = -1;
+
+enum class WireKind : std::uint32_t { describe = 1, run = 2 };
+
+struct WireTensor {
+  char name[48];
+  std::int32_t dtype, rank;
+  std::int64_t shape[EQUINORM_MAX_RANK], strides[EQUINORM_MAX_RANK];
+  std::int64_t blocks_per_row, page_size, page_stride, pages;
+  Region data, table, shadow_high, shadow_low;  ///< bytes 0: there is none
+};
+
+/// Judge to worker. `describe` uses the head alone. With a run whose `generation` is new comes the arena's descriptor (SCM_RIGHTS).
+struct WireRequest {
+  std::uint32_t magic = kWireMagic;
+  WireKind kind = WireKind::describe;
+  std::uint64_t sequence = 0;
+  std::uint64_t generation = 0;  ///< another one: other regions
+  std::uint64_t arena_bytes = 0;
+  equinorm_problem problem{};  ///< context_lengths: the input of that name
+  ExactScalar eps, scale, softcap, scale_log2e;
+  std::int32_t input_count = 0, output_count = 0, threads = 1, shadows = 0;
+  WireTensor tensors[kMaxTensors]{};  ///< inputs, then outputs
+};
+
+struct WireNote {
+  char text[480];
+  std::int32_t fails;
+};
+
+/// Worker to judge, the answer to a run, or to a describe that was refused.
+struct WireReply {
+  std::uint32_t magic = kWireMagic;
+  WireKind kind = WireKind::run;
+  std::uint64_t sequence = 0;
+  std::int32_t status = EQUINORM_FAILED;
+  std::int32_t note_count = 0;
+  double seconds = 0;
+  std::int64_t shadows_lost[kMaxTensors]{};  ///< by output; -1: it has none
+  char message[1024]{};
+  WireNote notes[kMaxNotes]{};
+};
+
+/// Worker to judge, one piece of the declaration after the other.
+struct WireText {
+  std::uint32_t magic = kWireMagic;
+  WireKind kind = WireKind::describe;
+  std::uint64_t sequence = 0;
+  std::uint64_t total = 0, offset = 0, count = 0;
+  char text[16384]{};
+};
+
+static_assert(std::is_trivially_copyable_v<WireRequest> && std::is_trivially_copyable_v<WireReply> &&
+              std::is_trivially_copyable_v<WireText>);
+static_assert(sizeof(WireReply) != sizeof(WireText), "their size tells them apart");
+
+}  // namespace equinorm::kernels

@@ -1,0 +1,35 @@
+// The arena as a kernel sees it: every region between pages that cannot be touched.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+
+#include "kernels/wire.hpp"
+
+namespace equinorm::kernels {
+
+class Mapping {
+ public:
+  Mapping() = default;
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  ~Mapping();
+
+  /// Maps the regions of a request out of the arena's file, in place of those of an earlier one. Throws Error.
+  void map(const WireRequest& request, int arena);
+
+  /// The region's data; null for a region without bytes.
+  void* data(const Region& region) const;
+
+ private:
+  void clear();
+
+  std::byte* base_ = nullptr;
+  std::uint64_t size_ = 0;
+  std::map<std::uint64_t, std::byte*> places_;  ///< by the region's begin
+};
+
+}  // namespace equinorm::kernels

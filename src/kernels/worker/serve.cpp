@@ -1,0 +1,168 @@
+#include "kernels/worker/serve.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "kernels/descriptor.hpp"
+#include "kernels/wire.hpp"
+#include "kernels/worker/mapping.hpp"
+#include "scalar/error.hpp"
+
+namespace equinorm::kernels {
+namespace {
+
+/// The judge is gone, or the kernel has closed our channel: there is nobody to work for.
+constexpr int kNobodyListens = 4;
+
+std::unique_ptr<Backend> open_backend(const std::string& kind, const std::string& path) {
+  if (kind == "library") return open_library(path);
+  if (kind == "virtual") return open_virtual(path);
+  if (kind == "cuda") return open_cuda(path);
+  throw Error(fmt::format("no backend '{}'", kind));
+}
+
+template <std::size_t N>
+void put(char (&target)[N], const std::string& text) {
+  const std::size_t size = std::min(text.size(), N - 1);
+  std::memcpy(target, text.data(), size);
+  target[size] = 0;
+}
+
+template <class Message>
+void send_or_leave(const Message& message) {
+  if (send(kWorkerDescriptor, &message, sizeof(message), MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof(message))) _exit(kNobodyListens);
+}
+
+/// The next request; `arena` is set where its descriptor came along. False when the judge has hung up.
+bool receive(WireRequest& request, Descriptor& arena) {
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+  iovec part{&request, sizeof(request)};
+  msghdr message{};
+  message.msg_iov = &part, message.msg_iovlen = 1;
+  message.msg_control = control, message.msg_controllen = sizeof(control);
+  ssize_t size = 0;
+  do size = recvmsg(kWorkerDescriptor, &message, MSG_CMSG_CLOEXEC);
+  while (size < 0 && errno == EINTR);
+  if (size != static_cast<ssize_t>(sizeof(request)) || request.magic != kWireMagic) return false;
+  for (const cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, const_cast<cmsghdr*>(header))) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    int number = -1;
+    std::memcpy(&number, CMSG_DATA(header), sizeof(number));
+    arena = Descriptor(number);
+  }
+  return true;
+}
+
+class Server {
+ public:
+  Server(const std::string& kind, const std::string& path) : kind_(kind), path_(path) {}
+
+  void answer(const WireRequest& request, Descriptor arena) {
+    WireReply reply{.kind = request.kind, .sequence = request.sequence};
+    try {
+      if (request.kind == WireKind::describe) return describe(request);
+      if (arena.is_open()) mapping_.map(request, arena.get());
+      // The kernel gets the mapping, not the file.
+      arena.reset();
+      run(request, reply);
+    } catch (const Error& error) {
+      reply.status = kRefused;
+      put(reply.message, error.what());
+    }
+    send_or_leave(reply);
+  }
+
+ private:
+  void describe(const WireRequest& request) {
+    if (backend_ == nullptr) backend_ = open_backend(kind_, path_);
+    const std::string declaration = backend_->describe();
+    WireText text{.sequence = request.sequence, .total = declaration.size()};
+    do {
+      text.count = std::min<std::uint64_t>(sizeof(text.text), text.total - text.offset);
+      std::memcpy(text.text, declaration.data() + text.offset, text.count);
+      send_or_leave(text);
+      text.offset += text.count;
+    } while (text.offset < text.total);
+  }
+
+  equinorm_tensor tensor_of(const WireTensor& wire) const {
+    equinorm_tensor tensor{};
+    tensor.name = wire.name, tensor.data = mapping_.data(wire.data);
+    tensor.dtype = wire.dtype, tensor.rank = wire.rank;
+    std::copy_n(wire.shape, EQUINORM_MAX_RANK, tensor.shape);
+    std::copy_n(wire.strides, EQUINORM_MAX_RANK, tensor.strides);
+    tensor.block_table = static_cast<const std::int32_t*>(mapping_.data(wire.table));
+    tensor.blocks_per_row = wire.blocks_per_row, tensor.page_size = wire.page_size;
+    tensor.page_stride = wire.page_stride, tensor.pages = wire.pages;
+    return tensor;
+  }
+
+  void run(const WireRequest& request, WireReply& reply) {
+    std::vector<equinorm_tensor> tensors;
+    equinorm_problem problem = request.problem;
+    for (int i = 0; i < request.input_count + request.output_count; ++i) {
+      tensors.push_back(tensor_of(request.tensors[i]));
+      if (std::strcmp(request.tensors[i].name, "context_lengths") == 0)
+        problem.context_lengths = static_cast<const std::int32_t*>(tensors.back().data);
+    }
+    equinorm_call call{};
+    call.size = sizeof(call), call.problem = &problem;
+    call.inputs = tensors.data(), call.outputs = tensors.data() + request.input_count;
+    call.input_count = request.input_count, call.output_count = request.output_count;
+    call.threads = request.threads;
+    const BackendOptions options{
+        .shadows = request.shadows != 0,
+        .exact = {{"eps", request.eps}, {"scale", request.scale}, {"softcap", request.softcap}, {"scale_log2e", request.scale_log2e}}};
+    const BackendResult result = backend_->run(call, options);
+    reply.status = result.status, reply.seconds = result.seconds;
+    put(reply.message, result.message);
+    reply.note_count = static_cast<std::int32_t>(std::min<std::size_t>(result.notes.size(), kMaxNotes));
+    for (int i = 0; i < reply.note_count; ++i) {
+      put(reply.notes[i].text, result.notes[i].text);
+      reply.notes[i].fails = result.notes[i].fails ? 1 : 0;
+    }
+    put_shadows(request, result, reply);
+  }
+
+  void put_shadows(const WireRequest& request, const BackendResult& result, WireReply& reply) const {
+    for (int i = 0; i < request.output_count; ++i) {
+      const WireTensor& wire = request.tensors[request.input_count + i];
+      reply.shadows_lost[i] = -1;
+      for (const BackendResult::Shadow& shadow : result.shadows) {
+        if (shadow.tensor != wire.name || wire.shadow_high.data_bytes != shadow.high.size() * sizeof(double) ||
+            shadow.low.size() != shadow.high.size())
+          continue;
+        reply.shadows_lost[i] = shadow.lost;
+        std::memcpy(mapping_.data(wire.shadow_high), shadow.high.data(), wire.shadow_high.data_bytes);
+        std::memcpy(mapping_.data(wire.shadow_low), shadow.low.data(), wire.shadow_low.data_bytes);
+      }
+    }
+  }
+
+  std::string kind_, path_;
+  std::unique_ptr<Backend> backend_;
+  Mapping mapping_;
+};
+
+}  // namespace
+
+int serve(const std::string& kind, const std::string& path) {
+  fcntl(kWorkerDescriptor, F_SETFD, FD_CLOEXEC);
+  const auto server = std::make_unique<Server>(kind, path);
+  const auto request = std::make_unique<WireRequest>();
+  for (;;) {
+    Descriptor arena;
+    // The kernel's destructors are no part of what is judged.
+    if (!receive(*request, arena)) _exit(0);
+    server->answer(*request, std::move(arena));
+  }
+}
+
+}  // namespace equinorm::kernels

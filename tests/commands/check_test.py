@@ -1,0 +1,67 @@
+"""`equinorm check`: bundled kernels hold on every case, faulty ones are caught with the verdict that belongs to them.
+
+EQUINORM_KERNELS is the folder of the bundled kernels.
+"""
+import os
+import pathlib
+import unittest
+
+from support import CommandTest, without_seconds
+
+KERNELS = pathlib.Path(os.environ["EQUINORM_KERNELS"])
+SMALL = ["--context", "70", "--heads", "4", "--groups", "4", "--latent", "64", "--content-dim", "32", "--rope-dim", "16", "--value-dim", "24"]
+
+
+def conduct(case):
+    return {row["what"]: row["verdict"] for row in case["kernel"]["conduct"]}
+
+
+class Check(CommandTest):
+    def test_every_bundled_kernel_holds(self):
+        libraries = sorted(KERNELS.glob("*.so"))
+        self.assertGreater(len(libraries), 20)
+        for library in libraries:
+            case = "qwen3-8b" if library.name.startswith("gqa") else "paper-tp8"
+            dims = ["--context", "70"] if case == "qwen3-8b" else SMALL
+            with self.subTest(library.name):
+                run = self.run_json("check", library, case, *dims, "--inputs", "planted-key")
+                result = run["cases"][0]
+                self.assertEqual(set(conduct(result).values()), {"kept"})
+                self.assertTrue(result["errors"])
+                for row in result["errors"]:
+                    self.assertEqual(row["verdict"], "within", row)
+                    self.assertLessEqual(row["error_over_bound"], 1)
+
+    def test_the_quick_matrix_at_the_papers_shape(self):
+        run = self.run_json("check", KERNELS / "absorbed_tiled_bf16.so", "--cases", "quick")
+        self.assertGreaterEqual(len(run["cases"]), 10)
+        tensors = {row["tensor"] for case in run["cases"] for row in case["errors"]}
+        self.assertEqual(tensors, {"u", "lse"})
+        settings = {row["path"] for case in run["cases"] for row in case["errors"]}
+        self.assertEqual(settings, {"alone", "in path"})
+
+    def test_the_same_run_gives_the_same_json(self):
+        arguments = ("check", KERNELS / "absorbed_decode_fp32.so", "paper-tp8", *SMALL)
+        one, two = (self.run_json(*arguments) for _ in range(2))
+        self.assertEqual(without_seconds(one), without_seconds(two))
+
+    def test_ragged_batches_and_claims(self):
+        run = self.run_json("check", KERNELS / "absorbed_decode_bf16.so", "paper-tp8", *SMALL, "--batch", "3", "--set", "context=70,0,17")
+        self.assertEqual(conduct(run["cases"][0])["batch-invariant"], "kept")
+        self.assertEqual(conduct(run["cases"][0])["bit-reproducible"], "kept")
+
+    def test_a_case_that_the_kernel_does_not_serve_is_skipped(self):
+        run = self.run_json("check", KERNELS / "absorbed_decode_bf16.so", "qwen3-8b", "--context", "20", code=3)
+        self.assertEqual(conduct(run["cases"][0]), {"runs": "skipped"})
+
+    def test_bad_usage(self):
+        self.reject(["no-such.so"], "check", "no-such.so", "paper-tp8")
+        self.reject(["--device", "declared"], "check", KERNELS / "absorbed_decode_bf16.so", "paper-tp8", "--device", "tpu")
+        self.reject(["--cases", "quick"], "check", KERNELS / "absorbed_decode_bf16.so", "--cases", "slow")
+        text = self.folder / "text.so"
+        text.write_text("no library")
+        self.reject(["text.so"], "check", text, "paper-tp8")
+
+
+if __name__ == "__main__":
+    unittest.main()

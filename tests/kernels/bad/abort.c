@@ -1,0 +1,8 @@
+#include <stdlib.h>
+
+#include "honest.h"
+
+int32_t equinorm_kernel_run(const equinorm_call* call) {
+  honest(call);
+  abort();
+}

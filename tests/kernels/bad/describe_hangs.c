@@ -1,0 +1,9 @@
+#include <unistd.h>
+#define OWN_DESCRIBE
+#include "honest.h"
+
+const char* equinorm_kernel_describe(void) {
+  for (;;) pause();
+}
+
+int32_t equinorm_kernel_run(const equinorm_call* call) { return honest(call); }

@@ -1,0 +1,6 @@
+#include "honest.h"
+
+int32_t equinorm_kernel_run(const equinorm_call* call) {
+  honest(call);
+  return 77;
+}

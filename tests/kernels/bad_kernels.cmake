@@ -1,0 +1,11 @@
+# Kernels that misbehave, one shared library per file of bad/, for the worker's tests.
+file(GLOB bad_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/kernels/bad/*.c ${CMAKE_CURRENT_SOURCE_DIR}/kernels/bad/*.cpp)
+foreach(source ${bad_sources})
+  get_filename_component(name ${source} NAME_WE)
+  add_library(equinorm_bad_${name} MODULE ${source})
+  target_include_directories(equinorm_bad_${name} PRIVATE ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(equinorm_bad_${name} PRIVATE Threads::Threads)
+  set_target_properties(equinorm_bad_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name} LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/bad_kernels)
+  add_dependencies(equinorm_kernels_tests equinorm_bad_${name})
+endforeach()
+target_compile_definitions(equinorm_kernels_tests PRIVATE EQUINORM_BAD_KERNELS="${CMAKE_BINARY_DIR}/tests/bad_kernels")

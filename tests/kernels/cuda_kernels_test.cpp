@@ -1,0 +1,232 @@
+// Every bundled CUDA kernel on the virtual GPU: right results, nothing to find fault with, and the formula itself with rounding removed.
+#include <catch2/catch.hpp>
+
+#include "cuda_support.hpp"
+#include "kernels/cuda_manifest.hpp"
+#include "kernels/exact_scalars.hpp"
+
+using namespace kernel_tests;
+using namespace equinorm::kernels;
+
+namespace {
+
+struct Bundled {
+  const char* folder;
+  const char* manifest;
+};
+const Bundled kCacheWrite[] = {{"cache_write", "cache_write.fp32"},
+                               {"cache_write", "cache_write.fp16"},
+                               {"cache_write", "cache_write.bf16"},
+                               {"cache_write", "cache_write.bf16_alpha"}};
+const Bundled kQuery[] = {{"query", "query.fp32"}, {"query", "query.fp16"}, {"query", "query.bf16"}};
+const Bundled kExplicit[] = {{"explicit_decode", "explicit_decode.mla.fp32"},
+                             {"explicit_decode", "explicit_decode.mla.fp16"},
+                             {"explicit_decode", "explicit_decode.mla.bf16"}};
+const Bundled kGqa[] = {{"explicit_decode", "explicit_decode.gqa.fp32"},
+                        {"explicit_decode", "explicit_decode.gqa.fp16"},
+                        {"explicit_decode", "explicit_decode.gqa.bf16"}};
+const Bundled kPlain[] = {
+    {"absorbed_plain", "absorbed_plain.fp32"}, {"absorbed_plain", "absorbed_plain.fp16"}, {"absorbed_plain", "absorbed_plain.bf16"}};
+const Bundled kPaged[] = {{"absorbed_paged", "absorbed_paged.fp16"}, {"absorbed_paged", "absorbed_paged.bf16"}};
+const Bundled kMma[] = {
+    {"absorbed_mma", "absorbed_mma.fp16"}, {"absorbed_mma", "absorbed_mma.bf16"}, {"absorbed_mma", "absorbed_mma.bf16_alpha"}};
+
+Problem paper(std::vector<Index> context, Index queries = 1) {
+  Problem problem;
+  problem.batch = static_cast<Index>(context.size());
+  problem.context = std::move(context);
+  problem.queries = queries;
+  return problem;
+}
+
+/// How far an output may be from its formula: the stored format's half ulp, and what fp32 sums and (mma) rounded weights add.
+double allowed(const Declaration& declaration, const std::string& name, double exact, double size) {
+  const auto output = declaration.outputs.at(name);
+  const double half_ulp = std::ldexp(1.0, -output.dtype->precision);
+  const double weights = std::ldexp(1.0, -declaration.precision.of(problem::Stored::p).precision);
+  return half_ulp * std::fabs(exact) * 1.01 + size * (std::ldexp(1.0, -18) + (name == "u" && weights > 1e-6 ? weights : 0.0)) +
+         std::ldexp(1.0, -25);
+}
+
+std::string failing(const BackendResult& result) {
+  std::string text = result.message;
+  for (const BackendResult::Note& note : result.notes) text += note.fails ? note.text + "\n" : "";
+  return text;
+}
+
+void check_outputs(const Declaration& declaration, const Call& call, const Expected<double>& exact) {
+  for (const auto& [name, values] : call.outputs()) {
+    const std::vector<double>& wanted = exact.at(name);
+    double size = 0, worst = 0;
+    Index past = 0;
+    for (const double x : wanted) size = std::isfinite(x) ? std::max(size, std::fabs(x)) : size;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      if (std::isnan(wanted[i])) {
+        ++past;
+      } else if (std::isinf(wanted[i])) {
+        CHECK(values[i] == wanted[i]);
+      } else {
+        const double ratio = std::fabs(values[i] - wanted[i]) / allowed(declaration, name, wanted[i], size);
+        if (!(ratio <= worst)) worst = ratio;
+      }
+    }
+    INFO(name);
+    CHECK(worst <= 1);
+    CHECK(call.unwritten(name) == past);
+  }
+}
+
+void run(const Bundled& kernel, const Problem& problem, Index splits = 1, const VirtualOptions& options = {}) {
+  const std::string path = bundled(kernel.folder, kernel.manifest);
+  Call call(path, problem, splits, 7);
+  const Declaration declaration = load_manifest(path).declaration;
+  const BackendResult result = open_virtual(path, options)->run(call.call(), {});
+  INFO(kernel.manifest << " sm_" << options.target << " context " << problem.max_context() << " splits " << splits << "\n"
+                       << failing(result));
+  CHECK(result.status == EQUINORM_OK);
+  CHECK(failing(result).empty());
+  check_outputs(declaration, call, expected(problem, declaration, call.inputs()));
+}
+
+/// Fewest bits to which the values without rounding equal the formula, relative to the largest of a tensor.
+double common_bits(const BackendResult& result, const Expected<Quad>& exact) {
+  double bits = 113;
+  for (const BackendResult::Shadow& shadow : result.shadows) {
+    const std::vector<Quad>& wanted = exact.at(shadow.tensor);
+    REQUIRE(shadow.high.size() == wanted.size());
+    Quad largest = 0, error = 0;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      const Quad x = wanted[i];
+      if (x != x || static_cast<double>(x) == -INFINITY) continue;
+      const Quad difference = x - shadow.high[i] - shadow.low[i];
+      largest = std::max(largest, x < 0 ? -x : x);
+      error = std::max(error, difference == difference ? (difference < 0 ? -difference : difference) : static_cast<Quad>(HUGE_VAL));
+    }
+    if (error > 0) bits = std::min(bits, -std::log2(static_cast<double>(error / largest)));
+  }
+  return bits;
+}
+
+void run_shadowed(const Bundled& kernel, const Problem& problem, int target, Index splits = 1) {
+  const std::string path = bundled(kernel.folder, kernel.manifest);
+  Call call(path, problem, splits, 11);
+  const Declaration declaration = load_manifest(path).declaration;
+  BackendOptions options;
+  options.shadows = true;
+  options.exact = exact_scalars(problem);
+  VirtualOptions virtual_options;
+  virtual_options.target = target;
+  const BackendResult result = open_virtual(path, virtual_options)->run(call.call(), options);
+  INFO(kernel.manifest << " sm_" << target << "\n" << failing(result));
+  CHECK(failing(result).empty());
+  REQUIRE_FALSE(result.shadows.empty());
+  CHECK(common_bits(result, expected_exactly(problem, declaration, call.inputs())) >= 90);
+}
+
+template <std::size_t N>
+void run_all(const Bundled (&kernels)[N], const Problem& problem, Index splits = 1) {
+  for (const Bundled& kernel : kernels) {
+    VirtualOptions options;
+    for (const int target : {80, 90}) {
+      options.target = target;
+      run(kernel, problem, splits, options);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("cache_write") {
+  run_all(kCacheWrite, paper({1}));
+  run({"cache_write", "cache_write.bf16"}, paper({17, 5, 0}));
+  Problem unified = paper({9});
+  unified.norm.scheme = problem::NormScheme::unified, unified.norm.kind = problem::NormKind::l2,
+  unified.rope.layout = problem::RopeLayout::half;
+  unified.groups = 4, unified.norm.weight = problem::NormWeight::zero_centred;
+  run({"cache_write", "cache_write.fp16"}, unified);
+  Problem none = paper({9});
+  none.norm.scheme = problem::NormScheme::none;
+  run({"cache_write", "cache_write.fp32"}, none);
+}
+
+TEST_CASE("query absorption") {
+  run_all(kQuery, paper({17}));
+  Problem several = paper({2, 30}, 3);  // a query before the first token is not turned
+  several.groups = 2, several.heads = 4, several.rope.layout = problem::RopeLayout::half,
+  several.norm.weight = problem::NormWeight::zero_centred;
+  run({"query", "query.fp32"}, several);
+  several.norm.scheme = problem::NormScheme::none;
+  run({"query", "query.bf16"}, several);
+}
+
+TEST_CASE("explicit decode") {
+  run_all(kExplicit, paper({17}));
+  Problem sink = paper({66, 0, 3}, 2);
+  sink.sink = true, sink.groups = 2, sink.heads = 4;
+  run({"explicit_decode", "explicit_decode.mla.fp32"}, sink);
+  Problem gqa = paper({65, 1});
+  gqa.attention = problem::Attention::gqa, gqa.norm.scheme = problem::NormScheme::per_head, gqa.heads = 8, gqa.groups = 2;
+  run_all(kGqa, gqa);
+}
+
+TEST_CASE("absorbed decode, plain") {
+  for (const Index context : {1, 63, 64, 65}) run({"absorbed_plain", "absorbed_plain.fp32"}, paper({context}));
+  run_all(kPlain, paper({17}));
+  Problem several = paper({20, 2, 0}, 3);
+  several.sink = true, several.heads = 4, several.groups = 2, several.mask = {problem::MaskKind::window, 5};
+  run({"absorbed_plain", "absorbed_plain.bf16"}, several);
+  several.sink = false;
+  run({"absorbed_plain", "absorbed_plain.fp32"}, several);
+}
+
+TEST_CASE("absorbed decode, paged, with splits") {
+  for (const Index context : {1, 63, 64, 65}) run({"absorbed_paged", "absorbed_paged.bf16"}, paper({context}), 2);
+  run_all(kPaged, paper({140}), 3);
+  Problem several = paper({70, 2, 0}, 2);
+  several.sink = true, several.heads = 4, several.groups = 4;
+  run({"absorbed_paged", "absorbed_paged.fp16"}, several, 5);  // splits without a token
+}
+
+TEST_CASE("absorbed decode on tensor cores") {
+  for (const Index context : {1, 17, 63, 64, 65, 140}) run({"absorbed_mma", "absorbed_mma.bf16"}, paper({context}), 1);
+  run_all(kMma, paper({140}), 3);
+  Problem several = paper({170, 2, 0, 33}, 2);
+  several.sink = true, several.heads = 32, several.groups = 8;
+  run({"absorbed_mma", "absorbed_mma.bf16"}, several, 4);
+  several.mask = {problem::MaskKind::none, 0}, several.norm.scheme = problem::NormScheme::none, several.sink = false;
+  run({"absorbed_mma", "absorbed_mma.fp16"}, several, 2);
+}
+
+TEST_CASE("results do not depend on the order of blocks and warps, nor on when copies land") {
+  for (const Bundled& kernel : {kMma[1], kPaged[1], kPlain[0], kExplicit[1], kCacheWrite[2], kQuery[1]}) {
+    const Problem problem = paper({kernel.folder == std::string("cache_write") ? 3 : 40});
+    const std::string path = bundled(kernel.folder, kernel.manifest);
+    std::vector<Values> outputs;
+    for (const auto order : {vgpu::Order::canonical, vgpu::Order::reversed, vgpu::Order::seeded}) {
+      VirtualOptions options;
+      options.options.order = order;
+      options.options.copies = order == vgpu::Order::reversed ? vgpu::CopySchedule::eager : vgpu::CopySchedule::latest_legal;
+      Call call(path, problem, 2, 7);
+      const BackendResult result = open_virtual(path, options)->run(call.call(), {});
+      INFO(kernel.manifest << "\n" << failing(result));
+      CHECK(failing(result).empty());
+      outputs.push_back(call.outputs());
+    }
+    CHECK(outputs[0] == outputs[1]);
+    CHECK(outputs[0] == outputs[2]);
+  }
+}
+
+TEST_CASE("with rounding removed every kernel equals its formula to 90 bits") {
+  for (const int target : {80, 90}) {
+    for (const Bundled& kernel : {kCacheWrite[0], kCacheWrite[3]}) run_shadowed(kernel, paper({2}), target);
+    run_shadowed(kQuery[2], paper({5}), target);
+    Problem few = paper({70});
+    few.heads = few.groups = 2;
+    run_shadowed(kExplicit[1], few, target);
+    run_shadowed(kPlain[0], few, target);
+    few.sink = true;
+    run_shadowed(kPaged[1], few, target, 3);
+    run_shadowed(kMma[1], paper({67}), target, 2);
+  }
+}

@@ -1,0 +1,341 @@
+// Kernels as processes: honest ones in both modes, and every way to break the protocol that bad_processes/misbehaving knows.
+#include "kernels/process_runner.hpp"
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "kernels/process.hpp"
+#include "scalar/error.hpp"
+
+using namespace equinorm;
+using namespace equinorm::kernels;
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A folder of the test's own, as TMPDIR, with links to the misbehaving program by kind.
+class Folder {
+ public:
+  Folder() {
+    std::string pattern = (fs::temp_directory_path() / "equinorm-test-XXXXXX").string();
+    path_ = mkdtemp(pattern.data());
+    fs::permissions(path_, fs::perms(0755));
+    if (const char* before = std::getenv("TMPDIR")) before_ = before;
+    setenv("TMPDIR", path_.c_str(), 1);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() {
+    if (before_.empty()) {
+      unsetenv("TMPDIR");
+    } else {
+      setenv("TMPDIR", before_.c_str(), 1);
+    }
+    fs::remove_all(path_);
+  }
+  std::string kind(const std::string& name) const {
+    const fs::path link = path_ / name;
+    if (!fs::exists(link)) fs::create_symlink(fs::path(EQUINORM_TEST_FOLDER) / "kernels/bad_processes/misbehaving", link);
+    return link;
+  }
+  /// Private folders of judges that are there now.
+  int left() const {
+    return static_cast<int>(std::count_if(fs::directory_iterator(path_), fs::directory_iterator(), [](const fs::directory_entry& entry) {
+      return entry.path().filename().string().rfind("equinorm-process-", 0) == 0;
+    }));
+  }
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+  std::string before_;
+};
+
+Problem small_problem() {
+  Problem problem;
+  problem.batch = 2, problem.context = {5, 3}, problem.heads = problem.groups = 2;
+  problem.latent = 8, problem.content_dim = problem.value_dim = 4, problem.rope_dim = 2;
+  return problem;
+}
+
+Limits limits(double seconds, std::uint64_t memory = std::uint64_t{1} << 30) { return {.seconds = seconds, .memory = memory, .threads = 1}; }
+
+Request request_for(const Runner& runner, const Problem& problem, const Limits& limits) {
+  Request request;
+  request.problem = &problem;
+  request.limits = limits;
+  for (const Passed& passed : passed_tensors(runner.declaration(), problem).inputs) {
+    tensor::AnyTensor tensor(passed.dtype, passed.spec.shape);
+    std::vector<double> values(static_cast<std::size_t>(tensor.size()), 0.25);
+    if (passed.spec.name == "context_lengths") values = {5, 3};
+    tensor.write(0, tensor.size(), values.data());
+    request.inputs.emplace(passed.spec.name, tensor);
+  }
+  return request;
+}
+
+Outcome run(Runner& runner, const Limits& limit = limits(20)) {
+  const Problem problem = with_declared_precision(runner.declaration(), small_problem());
+  return runner.run(request_for(runner, problem, limit));
+}
+
+/// Opens and runs a kind once. Time is allowed for a busy machine, except where it has to run out.
+Outcome outcome_of(const Folder& folder, const std::string& kind, double seconds = 20, std::uint64_t memory = std::uint64_t{1} << 30) {
+  const auto runner = open_process(folder.kind(kind), limits(20));
+  return run(*runner, limits(seconds, memory));
+}
+
+std::string why_not_open(const std::string& path, double seconds = 20) {
+  try {
+    open_process(path, limits(seconds));
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+/// Children of ours that are alive or not reaped.
+bool has_children() { return waitpid(-1, nullptr, WNOHANG) != -1; }
+
+}  // namespace
+
+TEST_CASE("honest processes, persistent and one-shot, are asked again and again") {
+  const Folder folder;
+  for (const char* kind : {"honest", "honest_once", "silent_once", "noisy"}) {
+    CAPTURE(kind);
+    const auto runner = open_process(folder.kind(kind), limits(20));
+    CHECK(runner->declaration().name == "misbehaving");
+    CHECK(holds(runner->description(), std::string(kind).find("_once") == std::string::npos ? "persistent process" : "one-shot process"));
+    for (int i = 0; i < 3; ++i) {
+      const Outcome outcome = run(*runner);
+      INFO(outcome.detail);
+      REQUIRE(outcome.status == RunStatus::ok);
+      CHECK(outcome.outputs.at("u").shape() == tensor::Shape{2, 1, 2, 8});
+      CHECK(outcome.outputs.at("lse").dtype() == tensor::DType::f32);
+      CHECK(outcome.seconds > 0);
+    }
+    CHECK(folder.left() == 1);
+  }
+  CHECK(folder.left() == 0);
+  CHECK_FALSE(has_children());
+}
+
+TEST_CASE("what a process does to end its run") {
+  const Folder folder;
+  struct Row {
+    const char* kind;
+    RunStatus status;
+    const char* detail;
+  };
+  const Row rows[] = {{"unsupported", RunStatus::unsupported, "only on Sundays"},
+                      {"failed", RunStatus::failed, "no luck"},
+                      {"segfault", RunStatus::crashed, "signal 11"},
+                      {"abort", RunStatus::crashed, "signal 6"},
+                      {"exits", RunStatus::crashed, "exit code 3; it wrote: \"the last words\""},
+                      {"exits_well", RunStatus::crashed, "exit code 0"},
+                      {"exits_once", RunStatus::crashed, "exit code 4"},
+                      {"babbles", RunStatus::protocol, "bytes"},
+                      {"babbles_in_lines", RunStatus::protocol, "bytes that are no answer"},
+                      {"endless_answer", RunStatus::protocol, "an answer of more than"},
+                      {"garbage", RunStatus::protocol, "parse"},
+                      {"not_utf8", RunStatus::protocol, "UTF-8"},
+                      {"wrong_id", RunStatus::protocol, "id is 2"},
+                      {"no_id", RunStatus::protocol, "id is -1"},
+                      {"unknown_status", RunStatus::protocol, "splendid"},
+                      {"unknown_key", RunStatus::protocol, "verdict"},
+                      {"wrong_type", RunStatus::protocol, "seconds"},
+                      {"endless_file", RunStatus::crashed, "exit code 1"},
+                      {"boasts", RunStatus::ok, ""},
+                      {"says_changed", RunStatus::changed_input, "\"c\""}};
+  for (const Row& row : rows) {
+    const Outcome outcome = outcome_of(folder, row.kind);
+    CAPTURE(row.kind, outcome.detail);
+    CHECK(to_string(outcome.status) == to_string(row.status));
+    CHECK(holds(outcome.detail, row.detail));
+    CHECK(outcome.seconds >= 0);
+    CHECK(folder.left() == 0);
+  }
+  CHECK_FALSE(has_children());
+}
+
+TEST_CASE("what a process leaves in place of its outputs") {
+  const Folder folder;
+  struct Row {
+    const char* kind;
+    RunStatus status;
+    const char* detail;
+    std::size_t outputs;
+  };
+  const Row rows[] = {{"no_file", RunStatus::wrong_shape, "no outputs", 0},
+                      {"missing", RunStatus::wrong_shape, "lse is missing", 1},
+                      {"extra", RunStatus::wrong_shape, "\"verdict\" was not asked for", 2},
+                      {"wrong_shape", RunStatus::wrong_shape, "u is BF16 [8,2,1,2]; asked for: BF16 [2,1,2,8]", 1},
+                      {"wrong_dtype", RunStatus::wrong_shape, "u is F16", 1},
+                      {"unreadable_dtype", RunStatus::wrong_shape, "F8_E4M3", 1},
+                      {"too_large", RunStatus::wrong_shape, "at most", 0},
+                      {"sparse_file", RunStatus::wrong_shape, "at most", 0},
+                      {"garbage_file", RunStatus::protocol, "outputs", 0},
+                      {"truncated_file", RunStatus::protocol, "outputs", 0},
+                      {"empty_file", RunStatus::protocol, "outputs", 0},
+                      {"fifo", RunStatus::wrong_shape, "no regular file", 0},
+                      {"folder", RunStatus::wrong_shape, "no regular file", 0},
+                      {"link", RunStatus::wrong_shape, "no outputs", 0},
+                      {"barricades", RunStatus::ok, "", 2}};
+  for (const Row& row : rows) {
+    const Outcome outcome = outcome_of(folder, row.kind);
+    CAPTURE(row.kind, outcome.detail);
+    CHECK(to_string(outcome.status) == to_string(row.status));
+    CHECK(holds(outcome.detail, row.detail));
+    CHECK(outcome.outputs.size() == row.outputs);
+    CHECK(folder.left() == 0);
+  }
+  CHECK_FALSE(has_children());
+}
+
+TEST_CASE("processes that hang, grow and multiply are stopped with all that they started") {
+  const Folder folder;
+  for (const char* kind : {"hangs", "hangs_once", "hangs_with_children", "closes_output", "trickles"}) {
+    const Outcome outcome = outcome_of(folder, kind, 0.5);
+    CAPTURE(kind, outcome.detail);
+    CHECK(to_string(outcome.status) == to_string(RunStatus::timed_out));
+    CHECK(holds(outcome.detail, "0.5 s"));
+    CHECK(folder.left() == 0);
+  }
+  for (const char* kind : {"grows", "trickles_and_grows"}) {
+    const Outcome outcome = outcome_of(folder, kind, 20, std::uint64_t{200} << 20);
+    CAPTURE(kind, outcome.detail);
+    CHECK(to_string(outcome.status) == to_string(RunStatus::out_of_memory));
+  }
+  const Outcome forked = outcome_of(folder, "forks", 3);
+  INFO(forked.detail);
+  CHECK((forked.status == RunStatus::crashed || forked.status == RunStatus::timed_out));
+  CHECK_FALSE(has_children());
+}
+
+TEST_CASE("after a failure the next run has a fresh process") {
+  const Folder folder;
+  const auto runner = open_process(folder.kind("segfault"), limits(20));
+  for (int i = 0; i < 3; ++i) CHECK(run(*runner).status == RunStatus::crashed);
+  // The second answer stands where the next request's would: it is none.
+  const auto twice = open_process(folder.kind("answers_twice"), limits(20));
+  CHECK(run(*twice).status == RunStatus::ok);
+  const Outcome outcome = run(*twice);
+  INFO(outcome.detail);
+  CHECK(outcome.status == RunStatus::protocol);
+}
+
+TEST_CASE("a hundred misbehaving runs in a row leave nothing behind") {
+  const Folder folder;
+  const char* kinds[] = {"segfault", "exits", "garbage", "no_file", "extra"};
+  for (const char* kind : kinds) {
+    const auto runner = open_process(folder.kind(kind), limits(20));
+    for (int i = 0; i < 20; ++i) {
+      const Outcome outcome = run(*runner);
+      CAPTURE(kind, i, outcome.detail);
+      REQUIRE(outcome.status != RunStatus::ok);
+    }
+    // The helper, the request's folder: no tensors of earlier runs.
+    for (const auto& entry : fs::recursive_directory_iterator(folder.path())) CHECK(entry.path().extension() != ".safetensors");
+  }
+  CHECK(folder.left() == 0);
+  CHECK_FALSE(has_children());
+}
+
+TEST_CASE("changed inputs are seen, or cannot be changed") {
+  const Folder folder;
+  const Outcome outcome = outcome_of(folder, "rewrites_inputs");
+  INFO(outcome.detail);
+  if (other_uid()) {
+    CHECK(to_string(outcome.status) == to_string(RunStatus::crashed));  // Python's error: not permitted
+    CHECK(holds(outcome.detail, "not permitted"));
+  } else {
+    CHECK(to_string(outcome.status) == to_string(RunStatus::changed_input));
+  }
+}
+
+TEST_CASE("a process sees nothing of our environment") {
+  const Folder folder;
+  setenv("EQUINORM_TEST_SECRET", "a secret", 1);
+  const Outcome outcome = outcome_of(folder, "peeks");
+  unsetenv("EQUINORM_TEST_SECRET");
+  CHECK(outcome.status == RunStatus::failed);
+  INFO(outcome.detail);
+  CHECK(holds(outcome.detail, "no secret"));
+  if (other_uid()) CHECK(holds(outcome.detail, "not listed"));
+  CHECK(holds(outcome.detail, "True"));
+}
+
+TEST_CASE("a folder that a killed judge left behind is removed by the next one") {
+  const Folder folder;
+  const fs::path stale = folder.path() / "equinorm-process-abcdef" / "work";
+  fs::create_directories(stale);
+  std::ofstream(stale / "in-1.safetensors") << "x";
+  const auto first = open_process(folder.kind("honest"), limits(20));
+  CHECK_FALSE(fs::exists(stale));
+  const auto second = open_process(folder.kind("honest"), limits(20));
+  CHECK(folder.left() == 2);
+  CHECK(run(*first).status == RunStatus::ok);
+}
+
+TEST_CASE("what does not describe itself is not opened") {
+  const Folder folder;
+  CHECK(holds(why_not_open(folder.kind("describes_nothing")), "does not describe itself"));
+  CHECK(holds(why_not_open(folder.kind("describes_by_crash")), "signal 6"));
+  CHECK(holds(why_not_open(folder.kind("describes_badly")), "sideways"));
+  CHECK(holds(why_not_open(folder.kind("describes_unknown")), "one-shot, persistent"));
+  CHECK(holds(why_not_open(folder.kind("describes_then_stays"), 1), "does not end"));
+  CHECK(holds(why_not_open(folder.kind("describes_then_fails")), "exit code 5"));
+  CHECK(holds(why_not_open(folder.kind("describes_an_error")), "no module named sunshine"));
+  CHECK(why_not_open(folder.kind("describes_in_lines")).empty());
+  CHECK(holds(why_not_open("/bin/true"), "does not describe itself"));
+  CHECK(holds(why_not_open((folder.path() / "absent").string()), "no such file"));
+  std::ofstream(folder.path() / "text") << "text";
+  CHECK(holds(why_not_open((folder.path() / "text").string()), "neither executable"));
+  CHECK(folder.left() == 0);
+}
+
+TEST_CASE("paged tensors come as a pool and a table") {
+  const Folder folder;
+  const fs::path script = folder.path() / "paged";
+  std::ofstream(script) << R"(#!/usr/bin/env python3
+import json, struct, sys
+if sys.argv[1] == "describe":
+    print('{"equinorm": 1, "name": "paged", "path": "absorbed", "stages": ["score", "softmax", "value"], "outputs": {"lse": {"dtype": "fp32"}},'
+          ' "inputs": {"c": {"layout": "paged", "page_size": 2}, "k_rope_cached": {"layout": "paged", "page_size": 2}}}')
+else:
+    request = json.load(open(sys.argv[2]))
+    blob = open(request["inputs"], "rb").read()
+    (size,) = struct.unpack_from("<Q", blob)
+    header = json.loads(blob[8:8 + size])
+    def data(name, code):
+        begin, end = header[name]["data_offsets"]
+        return [v for (v,) in struct.iter_unpack(code, blob[8 + size + begin:8 + size + end])]
+    table, pool = data("c.block_table", "<i"), data("c", "<H")
+    pages = header["c"]["shape"][0]
+    seen = {page for page in table if page < pages}
+    good = (header["c"]["shape"][1:] == [2, 8] and header["c.block_table"]["shape"] == [2, 3] and len(seen) == 5 and pages > 5
+            and table == data("k_rope_cached.block_table", "<i") and sum(not 0 <= page < pages for page in table) == 1)
+    for row, length in enumerate([5, 3]):
+        for token in range(length):
+            slot = table[row * 3 + token // 2] * 2 + token % 2
+            good &= all(value == 0x3e80 for value in pool[8 * slot:8 * slot + 8])  # 0.25
+    good &= sum(value == 0x3e80 for value in pool) == 64 and sum(value & 0x7fff > 0x7f80 for value in pool) == len(pool) - 64
+    print(json.dumps({"status": "failed", "message": "as it should be" if good else f"table {table}, {header}"}))
+)";
+  fs::permissions(script, fs::perms(0755));
+  const auto runner = open_process(script, limits(20));
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    const Problem problem = with_declared_precision(runner->declaration(), small_problem());
+    Request request = request_for(*runner, problem, limits(20));
+    request.layout_seed = seed;
+    CHECK(runner->run(request).detail == "\"as it should be\"");
+  }
+}
