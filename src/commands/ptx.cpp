@@ -7,8 +7,10 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "scalar/error.hpp"
 #include "vgpu/device.hpp"
@@ -45,10 +47,14 @@ vgpu::Argument number(const std::string& text, const std::string& whole) {
     used = 0;
   }
   if (used == 0 || used != text.size()) throw Error("--arg " + whole + ": '" + text + "' is no number of this type");
-  if constexpr (std::is_floating_point_v<T>) return vgpu::Argument::of(static_cast<T>(real));
-  if (std::cmp_less(integer, std::numeric_limits<T>::min()) || (sizeof(T) < 8 && std::cmp_greater(integer, std::numeric_limits<T>::max())))
-    throw Error("--arg " + whole + ": out of the type's range");
-  return vgpu::Argument::of(static_cast<T>(integer));
+  if constexpr (std::is_floating_point_v<T>) {
+    return vgpu::Argument::of(static_cast<T>(real));
+  } else {
+    if (std::cmp_less(integer, std::numeric_limits<T>::min()) ||
+        (sizeof(T) < 8 && std::cmp_greater(integer, std::numeric_limits<T>::max())))
+      throw Error("--arg " + whole + ": out of the type's range");
+    return vgpu::Argument::of(static_cast<T>(integer));
+  }
 }
 
 /// A buffer to be written to a file after the launch.

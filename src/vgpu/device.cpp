@@ -4,9 +4,11 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include "scalar/error.hpp"
 #include "scalar/simd.hpp"
+#include "vgpu/grid_races.hpp"
 #include "vgpu/launch.hpp"
 #include "vgpu/shadow.hpp"
 
@@ -150,18 +152,20 @@ LaunchReport Device::launch(const Module& module, std::string_view name, const G
   choose_matrix_units(launch);
   report.arithmetic = describe_arithmetic(launch);
   set_parameters(launch, arguments);
-  Shadows shadows(launch, *shadow_memory_);
+  std::optional<Shadows> shadows;
   if (options.shadows) {
-    launch.shadows = &shadows;
+    launch.shadows = &shadows.emplace(launch, *shadow_memory_);
     for (std::size_t i = 0; i < arguments.size(); ++i) {
       if (!arguments[i].has_shadow || arguments[i].bytes.size() != 4) continue;
       u32 bits = 0;
       std::memcpy(&bits, arguments[i].bytes.data(), 4);
-      shadows.set_parameter(program.parameters[i].offset, bits, {arguments[i].shadow_high, arguments[i].shadow_low});
+      shadows->set_parameter(program.parameters[i].offset, bits, {arguments[i].shadow_high, arguments[i].shadow_low});
     }
   }
+  std::optional<GridRaces> grid_races;
+  if (options.grid_races) launch.grid_races = &grid_races.emplace(launch);
   run_grid(launch);
-  if (options.shadows) shadows.summarise();
+  if (options.shadows) shadows->summarise();
   report.finished = !launch.stop;
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - launch.start).count();
   return report;

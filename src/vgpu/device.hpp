@@ -28,7 +28,8 @@ enum class FindingKind : std::uint8_t {
   trap,
   limit,
   bad_address,
-  not_a_number
+  not_a_number,
+  grid_race
 };
 const char* to_string(FindingKind kind);
 
@@ -69,9 +70,10 @@ struct Options {
   Approximation approximation = Approximation::correctly_rounded;
   Contraction contraction = Contraction::separate;
   std::uint64_t seed = 1;
-  bool races = true;      ///< look for races in shared memory
-  bool shadows = false;   ///< carry values without rounding beside the values (shadow.hpp)
-  bool find_nan = false;  ///< with shadows: report every instruction that makes a NaN or an infinity from finite numbers
+  bool races = true;        ///< look for races in shared memory
+  bool grid_races = false;  ///< look for races of blocks in global memory, too (several times slower)
+  bool shadows = false;     ///< carry values without rounding beside the values (shadow.hpp)
+  bool find_nan = false;    ///< with shadows: report every instruction that makes a NaN or an infinity from finite numbers
   std::uint64_t instruction_limit = std::uint64_t{1} << 36;  ///< warp instructions of one launch
   double seconds_limit = 600;
   int target = 0;  ///< tensor cores of sm_TARGET; 0: of the module's target

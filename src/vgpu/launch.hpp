@@ -12,6 +12,8 @@
 
 namespace equinorm::vgpu {
 
+class GridRaces;
+
 struct Launch {
   const Module* module = nullptr;
   std::string kernel;
@@ -24,6 +26,7 @@ struct Launch {
   std::map<std::pair<FindingKind, const Decoded*>, std::size_t> known;  // findings so far
   const scalar::TensorCore* matrix_units[2][3] = {};                    // [fp16 output][input]
   Shadows* shadows = nullptr;
+  GridRaces* grid_races = nullptr;
   u32 arrived[16] = {};  ///< bar.arrive, by barrier
   u64 next_check = 0;    ///< warp instructions at which limits are looked at again
   bool stop = false;     ///< trap, deadlock or limit: nothing more runs
@@ -78,7 +81,7 @@ class Races {
 
   std::vector<u32> memory_;  // behind the pointers
 };
-/// log2 of the smallest access of a program that may go to shared memory, at most 2.
-int race_granule(const Program& program);
+/// log2 of the smallest access of a program that may go to a space, at most 2.
+int race_granule(const Program& program, Space space);
 
 }  // namespace equinorm::vgpu

@@ -7,6 +7,7 @@
 #include <bit>
 #include <numeric>
 
+#include "vgpu/grid_races.hpp"
 #include "vgpu/launch.hpp"
 #include "vgpu/shadow.hpp"
 
@@ -35,7 +36,7 @@ class Runner {
       const int chosen = choose();
       if (chosen < 0) return ran;
       ran = true;
-      if (launch_.shadows != nullptr)
+      if (launch_.shadows != nullptr || launch_.grid_races != nullptr)
         run_fragment<true>(static_cast<std::size_t>(chosen), slice);
       else
         run_fragment<false>(static_cast<std::size_t>(chosen), slice);
@@ -75,7 +76,16 @@ class Runner {
     return best;
   }
 
-  template <bool kShadows>
+  /// An instruction of which more is asked than values.
+  void run_watched(const Decoded& d, u32 active) {
+    if (launch_.grid_races != nullptr) launch_.grid_races->access(warp_, d, active);
+    if (launch_.shadows != nullptr)
+      run_with_shadow(*launch_.shadows, warp_, d, active);
+    else
+      d.handler(warp_, d, active);
+  }
+
+  template <bool kWatched>
   void run_fragment(std::size_t number, u64& slice) {
     Fragment& fragment = warp_.fragments[number];
     const u32 mask = fragment.mask;
@@ -92,8 +102,8 @@ class Runner {
       if (d.flow == Flow::none) [[likely]] {
         if (active != 0) {
           warp_.pc = pc;
-          if constexpr (kShadows)
-            run_with_shadow(*launch_.shadows, warp_, d, active);
+          if constexpr (kWatched)
+            run_watched(d, active);
           else
             d.handler(warp_, d, active);
         }
@@ -260,7 +270,7 @@ void run_grid(Launch& launch) {
   block.launch = &launch;
   block.threads = threads[0] * threads[1] * threads[2];
   const u32 warps = (block.threads + kLanes - 1) / kLanes;
-  const int granule = race_granule(program);
+  const int granule = race_granule(program, Space::shared);
   std::vector<std::vector<std::byte>> files(warps, std::vector<std::byte>(program.image.size() + kCacheLine));
   for (const u32 number : order_of(launch.options, blocks[0] * blocks[1] * blocks[2], 0)) {
     block.index[0] = number % blocks[0];
@@ -281,6 +291,7 @@ void run_grid(Launch& launch) {
       set_up_warp(warp, program, files[i]);
     }
     if (launch.shadows != nullptr) start_block(*launch.shadows, block);
+    if (launch.grid_races != nullptr) launch.grid_races->start_block();
     run_block(block, program, number + 1);
     if (launch.stop) return;
   }

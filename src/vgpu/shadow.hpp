@@ -21,6 +21,11 @@ Pair power_of_two(Pair a);
 /// One of the functions without a kernel, through MPFR at 160 bits.
 Pair evaluate(ShadowOp function, Pair a);
 
+/// Type of the numbers in a register of a type: that of one half of a pair; binary32 for untyped words.
+Type element_of(Type type);
+/// Bits of a number in a register; `half` is -1 for one that has the register for itself.
+u64 lane_bits(const Warp& warp, u32 slot, Type type, int half, int lane);
+
 /// Which shadows a slot has, by lane.
 struct SlotState {
   u32 whole = 0;         ///< value[0] belongs to the whole register

@@ -1,6 +1,11 @@
 // Every arithmetic row against its independent model: exhaustively for one 16-bit operand, else over the edges and random draws; on every
 // instruction set.
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <set>
 
 #include "scalar/simd.hpp"
@@ -69,7 +74,8 @@ std::string substitute(std::string text, const OpcodeCase& one) {
   return out;
 }
 
-std::vector<u64> evaluate(const OpcodeCase& one, const Inputs& inputs) {
+/// The kernel of one case: operands from three arrays, the result into the fourth.
+std::string kernel_of(const OpcodeCase& one) {
   std::string body =
       "mov.u32 %r2, %ctaid.x;\nmov.u32 %r3, %ntid.x;\nmad.lo.u32 %r1, %r2, %r3, %r1;\nmul.wide.u32 %rd9, %r1, 8;\nsetp.ne.u32 %p7, %r1, "
       "%r1;\n";
@@ -89,7 +95,11 @@ std::vector<u64> evaluate(const OpcodeCase& one, const Inputs& inputs) {
            : w == 32 ? "%r"
                      : "%rd") +
           "15;\n";
-  const Module module = parse_module(body_of(body), "opcode.ptx");
+  return body_of(body);
+}
+
+std::vector<u64> evaluate(const OpcodeCase& one, const Inputs& inputs) {
+  const Module module = parse_module(kernel_of(one), "opcode.ptx");
   Device device;
   std::vector<Argument> arguments;
   for (const auto& x : inputs.x) arguments.push_back(Argument::pointer(device.upload(std::span<const u64>(x))));
@@ -131,6 +141,33 @@ void check(const std::vector<OpcodeCase>& cases) {
 TEST_CASE("integer, bit and comparison instructions") { check(integer_cases()); }
 TEST_CASE("floating-point instructions") { check(float_cases()); }
 TEST_CASE("conversions") { check(conversion_cases()); }
+
+TEST_CASE("ptxas accepts every kernel of these tests") {
+  // One entry for each case in one file; the newest target that is no family of its own, for some forms are new.
+  std::string text = ".version 8.6\n.target sm_100\n.address_size 64\n";
+  int number = 0;
+  for (const auto& cases : {integer_cases(), float_cases(), conversion_cases()})
+    for (const OpcodeCase& one : cases) {
+      const std::string kernel = kernel_of(one);
+      text += "// " + one.opcode + "\n" +
+              replaced(kernel.substr(kernel.find(".visible")), ".entry test", ".entry test" + std::to_string(++number));
+    }
+  const char* named = std::getenv("PTXAS");
+  const std::string ptxas = named != nullptr ? named : "ptxas";
+  if (std::system((ptxas + " --version > /dev/null 2>&1").c_str()) != 0) {
+    WARN("not checked: there is no ptxas (set PTXAS, or PATH)");
+    return;
+  }
+  const std::string path = std::filesystem::temp_directory_path() / ("equinorm_opcodes_" + std::to_string(getpid()));
+  std::ofstream(path + ".ptx") << text;
+  const int status = std::system((ptxas + " -arch=sm_100 -O0 -o /dev/null " + path + ".ptx > " + path + ".log 2>&1").c_str());
+  std::stringstream log;
+  log << std::ifstream(path + ".log").rdbuf();
+  INFO(log.str());
+  CHECK(status == 0);
+  std::filesystem::remove(path + ".ptx");
+  std::filesystem::remove(path + ".log");
+}
 
 TEST_CASE("every arithmetic row has a golden test") {
   std::set<int> tested;
