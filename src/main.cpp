@@ -227,10 +227,6 @@ int main(int argc, char** argv) {
   std::string ptx_file;
   add_ptx(app, options, ptx_run_options, ptx_file, runs);
 
-  PtxRunOptions ptx_run_options;
-  std::string ptx_file;
-  add_ptx(app, options, ptx_run_options, ptx_file, runs);
-
   CLI::App* doctor_command = app.add_subcommand("doctor", "What this machine can do, and what would be skipped");
   add_common(*doctor_command, options);
   runs(doctor_command, [&] { return doctor(options); });
