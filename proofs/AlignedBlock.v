@@ -67,6 +67,7 @@ Definition absolute_sum : R := Rabs c + rsum L (fun i => Rabs (p i)).
 (** N. *)
 Definition inexact_count : R := inexact c + rsum L (fun i => inexact (p i)).
 
+(* C++: scalar/tensor_core.hpp tensor_core_error_factor. *)
 Theorem cut_block_error : near aligned_sum (inexact_count * q) exact_sum.
 Proof.
   unfold aligned_sum, exact_sum, inexact_count. eapply near_weaken.
@@ -88,6 +89,7 @@ Proof.
 Qed.
 
 (** One exact addend, the accumulator or a product: N is at most the number of products. *)
+(* C++: scalar/tensor_core.hpp tensor_core_error_factor. *)
 Theorem inexact_at_most : cut q c = c \/ (exists i, (i < L)%nat /\ cut q (p i) = p i) -> inexact_count <= INR L.
 Proof.
   assert (Hone : forall n, rsum n (fun i => inexact (p i)) <= INR n).
@@ -130,6 +132,7 @@ Qed.
 
 (** An addend with m bits below its own exponent e loses none if e - m >= E - F: so the one with e = E, if F >= m. For a product of two
     p-bit numbers m = 2 (p - 1), whatever its significand; for an fp32 accumulator m = 23. *)
+(* C++: scalar/tensor_core.hpp tensor_core_error_factor. *)
 Theorem attaining_exact E F e m M : (E - F <= e - m)%Z -> cut (bpow radix2 (E - F)) (IZR M * bpow radix2 (e - m)) = IZR M * bpow radix2
   (e - m).
 Proof.
@@ -191,6 +194,7 @@ Proof.
 Qed.
 
 (** The output is cut. *)
+(* C++: scalar/tensor_core.hpp tensor_core_error_factor. *)
 Theorem truncating_block : let out := toward_zero (aligned_sum q L c p) in
   near out ((u_cut + cut_relative) * B + (cut_absolute + bpow radix2 emin)) (exact_sum L c p) /\ Rabs out <= B.
 Proof.
@@ -200,6 +204,7 @@ Proof.
 Qed.
 
 (** The output is rounded to nearest. *)
+(* C++: scalar/tensor_core.hpp tensor_core_error_factor. *)
 Theorem nearest_block choice : let out := rnd emin prec choice (aligned_sum q L c p) in
   near out (((1 + cut_relative) * (1 + u prec) - 1) * B + (cut_absolute + tiny emin)) (exact_sum L c p).
 Proof.
@@ -236,6 +241,7 @@ Proof.
 Qed.
 
 (** Errors add up with factor 1: cutting never makes anything larger. *)
+(* C++: bounds/accumulation.hpp accumulation; scalar/tensor_core.hpp tensor_core_error_factor. *)
 Theorem truncating_chain :
   near (acc n) (INR n * ((u_cut + cut_relative) * P n + (cut_absolute + bpow radix2 emin))) (acc 0%nat + rsum n (fun k => rsum L (p k))).
 Proof.

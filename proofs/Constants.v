@@ -24,6 +24,7 @@ Qed.
 Definition phi (h : nat) (v : R) : R := (1 + v) ^ h - 1.
 
 (** The code evaluates expm1(h log1p(v)). *)
+(* C++: bounds/rounding.hpp phi. *)
 Theorem phi_as_exp h v : 0 <= v -> phi h v = exp (INR h * ln (1 + v)) - 1.
 Proof. intros Hv. unfold phi. rewrite <- Rpower_pow by lra. reflexivity. Qed.
 
@@ -96,6 +97,7 @@ Proof.
   assert (4194304 * v <= powerRZ 2 (-30)) by (unfold v; interval with (i_prec 80)). lra.
 Qed.
 
+(* C++: bounds/bounds.hpp error_bounds. *)
 Theorem slack_covers n : INR n <= 4194304 -> 1 <= (1 - powerRZ 2 (-53)) ^ n * ((1 + powerRZ 2 (-30)) * (1 - powerRZ 2 (-53))).
 Proof.
   intros Hn. set (v := powerRZ 2 (-53)). assert (Hv : 0 <= v <= 1) by (unfold v; split; interval).

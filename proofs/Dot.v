@@ -139,6 +139,7 @@ Proof.
   assert (tiny <= (1 + u) ^ S h * tiny) by nra. lra.
 Qed.
 
+(* C++: bounds/accumulation.hpp accumulation. *)
 Theorem dot_error_height s : Rabs (computed s - exact s) <= height_bound (height s) (count s) (absolute s).
 Proof.
   assert (Hzero : height_bound 0 0 0 = 0) by (unfold height_bound; simpl; ring).
@@ -222,6 +223,7 @@ Proof.
     eapply Rle_trans; [exact R1|]. apply Rmult_le_compat_l; [assumption|]. apply Rabs_triang.
 Qed.
 
+(* C++: bounds/accumulation.hpp accumulation. *)
 Theorem dot_error_count s : without_fma s ->
   Rabs (computed s - exact s) <=
   INR (count s) * unit_roundoff * absolute s + INR (count s) * (1 + INR (count s) * unit_roundoff) * tiny.

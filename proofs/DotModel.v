@@ -125,6 +125,7 @@ Variables (emin prec : Z) (choice : Z -> bool).
 Context {prec_pos : Prec_gt_0 prec}.
 
 (** Flush-to-zero. *)
+(* C++: bounds/rounding.hpp Rounding::product_underflow. *)
 Theorem flushed_operation y z : flushed emin prec choice y z -> near y (u prec * Rabs z + x_min emin prec) z.
 Proof.
   pose proof (u_pos prec) as Hu. pose proof (Rabs_pos z) as Hz0. intros [->|[-> Hz]].
@@ -143,6 +144,7 @@ Proof.
 Qed.
 
 (** A dot product every operation of which may flush. *)
+(* C++: bounds/accumulation.hpp accumulation. *)
 Theorem dot_flushed_error x y s z : proper s -> result x y (u prec) (x_min emin prec) (x_min emin prec) s z ->
   near z (((1 + u prec) ^ height s - 1) * exactly (fun i => Rabs (x i * y i)) s +
           INR (count s) * (x_min emin prec + x_min emin prec) * (1 + u prec) ^ height s) (exactly (fun i => x i * y i) s).

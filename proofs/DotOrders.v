@@ -148,16 +148,20 @@ Proof.
   eapply Rle_trans; [exact H|]. apply height_bound_mono; [assumption|]. apply rsum_nonneg; intros; apply Rabs_pos.
 Qed.
 
+(* C++: bounds/accumulation.hpp rounding_height. *)
 Theorem dot_sequential n : Rabs (computed (sequential n) - exact n) <= bound n n.
 Proof. apply dot_of_sums; [apply sequential_sums|apply sequential_height]. Qed.
 
+(* C++: bounds/accumulation.hpp rounding_height. *)
 Theorem dot_pairwise n : Rabs (computed (pairwise n) - exact n) <= bound (Nat.log2_up n + 1)%nat n.
 Proof. apply dot_of_sums; [apply pairwise_sums|apply pairwise_height]. Qed.
 
+(* C++: bounds/accumulation.hpp rounding_height. *)
 Theorem dot_blocked b q r : (r <= b)%nat -> let n := (q * S b + S r)%nat in
   Rabs (computed (blocked b q r) - exact n) <= bound (S b + S q - 1)%nat n.
 Proof. intros Hr n. apply dot_of_sums; [apply blocked_sums|now apply blocked_height]. Qed.
 
+(* C++: bounds/accumulation.hpp accumulation. *)
 Theorem dot_fma n : Rabs (computed (fma_chain n) - exact n) <= bound n n.
 Proof.
   pose proof (dot_error_height emin prec choice x y (fma_chain n)) as H. rewrite fma_height, fma_count, !fma_exactly in H. exact H.

@@ -44,6 +44,8 @@ Definition component_radius : R :=
   let e2 := e1 * Rabs gamma + rounding_at fx ((F * Rabs (x * alpha) + e1) * Rabs gamma) in
   e2 + storing_at stored (F * Rabs (x * alpha * gamma) + e2).
 
+(* C++: bounds/keys.hpp make_group_keys; bounds/keys.hpp make_row_keys; bounds/queries.hpp make_queries; bounds/sources.hpp make_sources;
+   bounds/vectors.hpp finish_row. *)
 Theorem normalised_component_error z r : Rabs r <= F -> near z e x ->
   near (twice fx stored z (r * alpha) gamma) component_radius (r * (x * alpha * gamma)).
 Proof.
@@ -93,6 +95,7 @@ Qed.
 Definition projected_radius (j : nat) : R :=
   let e := Dr * rsum r (fun l => Rabs (c l * W l j)) + Ur in e + storing_at k0_format (Rabs (key j) + e).
 
+(* C++: bounds/keys.hpp make_group_keys. *)
 Theorem projected_component_error j : near (k0_computed fa k0_format over_r W c j) (projected_radius j) (key j).
 Proof.
   pose proof (dot_in_near fa over_r c (fun l => W l j) r h_r over_r_sums over_r_height) as H. fold Dr Ur in H. unfold projected_radius.
@@ -133,6 +136,7 @@ Proof.
   - rewrite <- exact_with_ratios. unfold logit_with. apply rsum_ext; intros; ring.
 Qed.
 
+(* C++: bounds/scores.hpp make_scores. *)
 Theorem explicit_exact_error :
   near (explicit_logit fa fx k0_format k_hat_format q_hat_format over_r over_dc W c q gq gk (rq * aq) (rk * ak))
     (explicit_exact_radius + (fq * fk - 1) * Rabs exact) exact.
@@ -205,6 +209,7 @@ Proof.
     rewrite <- rsum_scal. f_equal. apply rsum_ext; intros; ring.
 Qed.
 
+(* C++: bounds/queries.hpp make_queries; bounds/scores.hpp make_scores. *)
 Theorem absorbed_exact_error :
   near (absorbed_logit fa fx g_format q_tilde_format over_r over_dc W c q gq gk (rq * aq) (rk * ak))
     (absorbed_exact_radius + (fq * fk - 1) * Rabs exact) exact.

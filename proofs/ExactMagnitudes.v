@@ -10,12 +10,14 @@ Local Open Scope R_scope.
 
 (** ** The common factor
     x: the exact value. The kernel used computed statistics in place of the true ones, so it aims at r x. *)
+(* C++: bounds/linear.hpp spread_factor; bounds/vectors.hpp Vectors. *)
 Theorem factor_elementwise v e x r f : Rabs (r - 1) <= f - 1 -> near v (e * f) (r * x) -> near v (e * f + (f - 1) * Rabs x) x.
 Proof.
   intros Hr Hv. eapply near_trans; [exact Hv|]. unfold near. replace (r * x - x) with ((r - 1) * x) by ring. rewrite Rabs_mult.
   apply Rmult_le_compat_r; [apply Rabs_pos|assumption].
 Qed.
 
+(* C++: bounds/scores.hpp make_scores. *)
 Theorem factor_product ra rb fa fb : Rabs (ra - 1) <= fa - 1 -> Rabs (rb - 1) <= fb - 1 -> Rabs (ra * rb - 1) <= fa * fb - 1.
 Proof.
   intros Ha Hb. replace (ra * rb - 1) with ((ra - 1) * (rb - 1) + ((ra - 1) + (rb - 1))) by ring.
@@ -83,6 +85,7 @@ Proof.
   - rewrite <- Rabs_mult. apply Rabs_pos_eq, Rle_0_sqr.
 Qed.
 
+(* C++: bounds/statistic.hpp statistic. *)
 Theorem statistic_distance : Rabs (S_other - S_known) <= d_min.
 Proof.
   unfold d_min. apply Rmin_glb; [apply distance_norm|]. pose proof S_known_pos as Hk. pose proof (floor_pos d_norm) as Hf.
@@ -111,6 +114,7 @@ End Distance.
     sum: computed, D s + F off; q: sum times 1/n, whether by division (kq = u) or by a rounded 1/n and a product (kq = (1 + u)^2 - 1);
       e: the
     eps that is added; last: the rounding of the sum. An FMA makes the product exact: kq is then the error of 1/n alone. *)
+(* C++: bounds/statistic.hpp statistic. *)
 Theorem computed_mean_square s sum nu eps D F q kq fq e ke fe m' v w : 0 <= s -> 0 <= nu -> 0 <= eps -> 0 <= D -> 0 <= kq -> 0 <= v ->
   near sum (D * s + F) s -> near q (kq * Rabs (nu * sum) + fq) (nu * sum) -> near e (ke * eps + fe) eps -> ke <= (1 + D) * (1 + kq) - 1 ->
   near m' (v * Rabs (q + e) + w) (q + e) ->
@@ -200,6 +204,8 @@ Proof.
 Qed.
 
 (** rho for the common factor: |alpha' / alpha - 1| <= alpha_radius S. *)
+(* C++: bounds/keys.hpp make_group_keys; bounds/keys.hpp make_row_keys; bounds/queries.hpp make_queries; bounds/sources.hpp make_sources;
+   bounds/statistic.hpp statistic. *)
 Theorem statistic_ratio_exact k w alpha' : tau_exact < 1 -> 0 <= k ->
   near alpha' (k * Rabs ((1 + e) / sqrt m') + w) ((1 + e) / sqrt m') ->
   Rabs (alpha' / / S_known nu eps n x - 1) <= alpha_radius k w * S_known nu eps n x.

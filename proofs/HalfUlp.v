@@ -25,6 +25,8 @@ Proof.
   rewrite (Rabs_pos_eq m); [assumption|]. eapply Rle_trans; [apply Rabs_pos|exact H].
 Qed.
 
+(* C++: bounds/given.hpp HandedOver; bounds/rounding.hpp Rounding::half_ulp; bounds/setting.hpp Setting::store; bounds/vectors.hpp weights.
+   *)
 Theorem half_ulp_of_upper z m : Rabs z <= m -> near (rnd z) (half_ulp_at m) z.
 Proof.
   intros H. unfold near. eapply Rle_trans; [|apply half_ulp_at_mono; exact H]. apply error_le_half_ulp. typeclasses eauto.
@@ -38,6 +40,7 @@ Proof.
   rewrite ulp_neq_0 by lra. unfold cexp, FLT_exp. rewrite (mag_unique_pos radix2 m e) by assumption. reflexivity.
 Qed.
 
+(* C++: bounds/rounding.hpp Rounding::relative. *)
 Theorem half_ulp_relative m : 0 <= m -> half_ulp_at m <= unit_roundoff prec * m + tiny emin.
 Proof.
   intros Hm. unfold half_ulp_at, tiny. pose proof (unit_roundoff_pos prec) as Hu. pose proof (bpow_gt_0 radix2 emin) as He.
@@ -52,6 +55,7 @@ Proof.
 Qed.
 
 (** The whole step: v is near x, then v is rounded. *)
+(* C++: bounds/values.hpp group_values; bounds/vectors.hpp finish_row. *)
 Theorem rounded_radius v e x : near v e x -> near (rnd v) (e + half_ulp_at (Rabs x + e)) x.
 Proof.
   intros H. eapply radius_round; [|exact H]. apply half_ulp_of_upper. unfold near in H.
@@ -62,6 +66,7 @@ Qed.
 Definition x_min : R := bpow radix2 (emin + prec - 1).
 Definition flushed (y z : R) : Prop := y = rnd z \/ (y = 0 /\ Rabs z < x_min).
 
+(* C++: bounds/rounding.hpp Rounding::half_ulp. *)
 Theorem flushed_of_upper y z m : flushed y z -> Rabs z <= m -> near y (Rmax (half_ulp_at m) x_min) z.
 Proof.
   intros [->|[-> Hz]] H.
@@ -94,6 +99,7 @@ Proof.
 Qed.
 
 (** ** Constants such as 1/n, the scale and the cap are exact numbers that a kernel holds rounded *)
+(* C++: bounds/scores.hpp make_scores. *)
 Theorem constant_product c c' x : Rabs (c' - c) <= u prec * Rabs c ->
   near (rnd (c' * x)) (((1 + u prec) * (1 + u prec) - 1) * Rabs (c * x) + tiny emin) (c * x).
 Proof.
@@ -126,6 +132,7 @@ Theorem fp32_half_ulp_of_upper choice z m : Rabs z <= m -> near (rnd (-149) 24 c
 Proof. apply (@half_ulp_of_upper (-149) 24 choice eq_refl). Qed.
 
 (** ** Radius arithmetic in magnitudes of the exact values x, y (Radius.v has it in the computed v, w) *)
+(* C++: bounds/vectors.hpp finish_row. *)
 Theorem radius_product_exact v e x w f y : near v e x -> near w f y -> near (v * w) (Rabs x * f + e * Rabs y + e * f) (x * y).
 Proof.
   unfold near. intros He Hf. replace (v * w - x * y) with (x * (w - y) + ((v - x) * y + (v - x) * (w - y))) by ring.
@@ -136,9 +143,12 @@ Proof.
   assert (Rabs (v - x) * Rabs (w - y) <= e * f) by (apply Rmult_le_compat; assumption). lra.
 Qed.
 
-Lemma near_magnitude v e x : near v e x -> Rabs v <= Rabs x + e.
+(* C++: bounds/vectors.hpp Vectors::magnitude. *)
+Theorem near_magnitude v e x : near v e x -> Rabs v <= Rabs x + e.
 Proof. unfold near. intros. replace v with (x + (v - x)) by ring. eapply Rle_trans; [apply Rabs_triang|]. lra. Qed.
 
+(* C++: bounds/bounds.hpp error_bounds; bounds/linear.hpp multiply_bounded; bounds/softmax_weights.hpp given_weights; bounds/sources.hpp
+   make_sources; bounds/values.hpp group_values. *)
 Theorem radius_dot_exact n (v e x w f y : nat -> R) s D F : 0 <= D ->
   (forall i, (i < n)%nat -> near (v i) (e i) (x i)) -> (forall i, (i < n)%nat -> near (w i) (f i) (y i)) ->
   near s (D * rsum n (fun i => Rabs (v i * w i)) + F) (rsum n (fun i => v i * w i)) ->

@@ -79,6 +79,7 @@ Qed.
 Definition accumulation (F : R) (y : nat -> R) : R :=
   ((phiN + phiD) * stored_upper (fun t => Rabs (y t)) + F / W_low) / (1 - phiD).
 
+(* C++: bounds/average.hpp average_bound. *)
 Theorem accumulated_average_error (y : nat -> R) num den F : 0 <= F ->
   near num (phiN * rsum n (fun t => Rabs (stored_weight t * y t)) + F) (rsum n (fun t => stored_weight t * y t)) ->
   near den (phiD * W) W -> near (num / den) (accumulation F y) (rsum n (fun t => stored_weight t * y t) / W).
@@ -121,6 +122,7 @@ Lemma weights_near (y : nat -> R) : near (kernel_average n l d omega y) (weights
 Proof. now apply weighted_average_error. Qed.
 
 (** An average from end to end. h: the division's rounding and the store of the result. *)
+(* C++: bounds/average.hpp average_bound. *)
 Theorem kernel_average_error (y Ey yt : nat -> R) num den F out h : 0 <= F ->
   (forall t, (t < n)%nat -> near (y t) (Ey t) (yt t)) ->
   near num (phiN * rsum n (fun t => Rabs (stored_weight t * y t)) + F) (rsum n (fun t => stored_weight t * y t)) ->
@@ -133,6 +135,7 @@ Qed.
 
 (** Absorbed: u_i = sum w' c_i / W up to R_i (accumulation, division, stores), then o = u W_V with dot error D, F. Everything that happens
     to the weights meets the values v_t = c_t W_V, centred; only R goes through |W_V|. *)
+(* C++: bounds/bounds.hpp error_bounds. *)
 Theorem kernel_output_error r (c : nat -> nat -> R) (WV u R : nat -> R) out D F :
   (forall i, (i < r)%nat -> near (u i) (R i) (rsum n (fun t => stored_weight t * c t i) / W)) ->
   near out (D * rsum r (fun i => Rabs (u i * WV i)) + F) (rsum r (fun i => u i * WV i)) ->

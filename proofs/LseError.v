@@ -65,6 +65,7 @@ Proof.
   apply Rmult_le_reg_l with (/ A); [now apply Rinv_0_lt_compat|]. rewrite <- Rmult_assoc, Rinv_l, Rmult_1_l, Rmult_1_r by lra. exact H.
 Qed.
 
+(* C++: bounds/softmax_weights.hpp make_weights. *)
 Theorem lse_error : Rabs (lse n (fun t => l t + d t) - lse n l) <= ln (rsum n (fun t => p t * exp (E t))).
 Proof.
   rewrite lse_shift. pose proof (p_exp_pos d) as Hd. pose proof (p_exp_pos E) as HE. pose proof (p_exp_pos (fun t => - E t)) as HmE.
@@ -147,6 +148,7 @@ Proof.
   unfold near. replace (ln s + y - ln s) with y by ring. exact Hyb.
 Qed.
 
+(* C++: bounds/softmax_weights.hpp make_weights. *)
 Theorem computed_lse_error : near out (h + (e_log * Rabs (ln s') + a_log) + - ln (1 - phi) + lse_radius) (lse n l).
 Proof.
   eapply near_trans; [|apply lse_of_weights]. eapply near_trans with (w := m + ln s').

@@ -17,10 +17,12 @@ Definition ln2_b : R := - 1072225 * powerRZ 2 (-49).
 Definition ln2_c : R := - 445360310000127 * powerRZ 2 (-102).
 Definition ln2_d : R := - 7338834209110451 * powerRZ 2 (-161).
 
+(* C++: oracle/functions.hpp multiple_of_ln2. *)
 Theorem ln2_parts : Rabs (ln 2 - (ln2_a + ln2_b + ln2_c + ln2_d)) <= powerRZ 2 (-160).
 Proof. unfold ln2_a, ln2_b, ln2_c, ln2_d. interval with (i_prec 240). Qed.
 
 (** 1/120, 1/24, 1/6 and 1/3 as pairs. *)
+(* C++: oracle/functions.hpp expm1_small. *)
 Theorem series_coefficients :
   Rabs (/ 120 - (4803839602528529 * powerRZ 2 (-59) + 4803839602528529 * powerRZ 2 (-115))) <= powerRZ 2 (-118) /\
   Rabs (/ 24 - (6004799503160661 * powerRZ 2 (-57) + 6004799503160661 * powerRZ 2 (-111))) <= powerRZ 2 (-112) /\
@@ -81,6 +83,7 @@ Qed.
 Definition expm1_polynomial (t : R) : R :=
   t * (1 + t * (/ 2 + t * (/ 6 + t * (/ 24 + t * (/ 120 + t * (/ 720 * (1 + t * (/ 7 + t * (/ 56 + t * / 504))))))))).
 
+(* C++: oracle/functions.hpp expm1_small. *)
 Theorem expm1_series t : Rabs t <= 0.36 / 512 ->
   Rabs (exp t - 1 - expm1_polynomial t) <= 2 * Rabs t ^ 10 / 3628800 /\ 2 * Rabs t ^ 10 / 3628800 <= powerRZ 2 (-115) * Rabs t.
 Proof.
@@ -97,10 +100,12 @@ Proof.
 Qed.
 
 (** p <- 2 p + p^2 doubles the argument. *)
+(* C++: oracle/functions.hpp exponential. *)
 Theorem exponential_doubling t : exp (2 * t) - 1 = 2 * (exp t - 1) + (exp t - 1) * (exp t - 1).
 Proof. replace (2 * t) with (t + t) by ring. rewrite exp_plus. ring. Qed.
 
 (** A radius r <= 1 of the argument multiplies exp by at most 1 + 2 r. *)
+(* C++: oracle/functions.hpp exponential. *)
 Theorem exponential_radius r : 0 <= r <= 1 -> exp r - 1 <= 2 * r.
 Proof.
   intros Hr. destruct (exp_series 2 r) as (z & Hz & H). rewrite H. cbn [sum_f_R0 inverse_factorial INR].
@@ -112,6 +117,7 @@ Proof.
 Qed.
 
 (** ** 1 / sqrt *)
+(* C++: oracle/functions.hpp inverse_sqrt. *)
 Theorem inverse_sqrt_series e : Rabs e <= powerRZ 2 (-10) -> Rabs (/ sqrt (1 - e) - (1 + e / 2 + 3 * (e * e) / 8)) <= Rabs e ^ 3.
 Proof.
   intros He. assert (Hp : powerRZ 2 (-10) <= 0.001) by interval.
@@ -146,6 +152,7 @@ Qed.
 
 Definition log1p_polynomial (z : R) : R := z * (1 - z * (/ 2 - z * (/ 3 - z / 4))).
 
+(* C++: oracle/functions.hpp log1p_small. *)
 Theorem log1p_series z : Rabs z <= powerRZ 2 (-10) -> Rabs (ln (1 + z) - log1p_polynomial z) <= Rabs z ^ 5.
 Proof.
   intros Hz. assert (Hp : powerRZ 2 (-10) <= 0.001) by interval.
@@ -173,6 +180,7 @@ Proof.
 Qed.
 
 (** ** tanh and sigmoid from m = exp(..) - 1 *)
+(* C++: oracle/functions.hpp tanh. *)
 Theorem tanh_of_expm1 x : let m := exp (- 2 * x) - 1 in tanh x = - m / (2 + m).
 Proof.
   intros m. unfold m, tanh, sinh, cosh. pose proof (exp_pos x) as Hf. pose proof (exp_pos (- x)) as Hg.
@@ -182,6 +190,7 @@ Proof.
   field. assert (0 < g * g) by (now apply Rmult_lt_0_compat). repeat split; lra.
 Qed.
 
+(* C++: oracle/functions.hpp sigmoid. *)
 Theorem sigmoid_of_expm1 x : sigmoid x = / (2 + (exp (- x) - 1)) /\ sigmoid x = (1 + (exp x - 1)) / (2 + (exp x - 1)).
 Proof.
   unfold sigmoid. pose proof (exp_pos x) as Hf. pose proof (exp_pos (- x)) as Hg.
@@ -198,6 +207,7 @@ Proof.
 Qed.
 
 (** Nine roundings of positive terms are covered by the last factor 1 + 2^-48, itself rounded. *)
+(* C++: oracle/double_double.hpp add; oracle/double_double.hpp mul. *)
 Theorem radius_round_up : let u := powerRZ 2 (-53) in (1 + u) ^ 9 <= 1 + powerRZ 2 (-49) /\
   1 <= (1 - u) ^ 9 * ((1 + powerRZ 2 (-48)) * (1 - u)).
 Proof. intros u. unfold u. split; interval with (i_prec 120). Qed.

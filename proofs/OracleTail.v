@@ -33,6 +33,7 @@ Ltac round_off z M e He := pose proof (binary64_error z M ltac:(interval)) as He
   set (e := fl z - z) in *; assert (fl z = z + e) as -> by (unfold e; ring); clearbody e;
   assert (Rabs e <= 1.12e-16 * M) by (eapply Rle_trans; [exact He|interval]); clear He.
 
+(* C++: oracle/functions.hpp expm1_small. *)
 Theorem series_tail x t : Rabs x <= 0.0008 -> Rabs (t - x) <= powerRZ 2 (-52) * 0.0008 ->
   Rabs (tail_computed x - tail_exact t) <= powerRZ 2 (-48) * Rabs (tail_computed x).
 Proof.

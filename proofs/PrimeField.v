@@ -73,6 +73,7 @@ Definition prime_field_scalars : Scalars := {|
   rsqrt := any_rsqrt; sigmoid := any_sigmoid; exp_of := hash; exp_of_nonzero := hash_nonzero
 |}.
 
+(* C++: exact/equality.hpp check_in_field. *)
 Theorem prime_field_forms_equal (P : MlaProblem prime_field_scalars) X place : same_outputs (absorbed_path P X place) (explicit_path P X).
 Proof. apply absorbed_equals_explicit. Qed.
 
@@ -114,6 +115,7 @@ Proof.
 Qed.
 
 (** Two formulas that differ somewhere look equal at 2 D p^(n-1) of the p^n draws at most: with probability 2 D / p. *)
+(* C++: exact/equality.hpp check_in_field. *)
 Theorem prime_field_error n (e f : formula (K := F)) witness :
   inputs_below n e -> inputs_below n f -> length witness = n -> defined e witness -> defined f witness ->
   value e witness <> value f witness ->

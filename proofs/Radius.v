@@ -70,6 +70,7 @@ Proof.
 Qed.
 
 (** One component of RoPE: the table entries are exact inputs. h1, h2, h3: the three roundings. *)
+(* C++: bounds/keys.hpp make_row_keys; bounds/vectors.hpp finish_row. *)
 Theorem radius_rope a e x b f y c s p q r h1 h2 h3 : near a e x -> near b f y ->
   near p h1 (a * c) -> near q h2 (b * s) -> near r h3 (p - q) -> near r (e * Rabs c + f * Rabs s + h1 + h2 + h3) (x * c - y * s).
 Proof.

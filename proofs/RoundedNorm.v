@@ -137,6 +137,7 @@ Proof.
 Qed.
 
 (** S is 1-Lipschitz: |S(x) - S(y)| <= sqrt(nu) |x - y|. *)
+(* C++: bounds/statistic.hpp statistic. *)
 Theorem rms_lipschitz nu eps n x y : 0 <= nu -> 0 <= eps ->
   Rabs (sqrt (S2 nu eps n x) - sqrt (S2 nu eps n y)) <= sqrt nu * norm n (fun j => x j - y j).
 Proof.

@@ -54,6 +54,7 @@ Lemma rnd_le x y : x <= y -> rnd x <= rnd y.
 Proof. apply round_le; typeclasses eauto. Qed.
 
 (** rnd x = x (1 + e) + z, relative error e or underflow error z but not both. *)
+(* C++: bounds/rounding.hpp Rounding::product_underflow. *)
 Theorem round_model x : exists e z, Rabs e <= u /\ Rabs z <= tiny /\ e * z = 0 /\ rnd x = x * (1 + e) + z.
 Proof.
   destruct (relative_error_N_FLT'_ex radix2 emin prec prec_pos choice x) as (e & z & He & Hz & H0 & Hr).
@@ -68,6 +69,7 @@ Proof.
 Qed.
 
 (** A sum of two numbers of the format has no underflow error. *)
+(* C++: bounds/rounding.hpp Rounding::product_underflow. *)
 Theorem round_sum_error x y : format x -> format y -> Rabs (rnd (x + y) - (x + y)) <= u * Rabs (x + y).
 Proof.
   intros Hx Hy. destruct (FLT_plus_error_N_ex radix2 emin prec choice x y Hx Hy) as (e & He & Hr).

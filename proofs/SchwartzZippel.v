@@ -245,6 +245,7 @@ Proof.
     rewrite <- Nat.mul_assoc. etransitivity; [exact IH|]. apply Nat.eq_le_incl; ring.
 Qed.
 
+(* C++: exact/equality.hpp field_round_log2. *)
 Theorem schwartz_zippel n (q : poly n) D (S : list K) mu : at_most mu S -> nonzero n q -> degree_le n q D ->
   (zeros n q S <= mu * D * length S ^ (n - 1))%nat.
 Proof.
@@ -258,6 +259,7 @@ Proof.
 Qed.
 
 (** Several nonzero polynomials: points where any of them vanishes. *)
+(* C++: exact/equality.hpp field_round_log2. *)
 Theorem union_bound n (qs : list (poly n * nat)) (S : list K) mu : at_most mu S ->
   (forall q D, In (q, D) qs -> nonzero n q /\ degree_le n q D) ->
   (length (filter (fun point => existsb (fun qD => is_zero (eval n (fst qD) point)) qs) (grid n S)) <=

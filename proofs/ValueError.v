@@ -46,6 +46,7 @@ Proof.
 Qed.
 
 (** ** Numerator over denominator *)
+(* C++: bounds/average.hpp quotient_rounding. *)
 Theorem quotient_error Nh N A F Dh D phiN phiD : 0 < D -> 0 <= phiD < 1 -> near Nh (phiN * A + F) N -> near Dh (phiD * D) D ->
   near (Nh / Dh) ((phiN * (A / D) + phiD * (Rabs N / D) + F / D) / (1 - phiD)) (N / D).
 Proof.

@@ -74,6 +74,7 @@ Proof.
   - unfold Rdiv. rewrite Rmult_comm, <- rsum_scal. apply rsum_ext; intros; ring.
 Qed.
 
+(* C++: bounds/softmax_weights.hpp make_weights. *)
 Theorem kernel_probability_upper t : (t < n)%nat -> 0 < rsum n w -> 0 <= others low t -> 0 < high t + others low t ->
   w t / rsum n w <= high t / (high t + others low t).
 Proof.
@@ -82,6 +83,7 @@ Proof.
   apply others_le; [assumption|]. intros s Hs. exact (proj1 (relative_bounds s Hs)).
 Qed.
 
+(* C++: bounds/softmax_weights.hpp make_weights. *)
 Theorem kernel_probability_lower t : (t < n)%nat -> 0 < rsum n w -> 0 <= low t -> 0 < low t + others high t ->
   low t / (low t + others high t) <= w t / rsum n w.
 Proof.

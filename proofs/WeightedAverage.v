@@ -80,6 +80,7 @@ Proof.
 Qed.
 
 (** With upper bounds of p, Omega' and |y - ybar|, and a lower bound of the total, however they were had. *)
+(* C++: bounds/softmax_weights.hpp make_weights. *)
 Theorem weighted_average_upper y (P O C : nat -> R) Z : 0 < Z <= total_low ->
   (forall t, (t < n)%nat -> p t <= P t) -> (forall t, (t < n)%nat -> relative_underflow t <= O t) ->
   (forall t, (t < n)%nat -> Rabs (y t - centre y) <= C t) ->
@@ -97,11 +98,13 @@ Proof.
   apply Rmult_le_compat; [lra|apply Rabs_pos|auto|]. apply Rabs_le. lra.
 Qed.
 
+(* C++: bounds/average.hpp average_bound; bounds/softmax_weights.hpp make_weights. *)
 Theorem weighted_average_error y :
   near (kernel_average y) (rsum n (fun t => (p t * (exp (E t) - 1) + relative_underflow t) * Rabs (y t - centre y)) / total_low) (centre y).
 Proof. apply weighted_average_upper; intros; lra. Qed.
 
 (** p' within a factor 1 +- eta of p, m within delta of ybar. *)
+(* C++: bounds/average.hpp average_bound. *)
 Theorem weighted_average_inexact y (p' O : nat -> R) m eta delta : 0 <= eta < 1 ->
   (forall t, (t < n)%nat -> Rabs (p' t - p t) <= eta * p t) -> Rabs (m - centre y) <= delta ->
   (forall t, (t < n)%nat -> relative_underflow t <= O t) ->
@@ -146,6 +149,7 @@ Qed.
 End Average.
 
 (** Whatever the errors of the logits: with weights that are not negative and not all 0, the average stays among the values. *)
+(* C++: bounds/average.hpp average_bound. *)
 Theorem weighted_average_fallback y M : (forall t, (t < n)%nat -> 0 <= kernel_weight t) -> 0 < weights_total ->
   (forall t, (t < n)%nat -> Rabs (y t - centre y) <= M) -> near (kernel_average y) M (centre y).
 Proof.

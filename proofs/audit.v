@@ -2,7 +2,9 @@
 From Equinorm Require Rope Norms Statistics Absorption Project Gqa Online Fused SchwartzZippel Formulas PrimeField RealModel NormOrder
   RealSums Rounding Dot DotOrders Radius BlockDot RoundedNorm LogitControl StatisticError LogitError LogitFormats SoftmaxError ValueError
   HalfUlp WeightedAverage KernelAverage LseError ExactMagnitudes CapGate AlignedBlock NoOverflow OracleSeries AprioriLogit AprioriForms
-  KernelWeight DotModel ExactLogit WeightRatio AprioriOutput OracleTail Bridge Constants.
+  KernelWeight DotModel ExactLogit WeightRatio AprioriOutput OracleTail Bridge Constants
+  AttentionStages ScoreStages Pipeline Guards PairSum PairProduct Evaluation RandomErrors
+  PipelineModel.
 
 (* assumptions: none *)
 Print Assumptions Rope.rotate_sum_of_squares.
@@ -205,6 +207,42 @@ Print Assumptions AprioriOutput.apriori_component.
 Print Assumptions AprioriOutput.apriori_average.
 Print Assumptions AprioriOutput.apriori_output.
 Print Assumptions AlignedBlock.inexact_count_range.
+Print Assumptions AttentionStages.average_stages.
+Print Assumptions AttentionStages.absorbed_stages.
+Print Assumptions ScoreStages.dot_stage.
+Print Assumptions ScoreStages.latent_stage.
+Print Assumptions ScoreStages.absorbed_dot.
+Print Assumptions ScoreStages.outside_stage.
+Print Assumptions ScoreStages.joined_stage.
+Print Assumptions ScoreStages.logit_stage.
+Print Assumptions ScoreStages.score_stages.
+Print Assumptions Pipeline.stored_ratio.
+Print Assumptions Pipeline.given_radius.
+Print Assumptions Pipeline.given_ratio.
+Print Assumptions Pipeline.projected_output_error.
+Print Assumptions Pipeline.explicit_kernel_error.
+Print Assumptions Pipeline.absorbed_kernel_error.
+Print Assumptions HalfUlp.near_magnitude.
+Print Assumptions Guards.absolute_sum_guard.
+Print Assumptions Guards.norm_guard.
+Print Assumptions Guards.squares_guard.
+Print Assumptions Guards.joined_guard.
+Print Assumptions Guards.reference_guard.
+Print Assumptions PipelineModel.model_logits.
+Print Assumptions PipelineModel.absorbed_model_logits.
+Print Assumptions PipelineModel.model_output.
+Print Assumptions RandomErrors.hoeffding.
+Print Assumptions RandomErrors.hoeffding_level.
+Print Assumptions PairSum.two_sum_exact.
+Print Assumptions PairSum.fast_two_sum_exact.
+Print Assumptions PairSum.pair_sum_error.
+Print Assumptions PairProduct.fma_two_product.
+Print Assumptions PairProduct.pair_product_error.
+Print Assumptions PairProduct.pair_scaled_error.
+Print Assumptions PairProduct.enclosed_sum.
+Print Assumptions PairProduct.enclosed_product.
+Print Assumptions PairProduct.enclosed_scaled.
+Print Assumptions PairProduct.measured_quotient.
 
 (* assumptions: constants *)
 Print Assumptions Constants.fp32_height_10.
@@ -231,3 +269,12 @@ Print Assumptions Constants.slack_up.
 Print Assumptions Constants.slack_down.
 Print Assumptions Constants.slack_covers.
 Print Assumptions OracleTail.series_tail.
+Print Assumptions Evaluation.phi_evaluation.
+Print Assumptions Evaluation.few_roundings.
+Print Assumptions Evaluation.decidable_below.
+Print Assumptions Evaluation.exp_cut_off.
+Print Assumptions Evaluation.exp_in_range.
+Print Assumptions Evaluation.divisor_low.
+Print Assumptions Evaluation.rms_rounding.
+Print Assumptions Evaluation.fp32_phi_more.
+Print Assumptions Evaluation.short_phi.

@@ -4,6 +4,8 @@
 #include <exception>
 #include <string>
 
+#include "commands/job.hpp"
+#include "commands/ptx.hpp"
 #include "commands/run_guarded.hpp"
 
 namespace {
@@ -53,6 +55,49 @@ void add_overrides(CLI::App& command, Options& options) {
       ->group("Change the problem");
 }
 
+/// Options of commands whose work can be cut into units.
+void add_work(CLI::App& command, Options& options) {
+  const char* const group = "More than one process (also: mpirun -n N equinorm ...)";
+  command.add_option("--resume", options.resume, "Keep each finished unit in folder DIR, and begin with those that it has")
+      ->type_name("DIR")
+      ->group(group);
+  command.add_option("--shard", options.shard, "Do part I of N of the units alone; 'equinorm merge' puts them together")
+      ->type_name("I/N")
+      ->group(group);
+  command.add_flag("--dry-run", options.dry_run, "Show the units, the time and the memory that each will take, and do nothing")->group(group);
+}
+
+/// `ptx coverage` and `ptx run`; `runs` makes a body the callback of a command.
+template <class Runs>
+void add_ptx(CLI::App& app, Options& options, equinorm::commands::PtxRunOptions& run, std::string& file, const Runs& runs) {
+  CLI::App* ptx = app.add_subcommand("ptx", "PTX files on the virtual GPU");
+  ptx->require_subcommand(1);
+  CLI::App* coverage = ptx->add_subcommand("coverage", "Which instructions of a file would not run");
+  coverage->add_option("FILE", file, "PTX text")->required();
+  add_common(*coverage, options);
+  runs(coverage, [&] { return equinorm::commands::ptx_coverage(file, options); });
+
+  CLI::App* launch = ptx->add_subcommand("run", "Launch a kernel once and say what is wrong with it");
+  launch->add_option("FILE", run.file, "PTX text")->required();
+  launch->add_option("KERNEL", run.kernel, "Name of the .entry")->required();
+  launch->add_option("--grid", run.grid, "Blocks: X[,Y[,Z]]")->delimiter(',')->expected(1, 3);
+  launch->add_option("--block", run.block, "Threads of a block: X[,Y[,Z]]")->delimiter(',')->expected(1, 3);
+  launch->add_option("--shared", run.shared, "Bytes of dynamic shared memory");
+  launch->add_option("--arg", run.arguments, "Argument, in order: i32:N u32:N i64:N u64:N f32:X f64:X in:FILE inout:FILE out:BYTES[:FILE]")
+      ->expected(1)
+      ->take_all();
+  launch->add_option("--contraction", run.contraction, "mul and add without .rn: separate, fused, or both and compared")
+      ->check(CLI::IsMember({"separate", "fused", "both"}));
+  launch->add_option("--approximation", run.approximation, "ex2.approx and its like: correct, or perturbed inside their bounds")
+      ->check(CLI::IsMember({"correct", "perturbed"}));
+  launch->add_option("--order", run.order, "Of blocks and warps")->check(CLI::IsMember({"canonical", "reversed", "seeded"}));
+  launch->add_option("--seed", run.seed, "Of perturbed and seeded");
+  launch->add_flag("--shadows", run.shadows, "Carry values without rounding, and list rounding errors by line");
+  launch->add_option("--target", run.target, "Tensor cores of sm_TARGET (default: the file's)");
+  add_common(*launch, options);
+  runs(launch, [&] { return equinorm::commands::ptx_run(run, options); });
+}
+
 /// What is wrong with the command line. CLI11 says of an unknown or missing command only that one is required.
 std::string message_of(const CLI::ParseError& error, const CLI::App& app, int argc, char** argv) {
   if (error.get_name() != "RequiredError" || !app.get_subcommands().empty()) return error.what();
@@ -95,7 +140,11 @@ int main(int argc, char** argv) {
   verify_command->add_option("--first-head", verify_options.first_head, "First head of a tensor-parallel slice of --weights")
       ->check(CLI::NonNegativeNumber)
       ->needs("--weights");
+  verify_command->add_option("--seeds", verify_options.seeds, "Run every case with its seed and the ones after it, N in all")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1000000));
   add_common(*verify_command, options);
+  add_work(*verify_command, options);
   add_overrides(*verify_command, options);
   runs(verify_command, [&] { return verify(verify_options, options); });
 
@@ -107,8 +156,16 @@ int main(int argc, char** argv) {
   report_command->add_option("--formats", report_options.formats, "Arithmetics to measure, e.g. bf16,bf16/fp32,fp32")->delimiter(',');
   report_command->add_flag("--sensitivity", report_options.sensitivity, "Add which catalogued wrong forms each case catches");
   add_common(*report_command, options);
+  add_work(*report_command, options);
   add_overrides(*report_command, options);
   runs(report_command, [&] { return equinorm::commands::report(report_options, options); });
+
+  MergeOptions merge_options;
+  CLI::App* merge_command = app.add_subcommand("merge", "Put the results of shards together, as one run would have shown them");
+  merge_command->add_option("DIR", merge_options.folders, "Folders that were given to --resume")->required();
+  merge_command->add_option("--out", merge_options.out, "The folder to write, for shards of 'equinorm report'")->type_name("DIR");
+  add_common(*merge_command, options);
+  runs(merge_command, [&] { return merge(merge_options, options); });
 
   GenerateOptions generate_options;
   CLI::App* generate_command = app.add_subcommand("generate", "Write a case's inputs, on demand with certified outputs");
@@ -158,11 +215,17 @@ int main(int argc, char** argv) {
 
   std::string bench_name;
   CLI::App* bench_command = app.add_subcommand("bench", "What it costs, and how tight the bounds are");
-  bench_command->add_option("NAME", bench_name, "tightness: largest bound / largest error, beside the goals")
+  bench_command
+      ->add_option("NAME", bench_name,
+                   "tightness: largest bound / largest error, beside the goals; decode: absorbed decode on a GPU, with and without QK-norm")
       ->required()
-      ->check(CLI::IsMember({"tightness"}));
+      ->check(CLI::IsMember({"tightness", "decode"}));
   add_common(*bench_command, options);
-  runs(bench_command, [&] { return bench_tightness(options); });
+  runs(bench_command, [&] { return bench_name == "decode" ? bench_decode(options) : bench_tightness(options); });
+
+  PtxRunOptions ptx_run_options;
+  std::string ptx_file;
+  add_ptx(app, options, ptx_run_options, ptx_file, runs);
 
   CLI::App* doctor_command = app.add_subcommand("doctor", "What this machine can do, and what would be skipped");
   add_common(*doctor_command, options);

@@ -1,10 +1,14 @@
 # End-to-end tests of the binary: commands/NAME_test.py is the CTest "commands: NAME". They need nothing but Python's standard library.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
-foreach(name reference usage verify compare compare_rules weights hunt report check)
+foreach(name reference usage verify compare compare_rules weights hunt report check spread ptx)
   add_test(NAME "commands: ${name}" COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/commands/${name}_test.py)
   set_tests_properties("commands: ${name}" PROPERTIES ENVIRONMENT "EQUINORM=$<TARGET_FILE:equinorm>;EQUINORM_KERNELS=${CMAKE_BINARY_DIR}/kernels" TIMEOUT 600)
 endforeach()
+
+add_test(NAME "commands: cuda" COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/commands/cuda_test.py)
+set_tests_properties("commands: cuda" PROPERTIES TIMEOUT 600 ENVIRONMENT
+  "EQUINORM=$<TARGET_FILE:equinorm>;EQUINORM_BUNDLED_CUDA=${CMAKE_SOURCE_DIR}/src/kernels/bundled/cuda;EQUINORM_FAKE_DRIVER=$<TARGET_FILE:equinorm_fake_driver>")
 
 add_test(NAME "commands: the decimal judge sees faults"
          COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/reference/judge_sees_faults.py

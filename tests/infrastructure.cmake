@@ -22,6 +22,8 @@ if(EQUINORM_BENCH AND benchmark_FOUND)
     add_dependencies(equinorm_bench equinorm_bench_${name})
     add_test(NAME "bench ${name} runs" COMMAND equinorm_bench_${name} --benchmark_min_time=0.001)
   endforeach()
+  add_dependencies(equinorm_bench_worker equinorm-worker equinorm_bad_trivial equinorm_bad_trivial_paged)
+  target_compile_definitions(equinorm_bench_worker PRIVATE EQUINORM_BAD_KERNELS="${CMAKE_BINARY_DIR}/tests/bad_kernels")
 endif()
 
 include(EquinormFuzz)
@@ -30,5 +32,12 @@ equinorm_fuzz("safetensors" safetensors_fuzz.cpp SEED_SCRIPT safetensors_seeds.p
 equinorm_fuzz("ptx" ptx_fuzz.cpp SEED_SCRIPT ptx_seeds.py)
 equinorm_fuzz("finds a planted fault" planted_fault.cpp EXPECT_CRASH)
 
-# Each bound names its theorem, and the theorem exists.
+# Each bound names its theorem, the theorem exists and names the bound, and reports say the same.
 add_test(NAME "bounds name their theorems" COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/theorems.py ${CMAKE_SOURCE_DIR})
+add_test(NAME "bounds name their theorems: the check can fail"
+  COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/theorems_test.py ${CMAKE_SOURCE_DIR})
+
+# The bundled CUDA kernels compile where nvcc can be had, and their committed PTX is up to date.
+add_test(NAME "bundled CUDA kernels compile"
+  COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/cuda_kernels.py ${CMAKE_SOURCE_DIR}/src/kernels/bundled/cuda ${CMAKE_BINARY_DIR}/cuda)
+set_tests_properties("bundled CUDA kernels compile" PROPERTIES SKIP_RETURN_CODE 77)

@@ -6,7 +6,7 @@
 namespace equinorm::bounds {
 
 /// rms relative error of rounding to nearest, in units of u, for significands x in [1, 2) spread evenly on a logarithmic scale: the error
-/// is even in [-u, u], so its mean square is (u^2 / 3) E[x^-2] = u^2 / (8 ln 2).
+/// is even in [-u, u], so its mean square is (u^2 / 3) E[x^-2] = u^2 / (8 ln 2) (rms_rounding: the number).
 inline constexpr double kRmsRounding = 0.42466;
 
 /// Sums over content logits l = q_hat . k_hat = alpha (q_tilde . c), before scale; alpha = alpha_k alpha_q. q_hat and k_hat are normalised
@@ -41,6 +41,7 @@ double kappa_w(const LogitTerms& sums, const StoredOperands& stored);
 double kappa_2(const LogitTerms& sums, const StoredOperands& stored);
 
 /// Predicted rms error of content logits, before scale, from storing these operands with unit roundoff u: kRmsRounding u sqrt(mean square).
+/// A model of random roundings, no bound; not machine-checked.
 double predicted_logit_rms(const LogitTerms& sums, const StoredOperands& stored, double u);
 
 /// Sums over output elements o_j = sum_i u_i W_ij = sum_t p_t v_tj.
@@ -62,7 +63,7 @@ OutputTerms output_terms(std::int64_t r, std::int64_t d_v, std::int64_t tokens, 
 /// kappa_V = sum |u_i W_ij| / sum p_t |v_tj|: storing u against storing v, worst case.
 double kappa_v(const OutputTerms& sums);
 
-/// kRmsRounding u sqrt(square / count).
+/// kRmsRounding u sqrt(square / count): likewise a model; not machine-checked.
 double predicted_rms(double square, double count, double u);
 
 }  // namespace equinorm::bounds

@@ -60,7 +60,7 @@ class Averager {
     const Tensor<double> upper = matrix(rows_, &RowWeights::upper, tokens_);
     const Tensor<double> sums = multiply(upper, held.data(), width_),
                          lost = multiply(matrix(rows_, &RowWeights::lost, tokens_), held.data(), width_);
-    if (!values_.radius.empty()) out.carried = multiply(upper, values_.radius.data(), width_);
+    if (!values_.radius.empty()) out.carried = multiply(met(upper), values_.radius.data(), width_);
     largest(held);
     held_ = &held;
     for (Index i = 0; i < n; ++i) finish(i, sums, lost, out);
@@ -68,6 +68,20 @@ class Averager {
   }
 
  private:
+  /// Upper bounds of the weights that meet the values: stored ones, which may exceed those in the denominator. In the absorbed form what
+  /// the store does to the latents' own errors appears nowhere else (absorbed_kernel_error).
+  Tensor<double> met(Tensor<double> upper) const {
+    for (Index i = 0; i < upper.dim(0); ++i) {
+      const RowWeights& row = rows_[static_cast<std::size_t>(i)];
+      if (!row.live || !row.normalised || !(row.least_sum > 0)) continue;  // else `upper` is that of the given weights, or nothing is known
+      for (Index t = 0; t < tokens_; ++t) {
+        double& weight = upper.row(i)[t];
+        weight += row.p_rounding * weight + row.lost[static_cast<std::size_t>(t)] / row.least_sum;
+      }
+    }
+    return upper;
+  }
+
   /// Whether the sum over the tokens, before it is divided, stays finite whatever the weights are: a reference that is not yet the row's
   /// maximum makes each of them as large as 1, but for the roundings of exp.
   bool sum_fits(Index i, Index j) const {
@@ -112,7 +126,7 @@ class Averager {
       out.accumulation.row(i)[j] =
           quotient * (total * ((1 + row.p_rounding) * row.numerator + row.denominator) + (row.numerator_underflow + cut) / row.least_sum);
       out.stored_p.row(i)[j] = quotient * (1 + row.numerator) * (row.p_rounding * total + lost_here);
-      if (!row.bounded) out.carried.row(i)[j] = most_radius_[column];
+      if (!row.bounded) out.carried.row(i)[j] = most_radius_[column] > 0 ? most_radius_[column] * (1 + row.p_rounding) + lost_here : 0;
       if (!row.known || !sum_fits(i, j)) out.weights.row(i)[j] = kInfinity;
     }
   }

@@ -4,7 +4,8 @@
 
 #include <algorithm>
 
-#include "bounds/average.hpp"
+#include "bounds/probable.hpp"
+#include "bounds/values.hpp"
 #include "paths/load_inputs.hpp"
 #include "paths/path.hpp"
 #include "problem/norm_traits.hpp"
@@ -41,8 +42,10 @@ paths::Plan own_plan() {
 
 class BoundRun {
  public:
-  BoundRun(const Setting& at, const tensor::TensorMap& inputs, const std::set<std::string>& wanted, const HandedOver* given)
+  BoundRun(const Setting& at, const tensor::TensorMap& inputs, const std::set<std::string>& wanted, const HandedOver* given,
+           double lambda = 0)
       : at_(at),
+        lambda_(lambda),
         given_(given),
         own_(at.problem, own_plan_, PathKind::explicit_form),
         pb_(at.problem),
@@ -54,7 +57,13 @@ class BoundRun {
     o_ = Tensor<double>({pb_.batch, pb_.queries, pb_.heads * pb_.value_dim});
   }
 
+  /// After run: probable bounds of logits and o, beside the rigorous ones of the same element.
+  Bounds probable() { return std::move(probable_); }
+
   Bounds run(const std::set<std::string>& wanted) {
+    for (const char* name : {"logits", "o"}) {
+      if (lambda_ > 0 && wanted.contains(name) && find(name) != nullptr) probable_.emplace(name, Tensor<double>(find(name)->shape()));
+    }
     for (Index b = 0; b < pb_.batch; ++b) run_row(b);
     for (auto entry = out_.begin(); entry != out_.end();) {
       if (!wanted.contains(entry->first)) {
@@ -151,7 +160,7 @@ class BoundRun {
     if (given_ != nullptr) given_->replace(row, g, keys);
     const GroupKeys own_keys = make_group_keys(own_, in_, own_row, g);
     keep_keys(row, keys, g);
-    const Values values = group_values(row, g);
+    const Values values = group_values(at_, in_, row, g);
     const Index chunks = (static_cast<Index>(rows.size()) + kRowChunk - 1) / kRowChunk;
     tbb::parallel_for(Index{0}, chunks, [&](Index chunk) {
       const auto begin = rows.begin() + chunk * kRowChunk;
@@ -160,51 +169,6 @@ class BoundRun {
       Scores own = make_scores(own_, own_row, own_keys, make_queries(own_, in_, own_row, g, part), part);
       attend(row, g, keys, values, part, std::move(own.radius));
     });
-  }
-
-  /// v = c W_V of one group, or its input: what the explicit form averages, and where the absorbed form's weights do their damage.
-  Values group_values(const RowKeys& row, Index g) const {
-    const Index d_v = pb_.value_dim;
-    if (!pb_.is_mla()) {
-      Values values{Tensor<double>({row.tokens, d_v}), Tensor<double>({row.tokens, d_v}), {}};
-      const Vectors& v = row.sources->v;
-      for (Index t = 0; t < row.tokens; ++t) {
-        std::copy_n(v.value.row(t * pb_.groups + g), d_v, values.value.row(t));
-        std::copy_n(v.radius.row(t * pb_.groups + g), d_v, values.radius.row(t));
-      }
-      return values;
-    }
-    const double* w_v = in_.at("w_v").row(g);
-    Values values;
-    if (at_.absorbed()) {
-      values.value = multiply(row.sources->c.value, w_v, d_v);
-    } else {
-      Vectors v = multiply_bounded(at_, row.sources->c, w_v, d_v);
-      for (Index i = 0; i < v.value.size(); ++i) v.radius[i] += at_.store(Stored::v, std::fabs(v.value[i]) + v.radius[i]);
-      values.value = std::move(v.value), values.radius = std::move(v.radius);
-    }
-    values.own = own_errors(row, w_v);
-    return values;
-  }
-
-  /// What binary64 loses in v_tj, by Cauchy-Schwarz.
-  std::vector<double> own_errors(const RowKeys& row, const double* w_v) const {
-    const Index r = pb_.latent, d_v = pb_.value_dim;
-    const double spread = pb_.start == problem::Start::x ? 2 / at_.fa.unit() : 0;
-    double longest = 0;
-    for (Index t = 0; t < row.tokens; ++t) {
-      double sum = 0;
-      for (Index k = 0; k < r; ++k)
-        sum += std::pow(std::fabs(row.sources->c.value.row(t)[k]) + spread * row.sources->c.radius.row(t)[k], 2);
-      longest = std::max(longest, std::sqrt(sum));
-    }
-    std::vector<double> own(static_cast<std::size_t>(d_v));
-    for (Index j = 0; j < d_v; ++j) {
-      double sum = 0;
-      for (Index k = 0; k < r; ++k) sum += w_v[k * d_v + j] * w_v[k * d_v + j];
-      own[static_cast<std::size_t>(j)] = 0x1p-52 * static_cast<double>(r + pb_.model_dim + 8) * longest * std::sqrt(sum);
-    }
-    return own;
   }
 
   void attend(const RowKeys& row, Index g, const GroupKeys& keys, const Values& values, const std::vector<QueryIndex>& rows,
@@ -235,6 +199,27 @@ class BoundRun {
         to[j] = value, kept[j] = is_given("o") ? given_->radius("o", flat, value) : bound;
       }
       raise(to, pb_.value_dim, kept);
+    }
+    if (!probable_.empty()) keep_probable(row, g, keys, queries, scores, weights, values, average, rows);
+  }
+
+  void keep_probable(const RowKeys& row, Index g, const GroupKeys& keys, const Queries& queries, const Scores& scores,
+                     const std::vector<RowWeights>& weights, const Values& values, const AverageBound& average,
+                     const std::vector<QueryIndex>& rows) {
+    const ProbableScores probable = probable_scores(at_, in_, row, g, keys, queries, scores, lambda_);
+    const bool of_output = probable_.contains("o");
+    const Tensor<double> o =
+        of_output ? probable_average(at_, in_, row, g, scores, probable, weights, values, average, lambda_) : Tensor<double>{};
+    for (std::size_t n = 0; n < rows.size(); ++n) {
+      const auto [s, h] = rows[n];
+      const Index i = static_cast<Index>(n);
+      if (const auto kept = probable_.find("logits"); kept != probable_.end())
+        std::copy_n(probable.bound.row(i), row.tokens, kept->second.row(row.b, h, s));
+      const double* rigorous = find("o")->row(row.b, s, h);
+      for (Index j = 0; of_output && j < pb_.value_dim; ++j) {
+        const double bound = o.row(i)[j];
+        probable_.at("o").row(row.b, s, h)[j] = bound < rigorous[j] ? bound : rigorous[j];
+      }
     }
   }
 
@@ -317,6 +302,8 @@ class BoundRun {
   }
 
   const Setting& at_;
+  double lambda_;            ///< 0: no probable bounds
+  Bounds probable_;          ///< of logits and o, where wanted
   const HandedOver* given_;  ///< null: the kernel computes everything
   paths::Plan own_plan_ = own_plan();
   Setting own_;  ///< the explicit form in binary64: its bound says how exact the magnitudes here are
@@ -344,6 +331,25 @@ Bounds error_bounds(const problem::Problem& problem, const tensor::TensorMap& in
   const HandedOver handed(problem, inputs, plan, form, given);
   const paths::Plan remaining = HandedOver::remaining(problem, plan, given);
   return BoundRun(Setting(problem, remaining, form, functions), inputs, wanted, &handed).run(wanted);
+}
+
+double ProbableBounds::miss() const { return 2 * std::exp(-lambda * lambda / 2); }
+
+ProbableBounds probable_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
+                               const std::set<std::string>& wanted, double lambda, const FunctionErrors& functions) {
+  const problem::Precision& precision = plan.precision;
+  const bool modelled = problem.start == problem::Start::latent && precision.order.kind != scalar::SumOrder::Kind::tensor_core &&
+                        precision.accumulate.precision >= 24 && precision.statistics.precision >= 24;
+  ProbableBounds result{{}, {}, lambda};
+  if (!modelled || !has_bounds(plan)) {
+    result.rigorous = error_bounds(problem, inputs, plan, form, wanted, functions);
+    return result;
+  }
+  const Setting at(problem, plan, form, functions);
+  BoundRun run(at, inputs, wanted, nullptr, lambda);
+  result.rigorous = run.run(wanted);
+  result.probable = run.probable();
+  return result;
 }
 
 }  // namespace equinorm::bounds

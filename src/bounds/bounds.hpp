@@ -22,9 +22,10 @@ bool has_bounds(const paths::Plan& plan);
 
 /// Running bounds (kind C) of the outputs in `wanted` that `form` defines, for the plan's formats, stored tensors, order, tiles, splits and
 /// flushing. Inputs must be numbers of the storage format (round_inputs); they are exact. Nothing here depends on what a kernel computed:
-/// magnitudes are those of the exact quantities, in binary64, plus their radii. Proof: kernel_output_error, gate_error, radius_dot_exact,
-/// slack_covers; that each stage hands its radii to the next is the code's part, not a theorem. Throws Error for an input that is missing
-/// and where has_bounds says no.
+/// magnitudes are those of the exact quantities, in binary64, plus their radii. Proof: explicit_kernel_error, absorbed_kernel_error,
+/// absorbed_stages, projected_output_error, kernel_output_error, gate_error, radius_dot_exact, slack_covers, decidable_below. Not
+/// machine-checked: that binary64's own errors in the exact quantities are covered by the allowances made for them here. Throws Error for
+/// an input that is missing and where has_bounds says no.
 ///
 /// `given`: tensors that the kernel under judgement is handed, since it implements later stages only (see Given, which says what is handed
 /// over). The bounds of what it computes from them are then those of its own stages alone; the exact value stays that of the whole path. A
@@ -32,5 +33,19 @@ bool has_bounds(const paths::Plan& plan);
 /// q_tilde it is outside, whatever the plan says.
 Bounds error_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
                     const std::set<std::string>& wanted, const FunctionErrors& functions = {}, const Given& given = {});
+
+struct ProbableBounds {
+  Bounds rigorous;
+  Bounds probable;  ///< of logits and o; empty where the model does not hold
+  double lambda;
+  /// Probability that an element exceeds its probable bound: 2 exp(-lambda^2 / 2). Not machine-checked.
+  double miss() const;
+};
+
+/// error_bounds, and beside them probable bounds (kind E, see probable.hpp: they rest on a model of rounding errors, and structured data
+/// may exceed them). The model holds for sums in fp32 or wider, rounded to nearest, of problems that start at the latent.
+/// Not machine-checked.
+ProbableBounds probable_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
+                               const std::set<std::string>& wanted, double lambda = 6, const FunctionErrors& functions = {});
 
 }  // namespace equinorm::bounds

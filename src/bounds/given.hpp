@@ -17,7 +17,7 @@ using Given = std::map<std::string, scalar::Format>;
 
 /// Puts what is handed over in the place of what a stage would have made. A number x that binary64 knows to E is handed over as
 /// RN(x + E'), |E'| <= E, and binary64 knows it here as x + E'' likewise: radius 2 E + half an ulp at |x| + 2 E. No error of an earlier
-/// stage remains. Proof: half_ulp_of_upper.
+/// stage remains. Proof: given_radius, given_ratio, half_ulp_of_upper.
 class HandedOver {
  public:
   /// Throws Error for a name that no stage reads, or that the problem does not have.
@@ -27,11 +27,13 @@ class HandedOver {
   static paths::Plan remaining(const problem::Problem& problem, paths::Plan plan, const Given& given);
 
   bool has(const char* name) const { return entries_.contains(name); }
+
+  /// Radii of what is handed over, ratios of rows 1. Proof: given_radius, given_ratio.
   void replace(RowKeys& row) const;
   void replace(const RowKeys& row, Index g, GroupKeys& keys) const;
   void replace(Index b, const std::vector<QueryIndex>& rows, Queries& queries) const;
   void replace(Index b, const std::vector<QueryIndex>& rows, Scores& scores) const;
-  /// Radius of element `flat` of tensor `name`, whose value is about `value`.
+  /// Radius of element `flat` of tensor `name`, whose value is about `value`. Proof: given_radius.
   double radius(const char* name, Index flat, double value) const;
 
  private:

@@ -16,6 +16,12 @@ void add_row(const Vectors& x, Index i, SquareSums& sums) {
   for (Index j = 0; j < x.width(); ++j) sums.add(x.value.row(i)[j], x.radius.row(i)[j]);
 }
 
+/// The same vector, known exactly.
+SquareSums exactly(SquareSums sums) {
+  sums.radius_squares = sums.cross = 0;
+  return sums;
+}
+
 Vectors project_keys(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index g) {
   Vectors k0 = multiply_bounded(at, sources.c, in.at("w_k").row(g), at.problem.content_dim);
   if (at.rounds(Stored::k0)) {
@@ -24,8 +30,8 @@ Vectors project_keys(const Setting& at, const paths::PathInputs<double>& in, con
   return k0;
 }
 
-/// The content statistic of token t of group g, in the problem's scheme.
-Statistic key_statistic(const Setting& at, const RowKeys& row, const Vectors& k0, Index g, Index t) {
+/// What the content statistic of token t of group g is taken over, in the problem's scheme.
+SquareSums key_sums(const Setting& at, const RowKeys& row, const Vectors& k0, Index g, Index t) {
   const problem::Problem& pb = at.problem;
   const problem::NormTraits norm = problem::norm_traits(pb);
   SquareSums sums;
@@ -40,7 +46,7 @@ Statistic key_statistic(const Setting& at, const RowKeys& row, const Vectors& k0
     const Index first = norm.over_all_heads ? 0 : g, last = norm.over_all_heads ? pb.groups : g + 1;
     for (Index group = first; group < last; ++group) add_row(row.sources->k, t * pb.groups + group, sums);
   }
-  return statistic(statistic_arithmetic(at, sums.width), sums);
+  return sums;
 }
 
 /// The RoPE keys that all groups share.
@@ -112,7 +118,7 @@ RowKeys make_row_keys(const Setting& at, const paths::PathInputs<double>& in, co
   if (pb.is_mla() && pb.rope_dim > 0) row.rope = shared_rope(at, in, sources, b);
   if (problem::norm_traits(pb).over_all_heads) {
     for (Index g = 0; pb.is_mla() && g < pb.groups; ++g) row.k0.push_back(project_keys(at, in, sources, g));
-    for (Index t = 0; t < row.tokens; ++t) row.statistic.push_back(key_statistic(at, row, {}, 0, t));
+    for (Index t = 0; t < row.tokens; ++t) row.sums.push_back(key_sums(at, row, {}, 0, t));
   }
   return row;
 }
@@ -124,9 +130,13 @@ GroupKeys make_group_keys(const Setting& at, const paths::PathInputs<double>& in
   if (pb.is_mla()) keys.k0 = norm.over_all_heads ? row.k0[static_cast<std::size_t>(g)] : project_keys(at, in, *row.sources, g);
   keys.alpha.assign(static_cast<std::size_t>(row.tokens), 1);
   keys.rho.assign(static_cast<std::size_t>(row.tokens), 0);
+  keys.rounding = keys.rho;
   for (Index t = 0; norm.normed && t < row.tokens; ++t) {
-    const Statistic alpha = norm.over_all_heads ? row.statistic[static_cast<std::size_t>(t)] : key_statistic(at, row, keys.k0, g, t);
+    const SquareSums sums = norm.over_all_heads ? row.sums[static_cast<std::size_t>(t)] : key_sums(at, row, keys.k0, g, t);
+    const StatisticArithmetic how = statistic_arithmetic(at, sums.width);
+    const Statistic alpha = statistic(how, sums);
     keys.alpha[t] = alpha.alpha;
+    keys.rounding[t] = statistic(how, exactly(sums)).rho;
     keys.rho[t] = at.rounds(Stored::alpha) ? stored_rho(alpha, at.format(Stored::alpha)) : alpha.rho;
   }
   finish_content(at, in, row, g, keys);

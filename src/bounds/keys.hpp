@@ -12,21 +12,26 @@ struct RowKeys {
   const Sources* sources = nullptr;
   Index b = 0;
   Index tokens = 0;
-  Vectors rope;                      ///< [T,d_r] weighted and rotated; normalised where the RoPE block has a statistic of its own
-  std::vector<Vectors> k0;           ///< full_width mla: every group's k0
-  std::vector<Statistic> statistic;  ///< full_width: the one of each token
+  Vectors rope;                  ///< [T,d_r] weighted and rotated; normalised where the RoPE block has a statistic of its own
+  std::vector<Vectors> k0;       ///< full_width mla: every group's k0
+  std::vector<SquareSums> sums;  ///< full_width: what the one statistic of each token is taken over
 };
 
+/// Statistics over all groups, and the RoPE keys: weights, rotation, store. Proof: statistic_ratio_exact, normalised_component_error,
+/// radius_rope.
 RowKeys make_row_keys(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index b);
 
 /// Keys of one group.
 struct GroupKeys {
   Vectors k0;                      ///< mla, [T,d_c]: c W_K (3)
   std::vector<double> alpha, rho;  ///< [T] 1/S and its error as stored; 1 and 0 without a norm
+  std::vector<double> rounding;    ///< [T] error of forming 1/S from exact keys, before it is stored; 0 without a norm
   Vectors content;                 ///< [T,d_c], gqa [T,d]: k_hat; in gqa's deferred form without alpha_k
   Vectors rope;                    ///< unified, explicit: the group's own RoPE keys; else empty
 };
 
+/// k0 = c W_K, alpha_k as stored, k_hat: radii of the stage cache_write. Proof: projected_component_error, statistic_ratio_exact,
+/// stored_ratio, normalised_component_error.
 GroupKeys make_group_keys(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g);
 
 /// cos and sin of a position, and where the rotated dims begin; null where nothing turns.

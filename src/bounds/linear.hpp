@@ -12,10 +12,10 @@ Tensor<double> multiply_transposed(const Tensor<double>& a, const Tensor<double>
 Tensor<double> absolute(const double* x, Index rows, Index width);
 
 /// x W for W [depth,n], as `accumulation` computes it: |W| carries the radius of x on, and the accumulation adds its own. Infinite where a
-/// partial sum may overflow. Proof: radius_dot_exact, dot_finite_guard.
+/// partial sum may overflow. Proof: radius_dot_exact, dot_finite_guard, absolute_sum_guard.
 Vectors multiply_bounded(const Setting& at, const Vectors& x, const double* w, Index n);
 
-/// Moves the common factor of each row into its radii: |kernel - value| <= radius + rho |value|.
+/// Moves the common factor of each row into its radii: |kernel - value| <= radius + rho |value|. Proof: factor_elementwise.
 void spread_factor(Vectors& x);
 
 /// Largest number of a tensor of magnitudes; a NaN counts as infinite.

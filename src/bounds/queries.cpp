@@ -138,7 +138,7 @@ class QueryStage {
         out.q_tilde_radius.row(i)[k] += local;
       }
     }
-    out.g_radius = std::move(factors.radius);
+    out.g_radius = std::move(factors.radius), out.g = std::move(factors.value);
   }
 
   const Setting& at_;

@@ -13,13 +13,16 @@ struct Queries {
   std::vector<double> alpha, rho;  ///< [n] 1/S of each query and its error; 1 and 0 without a norm
   Vectors content;                 ///< [n,d_c] (gqa: [n,d]): q_hat, in its own units whatever the form
   Vectors rope;                    ///< [n,d_r]: the RoPE part of q_hat
+  Tensor<double> g;                ///< absorbed mla, [n,d_c]: q gamma_q gamma_k [alpha_q]
   bool rope_has_alpha = false;     ///< unified: the kernel's RoPE part holds alpha_q although its content may not
-  Tensor<double> g_radius;         ///< absorbed mla, [n,d_c]: error of g = q gamma_q gamma_k [alpha_q]; empty: q_tilde bears it all
+  Tensor<double> g_radius;         ///< absorbed mla, [n,d_c]: error of g; empty: q_tilde bears it all
   Tensor<double> q_tilde;          ///< absorbed mla, [n,r]: g W_K^T
   Tensor<double> q_tilde_local;    ///< [n,r]: error of forming and storing q_tilde from the kernel's own g
   Tensor<double> q_tilde_radius;   ///< [n,r]: all of its error, common factor apart
 };
 
+/// q_hat, and g and q_tilde of the absorbed form: radii of the stage query. Proof: statistic_ratio_exact, normalised_component_error,
+/// absorbed_exact_error, latent_stage.
 Queries make_queries(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g,
                      const std::vector<QueryIndex>& rows);
 

@@ -46,8 +46,8 @@ class Rounding {
   /// half_ulp_relative.
   double relative(double magnitude) const { return magnitude <= largest_ ? unit_ * magnitude : kInfinity; }
 
-  /// omega: what underflow adds to a product, quotient or store, and to a sum (exact there unless flushed). bounds of the standard model
-  /// fl(z) = z (1 + delta) + omega, Higham 2002, section 2.
+  /// omega: what underflow adds to a product, quotient or store, and to a sum (exact there unless flushed): the standard model
+  /// fl(z) = z (1 + delta) + omega, Higham 2002, section 2. Proof: round_model, round_sum_error, flushed_operation.
   double product_underflow() const { return product_underflow_; }
   double sum_underflow() const { return sum_underflow_; }
 
@@ -61,7 +61,7 @@ class Rounding {
   double sum_underflow_ = 0;
 };
 
-/// (1+u)^h - 1, rounded up. Proof: phi_as_exp.
+/// (1+u)^h - 1, rounded up. Proof: phi_as_exp, phi_evaluation.
 inline double phi(double height, double unit) { return std::expm1(height * std::log1p(unit)) * (1 + 0x1p-40); }
 
 }  // namespace equinorm::bounds

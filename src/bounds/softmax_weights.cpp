@@ -5,7 +5,7 @@
 namespace equinorm::bounds {
 namespace {
 
-constexpr double kMaxExponent = 700;  // exp of more is infinite or next to it
+constexpr double kMaxExponent = 700;  // exp of more is infinite or next to it (exp_in_range)
 
 /// exp, infinite where nothing is known any more.
 double grow(double x) { return x < kMaxExponent ? std::exp(x) : kInfinity; }
@@ -154,20 +154,22 @@ class WeightStage {
   void set_shifts() {
     const bool p_stored = at_.rounds(Stored::p);
     const double u_p = at_.format(Stored::p).unit();
-    const double shared = (p_stored && at_.plan.denominator_rounded ? -std::log1p(-u_p) : 0) + split_error();
+    const double rounded = p_stored && at_.plan.denominator_rounded ? -std::log1p(-u_p) : 0, splits = split_error();
     out_.p_rounding = p_stored && !at_.plan.denominator_rounded ? u_p : 0;
-    shift_.assign(static_cast<std::size_t>(tokens_), 0), omega_ = shift_;
+    shift_.assign(static_cast<std::size_t>(tokens_), 0);
+    out_.shift = out_.omega = shift_;
     const double p_underflow = at_.format(Stored::p).product_underflow();
     for (Index t = 0; t < tokens_; ++t) {
       if (live_[t] == 0) continue;
       const double rescales = static_cast<double>(rescales_of(t));
-      shift_[t] = radius_[t] + exponent_error(logit_[t], radius_[t], rescales) + shared;
-      omega_[t] = 4 * (1 + rescales) * at_.fx.product_underflow();
+      out_.shift[t] = exponent_error(logit_[t], radius_[t], rescales) + splits;
+      shift_[t] = radius_[t] + out_.shift[t] + rounded;
+      out_.omega[t] = 4 * (1 + rescales) * at_.fx.product_underflow();
       const bool small = !(std::exp(logit_[t] - max_ - 2 * max_radius_) > std::ldexp(p_underflow, 24));
       if (!p_stored || !small) continue;
-      (at_.plan.denominator_rounded ? omega_[t] : out_.lost[t]) += 2 * p_underflow;
+      (at_.plan.denominator_rounded ? out_.omega[t] : out_.lost[t]) += 2 * p_underflow;
     }
-    sink_shift_ = exponent_error(sink_ != nullptr ? *sink_ : max_, 0, 1) + shared;
+    sink_shift_ = exponent_error(sink_ != nullptr ? *sink_ : max_, 0, 1) + rounded + splits;
   }
 
   void set_moves() {
@@ -175,15 +177,15 @@ class WeightStage {
     for (Index t = 0; t < tokens_; ++t) {
       least += out_.p[t] * std::exp(-shift_[t] - own_[t]);
       least_own += out_.p[t] * std::exp(-own_[t]);
-      slack += omega_[t];
+      slack += out_.omega[t];
     }
     const double z = least * (1 - 0x1p-30) - slack, up = 1 + 0x1p-30;
     out_.bounded = out_.known && z > 0;
     for (Index t = 0; t < tokens_; ++t) {
       if (live_[t] == 0) continue;
       const double shift = shift_[t] + own_[t];
-      out_.move[t] = (out_.p[t] * (grow(shift) < kInfinity ? std::expm1(shift) : kInfinity) + omega_[t]) / z * up;
-      out_.upper[t] = (out_.p[t] * grow(shift) + omega_[t]) / z * up;
+      out_.move[t] = (out_.p[t] * (grow(shift) < kInfinity ? std::expm1(shift) : kInfinity) + out_.omega[t]) / z * up;
+      out_.upper[t] = (out_.p[t] * grow(shift) + out_.omega[t]) / z * up;
       out_.own[t] = out_.p[t] * std::expm1(own_[t]) / least_own * up;
       out_.bounded = out_.bounded && out_.move[t] < kInfinity && out_.upper[t] < kInfinity;
     }
@@ -264,7 +266,7 @@ class WeightStage {
       const double low = others_high < kInfinity ? p * down / (p * down + others_high) : 0;
       const double kernel = (high / (1 - out_.denominator)) * (1 + rounding) * (1 + from_lse);
       double radius = std::max(kernel - p, p - low / (1 + out_.denominator) * (1 - rounding) / (1 + from_lse));
-      radius += omega_[t] + 2 * at_.fx.product_underflow() + p * (std::expm1(2 * own_[t]) + 0x1p-45);
+      radius += out_.omega[t] + 2 * at_.fx.product_underflow() + p * (std::expm1(2 * own_[t]) + 0x1p-45);
       radius += at_.store(Stored::p, p + radius);
       out_.p_radius[t] = out_.known && radius < kInfinity ? radius : kInfinity;
     }
@@ -279,7 +281,7 @@ class WeightStage {
   double max_ = -kInfinity, largest_ = 0, max_radius_ = 0, p_sink_ = 0, sink_shift_ = 0, sum_slack_ = 0;
   Index most_rescales_ = 0;
   std::vector<Index> rescales_;
-  std::vector<double> shift_, omega_;
+  std::vector<double> shift_;
   RowWeights out_;
 };
 

@@ -18,6 +18,8 @@ struct RowWeights {
   std::vector<double> move;      ///< [T] sum_t move_t |y_t - y| bounds what wrong weights do to an average
   std::vector<double> own;       ///< [T] the same for binary64's own p
   std::vector<double> lost;      ///< [T] underflow of a stored p that the denominator does not share
+  std::vector<double> shift;     ///< [T] the part of shift_t that is the kernel's own: exp, rescales, splits; rounded p apart
+  std::vector<double> omega;     ///< [T]
   double move_sink = 0, upper_sink = 0;
   bool normalised = true;  ///< the kernel's weights sum to 1 but for roundings
   bool bounded = false;    ///< move and upper are finite; else only convexity helps

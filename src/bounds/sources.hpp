@@ -15,7 +15,8 @@ struct Sources {
   Vectors v;          ///< [T*G,d_v]
 };
 
-/// Stage `project`: reads the inputs, or multiplies x out with the error of f_a, latent norms included.
+/// Stage `project`: reads the inputs, or multiplies x out with the error of f_a, latent norms included. Proof: radius_dot_exact,
+/// statistic_ratio_exact, normalised_component_error.
 Sources make_sources(const Setting& at, const paths::PathInputs<double>& in, Index b);
 
 }  // namespace equinorm::bounds

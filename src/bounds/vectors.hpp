@@ -19,7 +19,7 @@ struct Vectors {
 
   Index rows() const { return value.dim(0); }
   Index width() const { return value.dim(1); }
-  /// An upper bound of what the kernel holds.
+  /// An upper bound of what the kernel holds. Proof: near_magnitude.
   double magnitude(Index i, Index j) const {
     return (1 + rho[static_cast<std::size_t>(i)]) * std::fabs(*value_at(i, j)) + *radius_at(i, j);
   }
@@ -35,6 +35,7 @@ Vectors make_vectors(Index rows, Index width);
 struct Weights {
   std::vector<double> value, radius;
 };
+/// With `1 + gamma` rounded once. Proof: half_ulp_of_upper.
 Weights weights(const Setting& at, const paths::PathInputs<double>& in, bool query_side, bool rope_block, Index head_or_group);
 
 /// What happens to one row of a block: scaled by alpha (rho: its error), weighted, rotated, stored.

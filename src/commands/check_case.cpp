@@ -151,7 +151,7 @@ class CheckCase {
       where = first_difference(runs_.front(), runs_[i]);
       if (!where.empty()) where = fmt::format("run {} differs from the first: {}", i + 1, where);
     }
-    if (declaration_.bit_reproducible) {
+    if (declaration_.bit_reproducible && runs_.size() > 1) {
       result_.conduct.push_back({"bit-reproducible", where.empty() ? Verdict::kept : Verdict::nondeterministic,
                                  where.empty() ? fmt::format("{} runs", runs_.size()) : where});
     } else if (!where.empty()) {

@@ -1,5 +1,4 @@
 // `equinorm doctor`: what this machine can do.
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -10,7 +9,9 @@
 #include <thread>
 
 #include "commands/options.hpp"
+#include "kernels/cuda_driver.hpp"
 #include "scalar/simd.hpp"
+#include "work/ranks.hpp"
 
 namespace equinorm::commands {
 namespace {
@@ -61,14 +62,16 @@ int doctor(const Options&) {
   row("vector kernels", simd_name(), "");
   fmt::print("\nfor verify, generate and compare: nothing else is needed\n\nfor report\n");
   row("gnuplot", find_program("gnuplot"), "figures are skipped, their tables stay");
+  fmt::print("\nfor mpirun\n");
+  row("MPI", work::mpi_library(), "built without; --shard and merge work");
+  row("mpirun", find_program("mpirun"), "--shard and merge work without");
   fmt::print("\nfor the tests and proofs\n");
   row("clang++", find_program("clang++"), "the fuzz tests are skipped");
   row("python3", find_program("python3"), "the house tests cannot run");
   row("coqc", find_program("coqc"), "the proofs are skipped");
-  fmt::print("\nGPU (no command needs one yet)\n");
-  void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-  row("CUDA driver", driver != nullptr ? "libcuda.so.1" : "", "no kernel can run on a GPU here");
-  if (driver != nullptr) dlclose(driver);
+  fmt::print("\nGPU (CUDA modules; the virtual GPU needs none of these)\n");
+  row("CUDA driver", kernels::cuda::driver_description(), "no kernel can run on a GPU here");
+  row("NVRTC", kernels::cuda::nvrtc_description(), "manifests with a source file cannot be loaded");
   row("nvcc", find_program("nvcc"), "no CUDA source can be compiled here");
   return 0;
 }

@@ -42,6 +42,13 @@ bool cannot_show(const std::string& mutant, unsigned shown, ExactCheck& check) {
   return true;
 }
 
+/// Tokens of the ladder's sample.
+problem::Index ladder_tokens(const problem::Problem& problem) {
+  const auto tokens = static_cast<problem::Index>(kLadderWork / std::max(1.0, work_of(problem)) *
+                                                  static_cast<double>(problem.max_context() * problem.heads));
+  return std::clamp<problem::Index>(tokens, 4, 64);
+}
+
 void fill(ExactCheck& check, const exact::Equality& result) {
   check.verdict = verdict_of(result.equal);
   check.elements = result.elements;
@@ -82,14 +89,11 @@ ExactCheck rational_check(const problem::Problem& problem, const std::string& mu
 ExactCheck ladder_check(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::string& mutant) {
   return timed("precision ladder", [&](ExactCheck& check) {
     if (cannot_show(mutant, paths::kExact | paths::kReal, check)) return;
-    const double work = work_of(problem);
-    const auto tokens =
-        static_cast<problem::Index>(kLadderWork / std::max(1.0, work) * static_cast<double>(problem.max_context() * problem.heads));
     std::optional<inputs::Sample> sample;
-    if (work <= kLadderWork) {
+    if (work_of(problem) <= kLadderWork) {
       sample = inputs::Sample{problem, inputs, "the whole problem"};
     } else {
-      sample = inputs::sample_problem(problem, inputs, std::clamp<problem::Index>(tokens, 4, 64), problem.inputs.seed);
+      sample = inputs::sample_problem(problem, inputs, ladder_tokens(problem), problem.inputs.seed);
     }
     const bool applies = sample && (mutant.empty() || paths::find_mutant(mutant).applies(sample->problem));
     if (!applies) {
@@ -103,6 +107,14 @@ ExactCheck ladder_check(const problem::Problem& problem, const tensor::TensorMap
     check.slope = ladder.slope;
     for (const exact::Rung& rung : ladder.rungs) check.rungs.push_back({rung.bits, rung.log2_difference});
   });
+}
+
+double ladder_work(const problem::Problem& problem) {
+  if (work_of(problem) <= kLadderWork) return work_of(problem);
+  problem::Problem sample = problem;
+  sample.batch = sample.queries = sample.heads = sample.groups = 1;
+  sample.context = {std::min(problem.max_context(), ladder_tokens(problem))};
+  return work_of(sample);
 }
 
 }  // namespace equinorm::commands

@@ -17,4 +17,7 @@ verdict::ExactCheck rational_check(const problem::Problem& problem, const std::s
 /// (c) Precision ladder with the true functions: the whole problem where that is cheap, else a seeded sample.
 verdict::ExactCheck ladder_check(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::string& mutant);
 
+/// Multiply-adds of one precision of the ladder.
+double ladder_work(const problem::Problem& problem);
+
 }  // namespace equinorm::commands

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -83,7 +84,9 @@ std::vector<ExactCheck> explain(kernels::Runner& runner, kernels::Request reques
   }
   request.shadows = true;
   const kernels::Outcome outcome = runner.run(request);
-  for (const kernels::RunFinding& finding : outcome.findings) notes.push_back(finding.text);
+  for (const kernels::RunFinding& finding : outcome.findings) {
+    if (std::find(notes.begin(), notes.end(), finding.text) == notes.end()) notes.push_back(finding.text);
+  }
   std::vector<ExactCheck> checks;
   for (const Passed& tensor : passed.outputs) {
     const std::string& name = tensor.spec.name;

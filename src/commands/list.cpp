@@ -7,6 +7,7 @@
 #include "commands/arithmetics.hpp"
 #include "commands/options.hpp"
 #include "inputs/generate.hpp"
+#include "kernels/installed.hpp"
 #include "paths/mutants.hpp"
 #include "problem/builtin.hpp"
 #include "problem/case.hpp"
@@ -46,6 +47,22 @@ void list_rules() {
   }
 }
 
+/// Stages of a kernel: "score..value", or one.
+std::string stages_text(const kernels::StageRun& run) {
+  const std::string first = problem::name_of(kernels::kStageNames, run.first), last = problem::name_of(kernels::kStageNames, run.last);
+  return first == last ? first : first + ".." + last;
+}
+
+void list_kernels() {
+  const std::vector<kernels::InstalledKernel> found = kernels::installed_kernels();
+  if (found.empty()) fmt::print("none beside this program; `equinorm check KERNEL` judges any\n");
+  for (const auto& [path, declaration] : found) {
+    const bool host = declaration.device == kernels::DeviceKind::host;
+    fmt::print("{:<9} {:<20} {:<5} {:<5} {:<46} {}\n", problem::to_string(declaration.form), stages_text(declaration.stages),
+               scalar::to_string(declaration.precision.storage), host ? "cpu" : "cuda", declaration.name, path);
+  }
+}
+
 void list_norms() {
   for (const auto& [scheme, name] : problem::kNormSchemeNames) fmt::print("{:<28} {}\n", name, problem::traits(scheme).description);
   fmt::print("kind: rms sqrt(mean z^2 + eps), l2 sqrt(sum z^2 + eps); weight: plain gamma, zero_centred 1 + gamma, none\n");
@@ -60,8 +77,7 @@ int list(const std::string& what, const Options&) {
       {"formats", [] { list_pairs(arithmetic_names()), list_pairs(further_arithmetics()); }},
       {"norms", list_norms},
       {"inputs", [] { list_pairs(inputs::input_families()); }},
-      {"kernels",
-       [] { fmt::print("none bundled; any kernel's outputs can be compared through files: equinorm generate, equinorm compare\n"); }},
+      {"kernels", list_kernels},
       {"mutants", list_mutants},
       {"rules", list_rules}};
   std::string allowed;

@@ -8,12 +8,10 @@
 
 namespace equinorm::commands {
 
-void check_memory(const problem::Problem& problem, Keeping keeping) {
-  // Measured: logits of both forms, as computed and as doubles, beside three doubles of reference. Certified: logits and p, three doubles
-  // of each, beside the file's form of them. Inputs: the file's form beside the doubles, and weights again as the oracle cuts and turns
-  // them.
-  const double per_score = keeping == Keeping::measured ? 48 : 2 * (3 * 8 + 3 * 8);
-  const double per_input = 40;
+namespace {
+
+/// Numbers in all inputs.
+double input_numbers(const problem::Problem& problem) {
   double inputs = 0;
   for (const problem::TensorSpec& spec : problem::input_tensors(problem, problem::default_table_rows(problem))) {
     if (spec.optional) continue;
@@ -21,16 +19,34 @@ void check_memory(const problem::Problem& problem, Keeping keeping) {
     for (const problem::Index length : spec.shape) elements *= static_cast<double>(length);
     inputs += elements;
   }
-  const double scores = static_cast<double>(problem.batch) * static_cast<double>(problem.heads) * static_cast<double>(problem.queries) *
-                        static_cast<double>(problem.max_context());
+  return inputs;
+}
+
+double scores(const problem::Problem& problem) {
+  return static_cast<double>(problem.batch) * static_cast<double>(problem.heads) * static_cast<double>(problem.queries) *
+         static_cast<double>(problem.max_context());
+}
+
+}  // namespace
+
+double memory_needed(const problem::Problem& problem, Keeping keeping) {
+  // Measured: logits of both forms, as computed and as doubles, beside three doubles of reference. Certified: logits and p, three doubles
+  // of each, beside the file's form of them. Inputs: the file's form beside the doubles, and weights again as the oracle cuts and turns
+  // them.
+  const double per_score = keeping == Keeping::measured ? 48 : 2 * (3 * 8 + 3 * 8);
+  const double per_input = 40;
+  return scores(problem) * per_score + input_numbers(problem) * per_input;
+}
+
+void check_memory(const problem::Problem& problem, Keeping keeping) {
   const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
-  const double needed = scores * per_score + inputs * per_input, allowed = 0.8 * memory;
+  const double needed = memory_needed(problem, keeping), allowed = 0.8 * memory;
   if (needed <= allowed) return;
   constexpr double kGiB = 1 << 30;
   throw Error(fmt::format(
       "{}: {:.3g} scores (batch x heads x queries x context) and {:.3g} input numbers take about {:.0f} GiB; allowed: {:.0f} GiB on this "
       "machine (fewer --queries or --heads)",
-      problem.name, scores, inputs, needed / kGiB, allowed / kGiB));
+      problem.name, scores(problem), input_numbers(problem), needed / kGiB, allowed / kGiB));
 }
 
 }  // namespace equinorm::commands

@@ -11,6 +11,9 @@ enum class Keeping {
   certified,  ///< generate --reference: enclosures of logits and p, and their stored form
 };
 
+/// Bytes that scores and inputs take; everything else is smaller by a dimension.
+double memory_needed(const problem::Problem& problem, Keeping keeping = Keeping::measured);
+
 /// Throws Error when scores and inputs would take more than four fifths of this machine's memory; everything else is smaller by a
 /// dimension.
 void check_memory(const problem::Problem& problem, Keeping keeping = Keeping::measured);

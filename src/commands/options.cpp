@@ -1,7 +1,5 @@
 #include "commands/options.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cctype>
 #include <cstring>
@@ -29,12 +27,18 @@ problem::Problem problem_of(const std::string& case_text, const Options& options
   return problem;
 }
 
-std::string reproduction_line(const std::string& command, const std::string& case_text, const Options& options,
-                              const std::vector<std::string>& extra) {
-  std::string line = fmt::format("equinorm {} {}", command, quoted(case_text));
+std::string command_line(const std::string& command, const std::vector<std::string>& cases, const Options& options,
+                         const std::vector<std::string>& extra) {
+  std::string line = "equinorm " + command;
+  for (const std::string& text : cases) line += " " + quoted(text);
   for (const auto& [field, value] : options.overrides) line += " --set " + quoted(field + "=" + value);
   for (const std::string& word : extra) line += " " + quoted(word);
   return line;
+}
+
+std::string reproduction_line(const std::string& command, const std::string& case_text, const Options& options,
+                              const std::vector<std::string>& extra) {
+  return command_line(command, {case_text}, options, extra);
 }
 
 }  // namespace equinorm::commands

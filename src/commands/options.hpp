@@ -16,6 +16,9 @@ struct Options {
   std::string json_path, junit_path;
   bool quiet = false, verbose = false;
   int threads = 0;  ///< 0: all cores
+  std::string resume;  ///< folder of the journal: what is in it is not computed again
+  std::string shard;   ///< "3/16": this part of the units alone
+  bool dry_run = false;
 };
 
 struct VerifyOptions {
@@ -26,6 +29,7 @@ struct VerifyOptions {
   std::string hunt_out;             ///< the file that keeps them; empty: named after case and arithmetic
   bool exact_only = false;
   bool sensitivity = false;
+  std::uint64_t seeds = 1;  ///< every case with its own seed and the ones after it
   std::string weights;  ///< checkpoint whose layer supplies the weights
   problem::Index layer = 0, first_head = 0;
 };
@@ -67,6 +71,10 @@ problem::Problem problem_of(const std::string& case_text, const Options& options
 std::string reproduction_line(const std::string& command, const std::string& case_text, const Options& options,
                               const std::vector<std::string>& extra);
 
+/// The same for any number of cases.
+std::string command_line(const std::string& command, const std::vector<std::string>& cases, const Options& options,
+                         const std::vector<std::string>& extra);
+
 /// Each command returns the process's exit code; bad input throws Error (exit code 2).
 int verify(const VerifyOptions& verify, const Options& options);
 int report(const ReportOptions& report, const Options& options);
@@ -78,5 +86,7 @@ int list_tensors(const std::string& case_text, const Options& options);
 int doctor(const Options& options);
 /// Largest bound / largest error of every stage, per format and kind of data, beside the goals.
 int bench_tightness(const Options& options);
+/// Decode on a GPU with and without the QK-norm's factors, beside the paper's table; 3 where there is no driver.
+int bench_decode(const Options& options);
 
 }  // namespace equinorm::commands

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::chrono::seconds kSilence{2};
 constexpr std::chrono::milliseconds kInterval{250};
+constexpr std::chrono::seconds kLineInterval{20};
 
 /// Columns of the terminal behind stderr; 80 where it does not say.
 int terminal_width() {
@@ -21,8 +22,9 @@ int terminal_width() {
 
 }  // namespace
 
-Progress::Progress(std::int64_t total_steps, bool enabled) : total_(std::max<std::int64_t>(1, total_steps)) {
-  if (enabled && isatty(STDERR_FILENO) != 0) ticker_ = std::jthread([this](const std::stop_token& stop) { keep_showing(stop); });
+Progress::Progress(std::int64_t total_steps, bool enabled, bool lines)
+    : terminal_(isatty(STDERR_FILENO) != 0), total_(std::max<std::int64_t>(1, total_steps)) {
+  if (enabled && (terminal_ || lines)) ticker_ = std::jthread([this](const std::stop_token& stop) { keep_showing(stop); });
 }
 
 Progress::~Progress() {
@@ -44,10 +46,11 @@ void Progress::advance(std::int64_t steps) {
 
 void Progress::keep_showing(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, stop, kSilence, [] { return false; });
+  const std::chrono::milliseconds silence = terminal_ ? kSilence : kLineInterval, interval = terminal_ ? kInterval : kLineInterval;
+  wake_.wait_for(lock, stop, silence, [] { return false; });
   while (!stop.stop_requested()) {
     show();
-    wake_.wait_for(lock, stop, kInterval, [] { return false; });
+    wake_.wait_for(lock, stop, interval, [] { return false; });
   }
 }
 
@@ -59,9 +62,12 @@ void Progress::show() {
   const std::string left = done_ > 0 ? fmt::format(", about {:.0f} s left", seconds * (1 - share) / share) : "";
   const std::string line =
       fmt::format("[{:#<{}}{:-<{}}] {:3.0f} %  {}  ({:.0f} s{})", "", filled, "", width - filled, 100 * share, label_, seconds, left);
-  fmt::print(stderr, "\r\033[K{:.{}}", line, columns - 1);  // the last column would wrap on some terminals
+  if (terminal_)
+    fmt::print(stderr, "\r\033[K{:.{}}", line, columns - 1);  // the last column would wrap on some terminals
+  else
+    fmt::print(stderr, "{}\n", line);
   std::fflush(stderr);
-  shown_ = true;
+  shown_ = terminal_;
 }
 
 }  // namespace equinorm::commands

@@ -11,10 +11,11 @@
 namespace equinorm::commands {
 
 /// Shows "[####------]  42 %  case: step  (9 s, about 12 s left)" when stderr is a terminal and the work takes longer than two seconds, no
-/// wider than the terminal, renewed several times a second however long a step takes. Cleared at the end.
+/// wider than the terminal, renewed several times a second however long a step takes. Cleared at the end. Under mpirun stderr is no
+/// terminal: with `lines` the same text is printed there as a line of its own, three times a minute.
 class Progress {
  public:
-  Progress(std::int64_t total_steps, bool enabled);
+  Progress(std::int64_t total_steps, bool enabled, bool lines = false);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -28,6 +29,7 @@ class Progress {
   void keep_showing(const std::stop_token& stop);
   void show();
 
+  const bool terminal_;
   std::int64_t total_;
   std::int64_t done_ = 0;
   bool shown_ = false;

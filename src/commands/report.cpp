@@ -2,16 +2,20 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <chrono>
 #include <filesystem>
 
 #include "commands/arithmetics.hpp"
+#include "commands/codec.hpp"
+#include "commands/job.hpp"
 #include "commands/memory.hpp"
 #include "commands/progress.hpp"
 #include "commands/publish.hpp"
+#include "commands/reference.hpp"
 #include "commands/report_gnuplot.hpp"
 #include "commands/report_parts.hpp"
+#include "commands/verify_rates.hpp"
 #include "problem/builtin.hpp"
+#include "problem/problem_file.hpp"
 #include "report/csv.hpp"
 #include "report/figures.hpp"
 #include "report/html.hpp"
@@ -33,22 +37,29 @@ void make_folder(const std::string& folder) {
 }
 
 /// The command without --out, as it can be typed again.
-std::string command_line(const ReportOptions& asked, const Options& options) {
+std::string made_by(const ReportOptions& asked, const Options& options) {
   std::vector<std::string> extra;
-  for (std::size_t i = 1; i < asked.cases.size(); ++i) extra.push_back(asked.cases[i]);
   if (!asked.formats.empty()) extra.insert(extra.end(), {"--formats", fmt::format("{}", fmt::join(asked.formats, ","))});
   if (asked.sensitivity) extra.emplace_back("--sensitivity");
   extra.insert(extra.end(), {"--out", "DIR"});
-  if (asked.cases.empty()) {
-    std::string line = reproduction_line("report", "CASES", options, extra);
-    return line.erase(line.find(" CASES"), 6);
-  }
-  return reproduction_line("report", asked.cases.front(), options, extra);
+  return command_line("report", asked.cases, options, extra);
 }
 
-report::Plots draw_all(const report::Document& document, Progress& progress) {
+/// What one unit adds to a report.
+struct ReportPart {
+  std::vector<report::CaseReport> cases;
+  std::vector<report::GrowthSeries> growth;
+  std::optional<report::LogitControl> logit_control;
+};
+auto members(ReportPart& x) { return std::tie(x.cases, x.growth, x.logit_control); }
+
+constexpr const char* kLogitControl = "logit control";
+
+report::Plots draw_all(const report::Document& document, bool show) {
+  Progress progress(static_cast<std::int64_t>(document.blocks.size()), show);
   report::Plots plots;
   for (const report::Block& block : document.blocks) {
+    progress.advance();
     const auto* figure = std::get_if<report::Figure>(&block);
     if (figure == nullptr) continue;
     progress.begin("figure " + figure->name);
@@ -74,53 +85,88 @@ void write_all(const std::string& folder, const report::Report& data, const repo
   write("report.html", report::to_html(document, plots));
 }
 
-}  // namespace
-
-int report(const ReportOptions& asked, const Options& options) {
-  const auto start = std::chrono::steady_clock::now();
+Job report_job(const ReportOptions& asked, const Options& options) {
   std::vector<std::string> cases = asked.cases;
   if (cases.empty()) {
     for (const problem::NamedSource& source : problem::builtin_cases()) cases.emplace_back(source.name);
   }
-  check_result_paths(options);
+  Job job;
+  job.command = made_by(asked, options);
+  job.recipe = {"report", false, job.command};
+  job.out = asked.out;
   for (const std::string& text : cases) {
     const problem::Problem problem = problem_of(text, options);
     for (const std::string& name : asked.formats) find_arithmetic(name, problem);
     check_memory(problem);
+    const std::size_t place = job.units.size();
+    job.units.push_back({unit_id(place, problem, "report"), place, 1e9 + 100 * work_of(problem), memory_needed(problem)});
+    job.problems.push_back(problem::to_json(problem));
+    if (problem.inputs.kind == "file") job.files.push_back(problem.inputs.path);
   }
-  make_folder(asked.out);
-  report::Report data;
-  data.command = command_line(asked, options);
-  verdict::RunResult run;
-  run.command = "report";
-  report::Plots plots;
-  {
-    const std::int64_t steps = report_case_steps(asked) * static_cast<std::int64_t>(cases.size()) + kGrowthSteps + 1;
-    Progress progress(steps, !options.quiet);
-    bool first = true;
+  const auto add = [&](const std::string& id, double cost) { job.units.push_back({id, job.units.size(), cost, 0}); };
+  for (const std::string& axis : growth_axes()) add("growth with " + axis, 2e9);
+  add(kLogitControl, 5e8);
+  job.seconds = [units = job.units, rates = std::make_shared<VerifyRates>()](std::size_t unit) {
+    return rates->general_rate() * units.at(unit).cost;
+  };
+  job.run = [cases, &asked, &options](std::size_t unit, const UnitProgress& progress) {
+    ReportPart part;
+    double done = 0;
     const Step step = [&](const std::string& label) {
-      if (!first) progress.advance();
-      first = false;
+      progress.advance(done++ / static_cast<double>(report_case_steps(asked)));
       progress.begin(label);
     };
-    for (const std::string& text : cases) data.cases.push_back(report_case(text, asked, options, step));
-    data.cache = cache_rows(data.cases);
-    data.growth = growth_series(data.growth_setting, step);
-    step("logit control");
-    data.logit_control = logit_control();
-    data.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    plots = draw_all(report::make_document(data), progress);
+    if (unit < cases.size())
+      part.cases.push_back(report_case(cases[unit], asked, options, step));
+    else if (unit < cases.size() + growth_axes().size())
+      part.growth = growth_along(growth_axes()[unit - cases.size()]);
+    else
+      part.logit_control = logit_control();
+    return work::to_line(part);
+  };
+  return job;
+}
+
+}  // namespace
+
+int report(const ReportOptions& asked, const Options& options) {
+  return run_job(
+      [&] {
+        auto job = report_job(asked, options);  // finds what is wrong with the words before anything is made
+        make_folder(asked.out);
+        return job;
+      },
+      options);
+}
+
+int finish_report(const std::vector<std::string>& results, const std::string& command, const std::string& out, double seconds,
+                  const Options& options) {
+  make_folder(out);
+  report::Report data;
+  data.command = command;
+  for (const std::string& line : results) {
+    auto part = work::from_line<ReportPart>(line);
+    data.cases.insert(data.cases.end(), std::make_move_iterator(part.cases.begin()), std::make_move_iterator(part.cases.end()));
+    data.growth.insert(data.growth.end(), part.growth.begin(), part.growth.end());
+    if (part.logit_control) data.logit_control = std::move(part.logit_control);
   }
-  const report::Document document = report::make_document(data);
-  write_all(asked.out, data, document, plots);
+  data.growth_setting = growth_setting();
+  data.cache = cache_rows(data.cases);
+  data.seconds = seconds;
+  verdict::RunResult run;
+  run.command = "report";
   for (const report::CaseReport& one : data.cases) {
+    data.seconds += seconds > 0 ? 0 : one.result.seconds;
     run.cases.push_back(one.result);
     // What a case fails to catch says nothing against the forms.
     run.cases.back().sensitivity.clear();
   }
   run.seconds = data.seconds;
+  const report::Document document = report::make_document(data);
+  const report::Plots plots = draw_all(document, !options.quiet);
+  write_all(out, data, document, plots);
   if (!options.quiet) {
-    fmt::print("{}: report.html, report.md, report.json, report.csv; {} case{}, {} figures{} ({:.0f} s)\n", asked.out, data.cases.size(),
+    fmt::print("{}: report.html, report.md, report.json, report.csv; {} case{}, {} figures{} ({:.0f} s)\n", out, data.cases.size(),
                data.cases.size() == 1 ? "" : "s", plots.svg.size(), plots.reason.empty() ? "" : ", others skipped: " + plots.reason,
                run.seconds);
   }

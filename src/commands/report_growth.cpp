@@ -1,6 +1,7 @@
 // Growth of the error with a dimension.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "commands/arithmetics.hpp"
@@ -26,6 +27,12 @@ struct Axis {
   Index Problem::*dim;  ///< null: the context
   std::vector<Index> values;
 };
+
+std::vector<Axis> axes() {
+  return {{"context", nullptr, {64, 128, 256, 512, 1024, 2048, 4096}},
+          {"latent rank", &Problem::latent, {64, 128, 256, 512, 1024}},
+          {"head dim", &Problem::content_dim, {32, 64, 128, 256, 512}}};
+}
 
 Problem base_problem() {
   Problem problem = problem::find_builtin("paper-tp8").value();
@@ -77,34 +84,40 @@ void add_points(Problem problem, Index n, std::vector<report::GrowthSeries>& ser
 
 }  // namespace
 
-std::vector<report::GrowthSeries> growth_series(std::string& setting, const Step& step) {
+std::string growth_setting() {
   const Problem base = base_problem();
-  const std::vector<Axis> axes{{"context", nullptr, {64, 128, 256, 512, 1024, 2048, 4096}},
-                               {"latent rank", &Problem::latent, {64, 128, 256, 512, 1024}},
-                               {"head dim", &Problem::content_dim, {32, 64, 128, 256, 512}}};
-  setting = fmt::format("Normal inputs in bf16, {} heads, T {}, r {}, d_c {}, d_r {}, sums in sequential order, {} seeds together.",
-                        base.heads, base.max_context(), base.latent, base.content_dim, base.rope_dim, kSeeds);
-  std::vector<report::GrowthSeries> all;
-  for (const Axis& axis : axes) {
-    step(fmt::format("growth with {}", axis.name));
-    std::vector<report::GrowthSeries> series;
-    for (const char* arithmetic : kArithmetics) {
-      for (const char* path : {"explicit", "absorbed"}) {
-        for (const char* name : kTensors) series.push_back({axis.name, arithmetic, path, name, {}});
-      }
+  return fmt::format("Normal inputs in bf16, {} heads, T {}, r {}, d_c {}, d_r {}, sums in sequential order, {} seeds together.",
+                     base.heads, base.max_context(), base.latent, base.content_dim, base.rope_dim, kSeeds);
+}
+
+const std::vector<std::string>& growth_axes() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> found;
+    for (const Axis& axis : axes()) found.emplace_back(axis.name);
+    return found;
+  }();
+  return names;
+}
+
+std::vector<report::GrowthSeries> growth_along(const std::string& name) {
+  const std::vector<Axis> all = axes();
+  const Axis& axis = *std::find_if(all.begin(), all.end(), [&](const Axis& one) { return one.name == name; });
+  std::vector<report::GrowthSeries> series;
+  for (const char* arithmetic : kArithmetics) {
+    for (const char* path : {"explicit", "absorbed"}) {
+      for (const char* tensor : kTensors) series.push_back({axis.name, arithmetic, path, tensor, {}});
     }
-    for (const Index n : axis.values) {
-      Problem problem = base;
-      if (axis.dim == nullptr) {
-        problem.context = {n};
-      } else {
-        problem.*axis.dim = n;
-      }
-      add_points(problem, n, series);
-    }
-    for (report::GrowthSeries& one : series) all.push_back(std::move(one));
   }
-  return all;
+  for (const Index n : axis.values) {
+    Problem problem = base_problem();
+    if (axis.dim == nullptr) {
+      problem.context = {n};
+    } else {
+      problem.*axis.dim = n;
+    }
+    add_points(problem, n, series);
+  }
+  return series;
 }
 
 }  // namespace equinorm::commands

@@ -27,9 +27,12 @@ inline constexpr std::int64_t kStorageSteps = 3;
 /// What caching alpha_k takes, for the mla problems among `cases` and the configurations of the paper.
 std::vector<report::CacheRow> cache_rows(const std::vector<report::CaseReport>& cases);
 
-/// Error against context, latent rank and head dim, in fp32 and bf16/fp32, of both forms; `setting` receives the problem in words.
-std::vector<report::GrowthSeries> growth_series(std::string& setting, const Step& step);
-inline constexpr std::int64_t kGrowthSteps = 3;
+/// What grows: context, latent rank, head dim.
+const std::vector<std::string>& growth_axes();
+/// Error against one of them, in fp32 and bf16/fp32, of both forms. Throws nothing for the names of growth_axes.
+std::vector<report::GrowthSeries> growth_along(const std::string& axis);
+/// The problem, in words.
+std::string growth_setting();
 
 /// Largest logits under growing weights without norm, with QK-Clip and with QK-norm.
 report::LogitControl logit_control();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <tbb/global_control.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -10,8 +11,18 @@
 #include <thread>
 
 #include "scalar/error.hpp"
+#include "work/ranks.hpp"
 
 namespace equinorm::commands {
+namespace {
+
+/// All cores that this process may use; ranks that share a machine share its cores.
+int default_threads() {
+  const auto allowed = static_cast<int>(std::thread::hardware_concurrency());
+  return std::max(1, std::min(allowed, static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)) / work::ranks_on_this_machine()));
+}
+
+}  // namespace
 
 std::string one_line(std::string text) {
   std::replace_if(
@@ -20,8 +31,7 @@ std::string one_line(std::string text) {
 }
 
 int run_guarded(const Options& options, const std::function<int()>& body) {
-  const auto threads =
-      static_cast<std::size_t>(options.threads > 0 ? options.threads : static_cast<int>(std::thread::hardware_concurrency()));
+  const auto threads = static_cast<std::size_t>(options.threads > 0 ? options.threads : default_threads());
   const tbb::global_control control(tbb::global_control::max_allowed_parallelism, std::max<std::size_t>(1, threads));
   try {
     return body();

@@ -2,185 +2,99 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <chrono>
-#include <tuple>
-
-#include "commands/arithmetics.hpp"
-#include "commands/exact_checks.hpp"
+#include "commands/codec.hpp"
 #include "commands/hunt.hpp"
-#include "commands/measure_paths.hpp"
-#include "commands/memory.hpp"
-#include "commands/mutant_run.hpp"
+#include "commands/job.hpp"
 #include "commands/options.hpp"
-#include "commands/progress.hpp"
 #include "commands/publish.hpp"
-#include "commands/reference.hpp"
-#include "commands/sensitivity.hpp"
-#include "inputs/load.hpp"
-#include "inputs/model_weights.hpp"
+#include "commands/seeds.hpp"
+#include "commands/verify_case.hpp"
+#include "commands/verify_rates.hpp"
 #include "paths/mutants.hpp"
 #include "problem/builtin.hpp"
+#include "problem/problem_file.hpp"
 #include "scalar/error.hpp"
 
 namespace equinorm::commands {
 namespace {
 
-using problem::Problem;
-using verdict::CaseResult;
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// Tokens of the sample on which stages are told apart.
-constexpr problem::Index kStageTokens = 64;
-
-/// The words of the command line that say what is done with the case.
-std::vector<std::string> words_of(const VerifyOptions& verify) {
-  std::vector<std::string> words;
-  const auto add = [&](const char* flag, const std::string& value) { words.insert(words.end(), {flag, value}); };
-  if (!verify.weights.empty()) {
-    add("--weights", verify.weights);
-    add("--layer", std::to_string(verify.layer));
-    if (verify.first_head != 0) add("--first-head", std::to_string(verify.first_head));
+/// The cases that were asked for; none: those of the default suite where the mutant is a fault.
+std::vector<std::string> case_texts(const VerifyOptions& verify, const Options& options) {
+  if (!verify.cases.empty()) return verify.cases;
+  std::vector<std::string> cases;
+  for (const problem::NamedSource& source : problem::builtin_cases()) {
+    if (!verify.mutant.empty() && !paths::find_mutant(verify.mutant).applies(problem_of(std::string(source.name), options))) continue;
+    cases.emplace_back(source.name);
   }
-  if (!verify.formats.empty()) add("--formats", fmt::format("{}", fmt::join(verify.formats, ",")));
-  if (verify.exact_only) words.emplace_back("--exact-only");
-  if (verify.sensitivity) words.emplace_back("--sensitivity");
-  if (!verify.mutant.empty()) add("--mutant", verify.mutant);
-  return words;
+  if (cases.empty()) throw Error("--mutant: '" + verify.mutant + "' is the same function on every case of the default suite");
+  return cases;
 }
 
-class CaseRun {
+/// Every case of a run, and which part of which case each unit is.
+class VerifyRun {
  public:
-  CaseRun(const std::string& case_text, const VerifyOptions& verify, const Options& options, Progress& progress)
-      : verify_(verify), progress_(progress), problem_(problem_of(case_text, options)) {
-    result_.reproduce = reproduction_line("verify", case_text, options, words_of(verify));
-    result_.mutant = verify.mutant;
+  VerifyRun(const VerifyOptions& verify, const Options& options) {
+    for (const std::string& text : case_texts(verify, options)) {
+      for (const Options& seeded : with_seeds(text, verify.seeds, options)) cases_.emplace_back(text, verify, seeded);
+    }
+    for (std::size_t i = 0; i < cases_.size(); ++i) {
+      for (std::size_t part = 0; part < cases_[i].parts().size(); ++part) units_.emplace_back(i, part);
+    }
   }
 
-  /// Steps that run() reports as progress.
-  static std::int64_t steps(const VerifyOptions& verify) {
-    if (verify.sensitivity) return 2;
-    const bool measures = !verify.exact_only && verify.mutant.empty();
-    const auto formats = static_cast<std::int64_t>(verify.formats.empty() ? arithmetic_names().size() : verify.formats.size());
-    return 4 + (measures ? 1 + formats : verify.exact_only ? 0 : 1);
-  }
-
-  CaseResult run() {
-    const auto start = std::chrono::steady_clock::now();
-    if (!verify_.mutant.empty()) {
-      const paths::Mutant& mutant = paths::find_mutant(verify_.mutant);
-      if (!mutant.applies(problem_)) {
-        throw Error(fmt::format("--mutant: '{}' is the same function on case '{}'; it needs {}", mutant.id, problem_.name, mutant.needs));
-      }
+  static Job job(const VerifyOptions& verify, const Options& options) {
+    const auto self = std::make_shared<VerifyRun>(verify, options);
+    std::vector<std::string> words = words_of(verify);
+    if (verify.seeds > 1) words.insert(words.end(), {"--seeds", std::to_string(verify.seeds)});
+    Job job;
+    for (const auto& [index, part] : self->units_) {
+      const VerifyCase& one = self->cases_[index];
+      const CasePart& piece = one.parts()[part];
+      job.units.push_back({unit_id(index, one.problem(), piece.what), index, piece.cost, piece.bytes});
     }
-    step("inputs", [&] { read_inputs(); });
-    if (verify_.sensitivity) {
-      result_.sensitivity =
-          sensitivity(problem_, inputs_, [&](const std::string& mutant) { progress_.begin(problem_.name + ": " + mutant); });
-      progress_.advance();
-      return finished(start);
+    for (const VerifyCase& one : self->cases_) {
+      job.problems.push_back(problem::to_json(one.problem()));
+      if (one.problem().inputs.kind == "file") job.files.push_back(one.problem().inputs.path);
     }
-    const paths::Mutant* mutant = verify_.mutant.empty() ? nullptr : &paths::find_mutant(verify_.mutant);
-    if (mutant != nullptr && !mutant->expects(paths::kExact)) result_.notes.push_back(why_not_exact(*mutant));
-    step("prime field", [&] { result_.checks.push_back(prime_field_check(problem_, verify_.mutant)); });
-    step("rationals", [&] { result_.checks.push_back(rational_check(problem_, verify_.mutant)); });
-    step("precision ladder", [&] { result_.checks.push_back(ladder_check(problem_, inputs_, verify_.mutant)); });
-    if (verify_.exact_only) return finished(start);
-    if (verify_.mutant.empty()) {
-      measure();
-    } else {
-      step("bounds", [&] { result_.errors = judge_mutant(problem_, inputs_, verify_.mutant); });
-    }
-    return finished(start);
+    if (!verify.weights.empty()) job.files.push_back(verify.weights);
+    job.command = command_line("verify", verify.cases, options, words);
+    job.recipe = {"verify", !verify.cases.empty(), {}};
+    job.run = [self](std::size_t unit, const UnitProgress& progress) { return self->run(unit, progress); };
+    job.seconds = [self, rates = std::make_shared<VerifyRates>()](std::size_t unit) {
+      const auto [index, part] = self->units_.at(unit);
+      const VerifyCase& one = self->cases_.at(index);
+      return rates->seconds(one.problem(), one.parts().at(part));
+    };
+    return job;
   }
 
  private:
-  CaseResult finished(std::chrono::steady_clock::time_point start) {
-    result_.problem = problem_;
-    result_.seconds = seconds_since(start);
-    return std::move(result_);
+  std::string run(std::size_t unit, const UnitProgress& progress) {
+    const auto [index, part] = units_.at(unit);
+    if (last_ != index) cases_.at(last_).forget();
+    last_ = index;
+    return work::to_line(PartResult{index, part, cases_.at(index).run(part, progress.begin)});
   }
 
-  template <class Body>
-  void step(const std::string& label, const Body& body) {
-    progress_.begin(problem_.name + ": " + label);
-    body();
-    progress_.advance();
-  }
-
-  void read_inputs() {
-    if (verify_.weights.empty()) {
-      inputs_ = inputs::make_inputs(problem_);
-      if (inputs_.contains("positions_q") || inputs_.contains("positions_k")) {
-        result_.notes.emplace_back("the prime field and the rationals use default positions; the ladder and the errors use the file's");
-      }
-      return;
-    }
-    // Weights come with the projections, so the path begins at the hidden state.
-    problem_ = inputs::problem_from_x(problem_, verify_.weights, verify_.layer);
-    inputs::ModelLayer layer = inputs::load_model_layer(problem_, verify_.weights, verify_.layer, verify_.first_head);
-    inputs_ = std::move(layer.inputs);
-    result_.notes = std::move(layer.notes);
-    inputs::check_inputs(problem_, inputs_);
-  }
-
-  void measure() {
-    const std::set<std::string> names{"logits", "lse", "o", "o_gated", "y"};
-    ReferenceResult reference;
-    step("reference", [&] { reference = certified_reference(problem_, inputs_, names); });
-    result_.reference = reference.description;
-    StorageViews views(problem_, {inputs_, std::move(reference.tensors)}, names);
-    const std::optional<inputs::Sample> sample = inputs::sample_problem(problem_, inputs_, kStageTokens, problem_.inputs.seed);
-    std::vector<std::string> formats = verify_.formats;
-    if (formats.empty()) {
-      for (const auto& [name, description] : arithmetic_names()) formats.push_back(name);
-    }
-    for (const std::string& name : formats) {
-      const NamedArithmetic arithmetic = find_arithmetic(name, problem_);
-      step(name, [&] {
-        measure_paths(arithmetic, views, names, result_);
-        if (sample) find_main_stages(arithmetic, *sample, result_);
-      });
-    }
-  }
-
-  const VerifyOptions& verify_;
-  Progress& progress_;
-  Problem problem_;
-  tensor::TensorMap inputs_;
-  CaseResult result_;
+  std::vector<VerifyCase> cases_;
+  std::vector<std::pair<std::size_t, std::size_t>> units_;
+  std::size_t last_ = 0;  ///< the case whose inputs are kept
 };
 
 }  // namespace
 
 int verify(const VerifyOptions& verify, const Options& options) {
   if (verify.hunt) return verify_hunt(verify, options);
-  const auto start = std::chrono::steady_clock::now();
-  std::vector<std::string> cases = verify.cases;
-  if (cases.empty()) {
-    for (const problem::NamedSource& source : problem::builtin_cases()) {
-      if (!verify.mutant.empty() && !paths::find_mutant(verify.mutant).applies(problem_of(std::string(source.name), options))) continue;
-      cases.emplace_back(source.name);
-    }
-    if (cases.empty()) throw Error("--mutant: '" + verify.mutant + "' is the same function on every case of the default suite");
-  }
-  // Everything that can be wrong with the words of the command is found before the first long step.
-  check_result_paths(options);
-  for (const std::string& text : cases) {
-    const Problem problem = problem_of(text, options);
-    for (const std::string& name : verify.formats) find_arithmetic(name, problem);
-    check_memory(problem);
-  }
+  return run_job([&] { return VerifyRun::job(verify, options); }, options);
+}
+
+int finish_verify(const std::vector<std::string>& results, bool in_full, double seconds, const Options& options) {
   verdict::RunResult run;
   run.command = "verify";
-  {
-    Progress progress(CaseRun::steps(verify) * static_cast<std::int64_t>(cases.size()), !options.quiet);
-    for (const std::string& text : cases) run.cases.push_back(CaseRun(text, verify, options, progress).run());
-  }
-  run.seconds = seconds_since(start);
-  return publish(run, !verify.cases.empty(), options);
+  run.cases = gather_cases(results);
+  run.seconds = seconds;
+  for (const verdict::CaseResult& one : run.cases) run.seconds += seconds > 0 ? 0 : one.seconds;
+  return publish(run, in_full, options);
 }
 
 }  // namespace equinorm::commands

@@ -7,14 +7,18 @@
 
 #include "bounds/bounds.hpp"
 #include "commands/arithmetics.hpp"
+#include "commands/codec.hpp"
 #include "commands/hunt.hpp"
 #include "commands/hunt_size.hpp"
+#include "commands/job.hpp"
 #include "commands/measure_paths.hpp"
 #include "commands/memory.hpp"
-#include "commands/progress.hpp"
 #include "commands/publish.hpp"
 #include "commands/reference.hpp"
+#include "commands/seeds.hpp"
 #include "commands/sensitivity.hpp"
+#include "commands/verify_case.hpp"
+#include "commands/verify_rates.hpp"
 #include "inputs/load.hpp"
 #include "inputs/round.hpp"
 #include "paths/mutants.hpp"
@@ -29,11 +33,10 @@ namespace {
 using problem::Problem;
 using tensor::TensorMap;
 
-constexpr std::int64_t kProgressSteps = 1000;
-
-/// One case in one arithmetic.
+/// One case in one arithmetic, with one seed.
 struct Quarry {
   std::string case_text;
+  Options options;  ///< with the seed
   Problem problem;  ///< made small
   std::vector<std::pair<std::string, std::string>> shrunk;
   NamedArithmetic arithmetic;
@@ -51,7 +54,7 @@ void check_request(const VerifyOptions& verify) {
 }
 
 Quarry quarry_of(const std::string& case_text, const std::string& arithmetic, const VerifyOptions& verify, const Options& options) {
-  Quarry quarry{case_text, problem_of(case_text, options), {}, {}, {}};
+  Quarry quarry{case_text, options, problem_of(case_text, options), {}, {}, {}};
   quarry.shrunk = smaller_fields(quarry.problem);
   if (!quarry.shrunk.empty()) {
     // Inputs of the full size do not fit the small one.
@@ -78,11 +81,13 @@ Quarry quarry_of(const std::string& case_text, const std::string& arithmetic, co
   return quarry;
 }
 
-/// `asked` for a single hunt; else "NAME-CASE-ARITHMETIC.safetensors", NAME being `asked` without its end, or "hunt".
-std::string file_name(const std::string& asked, const Quarry& quarry, bool single) {
+/// `asked` for a single hunt; else "NAME-CASE-ARITHMETIC.safetensors", with the seed where there are several, NAME being `asked` without
+/// its end, or "hunt".
+std::string file_name(const std::string& asked, const Quarry& quarry, bool single, bool seeds) {
   if (single && !asked.empty()) return asked;
   const std::filesystem::path path = asked.empty() ? "hunt.safetensors" : asked;
   std::string words = quarry.problem.name + "-" + quarry.arithmetic.name;
+  if (seeds) words += fmt::format("-seed-{}", quarry.problem.inputs.seed);
   std::replace_if(
       words.begin(), words.end(), [](unsigned char c) { return c < 0x21 || c == '/' || c == 0x7f; }, '-');
   return (path.parent_path() / fmt::format("{}-{}{}", path.stem().string(), words, path.extension().string())).string();
@@ -97,10 +102,12 @@ std::vector<Quarry> quarries(const VerifyOptions& verify, const Options& options
   if (arithmetics.empty()) arithmetics = {verify.mutant.empty() ? "bf16/fp32" : "declared"};
   std::vector<Quarry> all;
   for (const std::string& text : cases) {
-    for (const std::string& arithmetic : arithmetics) all.push_back(quarry_of(text, arithmetic, verify, options));
+    for (const std::string& arithmetic : arithmetics) {
+      for (const Options& seeded : with_seeds(text, verify.seeds, options)) all.push_back(quarry_of(text, arithmetic, verify, seeded));
+    }
   }
   for (Quarry& quarry : all) {
-    quarry.file = file_name(verify.hunt_out, quarry, all.size() == 1);
+    quarry.file = file_name(verify.hunt_out, quarry, all.size() == 1, verify.seeds > 1);
     check_writable(quarry.file);
   }
   return all;
@@ -118,7 +125,7 @@ Evaluate evaluation(const Quarry& quarry, const std::string& mutant) {
 }
 
 /// What to type to see the worst inputs judged again.
-std::string replay_line(const Quarry& quarry, const std::string& mutant, const Options& options) {
+std::string replay_line(const Quarry& quarry, const std::string& mutant) {
   std::vector<std::string> words;
   const auto add = [&](const char* flag, const std::string& value) { words.insert(words.end(), {flag, value}); };
   for (const auto& [field, value] : quarry.shrunk) {
@@ -130,54 +137,86 @@ std::string replay_line(const Quarry& quarry, const std::string& mutant, const O
     add("--formats", quarry.arithmetic.name);
   else
     add("--mutant", mutant);
-  return reproduction_line("verify", quarry.case_text, options, words);
+  return reproduction_line("verify", quarry.case_text, quarry.options, words);
 }
 
-verdict::CaseResult run(const Quarry& quarry, const VerifyOptions& verify, const Options& options, Progress& progress) {
+/// What a hunt found, with the inputs that it keeps.
+struct Catch {
+  verdict::CaseResult result;
+  TensorMap worst;
+};
+auto members(Catch& x) { return std::tie(x.result, x.worst); }
+
+Catch run(const Quarry& quarry, const VerifyOptions& verify, const UnitProgress& progress) {
   const scalar::Format format = quarry.arithmetic.plan.precision.storage;
   const TensorMap start =
       inputs::round_inputs(quarry.problem, inputs::make_inputs(quarry.problem), format, quarry.arithmetic.plan.precision.ftz);
   progress.begin(fmt::format("{}: hunting in {}", quarry.problem.name, quarry.arithmetic.name));
-  std::int64_t shown = 0;
-  const auto advance = [&](double share) {
-    const auto now = static_cast<std::int64_t>(share * kProgressSteps);
-    progress.advance(now - shown), shown = now;
-  };
-  Hunted hunted = hunt(quarry.problem, format, start, evaluation(quarry, verify.mutant), parse_budget(*verify.hunt), advance);
-  advance(1);
+  Hunted hunted = hunt(quarry.problem, format, start, evaluation(quarry, verify.mutant), parse_budget(*verify.hunt), progress.advance);
   verdict::CaseResult result;
   result.problem = quarry.problem;
   result.mutant = verify.mutant;
   result.seconds = hunted.result.seconds;
   result.reference = "certified enclosures of each candidate's own outputs";
-  result.reproduce = replay_line(quarry, verify.mutant, options);
+  result.reproduce = replay_line(quarry, verify.mutant);
   if (!quarry.shrunk.empty()) {
     std::vector<std::string> fields;
     for (const auto& [field, value] : quarry.shrunk) fields.push_back(field + " " + value);
     result.notes.push_back(fmt::format("hunted at {}", fmt::join(fields, ", ")));
   }
   hunted.result.budget = *verify.hunt, hunted.result.file = quarry.file;
-  tensor::write_safetensors(quarry.file, hunted.worst, {{"problem", problem::to_json(quarry.problem)}, {"replay", result.reproduce}});
   result.errors = std::move(hunted.rows);
   result.hunt = std::move(hunted.result);
-  return result;
+  return {std::move(result), std::move(hunted.worst)};
+}
+
+/// Evaluations, or seconds of a core that makes about 1e9 multiply-adds in each.
+double cost_of(const search::Budget& budget) {
+  return budget.evaluations > 0 ? 2e6 * static_cast<double>(budget.evaluations) : 1e9 * budget.seconds;
+}
+
+Job hunt_job(const VerifyOptions& verify, const Options& options) {
+  check_request(verify);
+  const search::Budget budget = parse_budget(*verify.hunt);
+  const double cost = cost_of(budget);
+  const auto all = std::make_shared<const std::vector<Quarry>>(quarries(verify, options));
+  std::vector<std::string> words = words_of(verify);
+  words.insert(words.end(), {"--hunt", *verify.hunt});
+  if (!verify.hunt_out.empty()) words.insert(words.end(), {"--hunt-out", verify.hunt_out});
+  if (verify.seeds > 1) words.insert(words.end(), {"--seeds", std::to_string(verify.seeds)});
+  Job job;
+  job.command = command_line("verify", verify.cases, options, words);
+  job.recipe = {"hunt", true, {}};
+  for (std::size_t i = 0; i < all->size(); ++i) {
+    const Quarry& quarry = (*all)[i];
+    job.units.push_back({unit_id(i, quarry.problem, "hunt in " + quarry.arithmetic.name), i, cost, memory_needed(quarry.problem)});
+    job.problems.push_back(problem::to_json(quarry.problem));
+    if (quarry.problem.inputs.kind == "file") job.files.push_back(quarry.problem.inputs.path);
+  }
+  job.seconds = [budget, units = job.units, rates = std::make_shared<VerifyRates>()](std::size_t unit) {
+    return budget.seconds > 0 ? budget.seconds : rates->general_rate() * units.at(unit).cost;
+  };
+  job.run = [all, &verify](std::size_t unit, const UnitProgress& progress) { return work::to_line(run(all->at(unit), verify, progress)); };
+  return job;
 }
 
 }  // namespace
 
 int verify_hunt(const VerifyOptions& verify, const Options& options) {
-  check_request(verify);
-  parse_budget(*verify.hunt);
-  check_result_paths(options);
-  const std::vector<Quarry> all = quarries(verify, options);
-  verdict::RunResult run_result;
-  run_result.command = "verify";
-  {
-    Progress progress(kProgressSteps * static_cast<std::int64_t>(all.size()), !options.quiet);
-    for (const Quarry& quarry : all) run_result.cases.push_back(run(quarry, verify, options, progress));
+  return run_job([&] { return hunt_job(verify, options); }, options);
+}
+
+int finish_hunt(const std::vector<std::string>& results, const Options& options) {
+  verdict::RunResult run;
+  run.command = "verify";
+  for (const std::string& line : results) {
+    auto one = work::from_line<Catch>(line);
+    tensor::write_safetensors(one.result.hunt.value().file, one.worst,
+                              {{"problem", problem::to_json(one.result.problem)}, {"replay", one.result.reproduce}});
+    run.seconds += one.result.seconds;
+    run.cases.push_back(std::move(one.result));
   }
-  for (const verdict::CaseResult& result : run_result.cases) run_result.seconds += result.seconds;
-  return publish(run_result, true, options);
+  return publish(run, true, options);
 }
 
 }  // namespace equinorm::commands

@@ -42,12 +42,15 @@ PlanPair legal_plans(const problem::Problem& problem, int round);
 
 /// Equality over the prime field, at the problem's own dims, functions uninterpreted (product of 'verify': exact check (a)).
 ///
+/// Proof: prime_field_forms_equal (right kernels never fail), prime_field_error.
+///
 /// Each round draws a random point and runs both path templates over F_p. As many rounds as field_rounds() says, at least `min_rounds`.
 /// With a mutant, its formula stands in place of the absorbed one. Time: three products of T G r d_c-like size per round; memory: one
 /// group's keys and values per thread, plus the inputs.
 Equality check_in_field(const problem::Problem& problem, std::uint64_t seed, std::string_view mutant = {}, int min_rounds = 2);
 
 /// log2 of the bound on the probability that one round calls two different functions equal; derivation in equality.cpp.
+/// Proof: schwartz_zippel, union_bound.
 double field_round_log2(const problem::Problem& problem, const PlanPair& plans);
 
 /// Equality over the rationals, on dims shrunk by shrink(), one random point per round.

@@ -28,13 +28,17 @@ Region ArenaPlan::add(std::uint64_t bytes, bool at_end) {
   return region;
 }
 
-Arena::Arena(std::uint64_t bytes) : file_(memfd_create("equinorm-arena", MFD_CLOEXEC | MFD_ALLOW_SEALING)), bytes_(up(bytes + 1, kPage)) {
+Arena::Arena(std::uint64_t bytes, ArenaAccess others)
+    : file_(memfd_create("equinorm-arena", MFD_CLOEXEC | MFD_ALLOW_SEALING)), bytes_(up(bytes + 1, kPage)) {
   if (!file_.is_open() || ftruncate(file_.get(), static_cast<off_t>(bytes_)) != 0 ||
-      fcntl(file_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+      fcntl(file_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0)
     throw Error(fmt::format("{} bytes of memory for a kernel's tensors: {}", bytes_, std::strerror(errno)));
   void* base = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
   if (base == MAP_FAILED) throw Error(fmt::format("{} bytes of memory for a kernel's tensors: {}", bytes_, std::strerror(errno)));
   base_ = static_cast<std::byte*>(base);
+  // Our own mapping, made before, stays writable.
+  if (others == ArenaAccess::read_only) read_only_ = fcntl(file_.get(), F_ADD_SEALS, F_SEAL_FUTURE_WRITE) == 0;
+  fcntl(file_.get(), F_ADD_SEALS, F_SEAL_SEAL);
 }
 
 Arena::~Arena() { munmap(base_, bytes_); }

@@ -30,23 +30,28 @@ class ArenaPlan {
   std::uint64_t bytes_ = 0;
 };
 
+enum class ArenaAccess : std::uint8_t { read_write, read_only };
+
 /// Memory without a name (memfd), sealed against change of size: who shares it cannot take it away.
 class Arena {
  public:
-  /// Throws Error where there is not enough memory.
-  explicit Arena(std::uint64_t bytes);
+  /// `others`: what whoever gets the descriptor may do. Throws Error where there is not enough memory.
+  Arena(std::uint64_t bytes, ArenaAccess others);
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
   ~Arena();
 
   int descriptor() const { return file_.get(); }
   std::uint64_t bytes() const { return bytes_; }
+  /// Nobody else can write it: the system sees to that (F_SEAL_FUTURE_WRITE, Linux 5.1).
+  bool is_read_only() const { return read_only_; }
   std::byte* at(std::uint64_t offset) { return base_ + offset; }
 
  private:
   Descriptor file_;
   std::uint64_t bytes_ = 0;
   std::byte* base_ = nullptr;
+  bool read_only_ = false;
 };
 
 /// Fills the canaries of a region.

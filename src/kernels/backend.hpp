@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/kernel.h"
@@ -40,6 +41,8 @@ using ExactScalars = std::map<std::string, ExactScalar>;
 struct BackendOptions {
   bool shadows = false;  ///< carry values without rounding (virtual GPU only)
   ExactScalars exact;    ///< what the shadows of the problem's numbers are
+  /// What the shadows of inputs are that stand for other numbers than they hold: high and low part, in logical order, by name.
+  std::map<std::string, std::pair<const double*, const double*>> exact_inputs;
 };
 
 class Backend {

@@ -39,6 +39,19 @@ const tensor::AnyTensor& input_of(const Request& request, const std::string& nam
   return found->second;
 }
 
+/// `where`: as breach() counts.
+std::string wrote_beside(const std::string& name, bool in_table, std::int64_t where) {
+  const char* which = in_table ? "'s block table" : "";
+  if (where < 0) return fmt::format("wrote {} bytes in front of {}{}", -where, name, which);
+  return fmt::format("wrote {} bytes past the end of {}{}", where, name, which);
+}
+
+std::string changed_element(const std::string& name, const Layout& layout, std::size_t byte) {
+  const Index element = logical_at(layout, byte);
+  if (element < 0) return fmt::format("changed input {}, between its elements", name);
+  return fmt::format("changed input {}{}", name, tensor::index_string(layout.shape, element));
+}
+
 bool same_layout(const Layout& a, const Layout& b) {
   return a.dtype == b.dtype && a.shape == b.shape && a.strides == b.strides && a.span == b.span && a.block_table == b.block_table &&
          a.page_stride == b.page_stride && a.runs == b.runs;  // runs: context lengths may differ where nothing else does
@@ -47,7 +60,7 @@ bool same_layout(const Layout& a, const Layout& b) {
 }  // namespace
 
 void CallMemory::plan(const PassedTensors& passed, const Request& request) {
-  ArenaPlan plan;
+  ArenaPlan inputs, outputs;
   std::vector<Buffer> buffers;
   std::uint64_t turn = request.layout_seed;
   const auto add = [&](const Passed& tensor, bool output) {
@@ -55,10 +68,11 @@ void CallMemory::plan(const PassedTensors& passed, const Request& request) {
         buffers.size() >= static_cast<std::size_t>(kMaxTensors))
       throw Error(fmt::format("tensor {}: too many tensors, or axes", tensor.spec.name));
     Buffer buffer{.name = tensor.spec.name, .layout = make_layout(tensor, *request.problem, request.layout_seed), .output = output};
+    ArenaPlan& plan = output ? outputs : inputs;
     buffer.data = plan.add(buffer.layout.bytes(), turn++ % 2 == 1);
     if (!buffer.layout.block_table.empty())
       buffer.table = plan.add(buffer.layout.block_table.size() * sizeof(std::int32_t), turn++ % 2 == 1);
-    if (output && request.shadows) {
+    if (request.shadows && (output || request.exact_inputs.contains(tensor.spec.name))) {
       const auto bytes = static_cast<std::uint64_t>(tensor::element_count(tensor.spec.shape)) * sizeof(double);
       buffer.shadow_high = plan.add(bytes, false), buffer.shadow_low = plan.add(bytes, false);
     }
@@ -68,24 +82,30 @@ void CallMemory::plan(const PassedTensors& passed, const Request& request) {
   for (const Passed& tensor : passed.outputs) add(tensor, true);
   if (!poison_ || poison_seed_ != request.layout_seed) {
     poison_.emplace(request.layout_seed);
+    unwritten_.emplace(request.layout_seed, PoisonKind::unwritten);
     poison_seed_ = request.layout_seed;
     intact_ = false;
   }
-  reuse_or_replace(std::move(buffers), plan.bytes());
+  reuse_or_replace(std::move(buffers), inputs.bytes(), outputs.bytes());
 }
 
-void CallMemory::reuse_or_replace(std::vector<Buffer> buffers, std::uint64_t bytes) {
+void CallMemory::reuse_or_replace(std::vector<Buffer> buffers, std::uint64_t input_bytes, std::uint64_t output_bytes) {
   const auto same = [](const Buffer& a, const Buffer& b) {
     return a.name == b.name && a.data == b.data && a.table == b.table && a.shadow_high == b.shadow_high && a.output == b.output &&
            same_layout(a.layout, b.layout);
   };
-  if (arena_ != nullptr && std::equal(buffers.begin(), buffers.end(), buffers_.begin(), buffers_.end(), same)) return;
+  if (inputs_ != nullptr && std::equal(buffers.begin(), buffers.end(), buffers_.begin(), buffers_.end(), same)) return;
   intact_ = false;
   buffers_ = std::move(buffers);
   ++generation_;
-  if (arena_ != nullptr && bytes < arena_->bytes() && arena_->bytes() / 4 <= bytes) return;
-  arena_.reset();
-  arena_ = std::make_unique<Arena>(bytes);
+  // One that is large enough stays, unless it holds much more than is needed now.
+  const auto fit = [](std::unique_ptr<Arena>& arena, std::uint64_t bytes, ArenaAccess access) {
+    if (arena != nullptr && bytes < arena->bytes() && arena->bytes() / 4 <= bytes) return;
+    arena.reset();
+    arena = std::make_unique<Arena>(bytes, access);
+  };
+  fit(inputs_, input_bytes, ArenaAccess::read_only);
+  fit(outputs_, output_bytes, ArenaAccess::read_write);
 }
 
 void CallMemory::prepare(const PassedTensors& passed, const Request& request, WireRequest& wire) {
@@ -93,7 +113,6 @@ void CallMemory::prepare(const PassedTensors& passed, const Request& request, Wi
   for (Buffer& buffer : buffers_) fill(buffer, request);
   intact_ = false;
   wire.generation = generation_;
-  wire.arena_bytes = arena_->bytes();
   wire.problem = abi_problem(*request.problem, request.splits, request.tile);
   const ExactScalars exact = exact_scalars(*request.problem);
   wire.eps = exact.at("eps"), wire.scale = exact.at("scale"), wire.softcap = exact.at("softcap");
@@ -104,18 +123,26 @@ void CallMemory::prepare(const PassedTensors& passed, const Request& request, Wi
 }
 
 void CallMemory::fill(Buffer& buffer, const Request& request) {
-  std::byte* data = arena_->at(buffer.data.data);
+  Arena& arena = arena_of(buffer);
+  std::byte* data = arena.at(buffer.data.data);
   if (buffer.output) {
-    poison_->fill(data, buffer.data.data_bytes, buffer.data.data);
+    unwritten_->fill(data, buffer.data.data_bytes, buffer.data.data);
   } else {
     const tensor::AnyTensor& input = input_of(request, buffer.name, buffer.layout.dtype, buffer.layout.shape);
     lay_out(buffer.layout, input, *poison_, data, buffer.data.data, intact_);
   }
+  if (!buffer.output && buffer.shadow_high.bytes > 0) {
+    const auto& [high, low] = request.exact_inputs.at(buffer.name);
+    if (high.shape() != buffer.layout.shape || low.shape() != buffer.layout.shape)
+      throw Error(fmt::format("exact values of input {} have another shape than the input", buffer.name));
+    std::memcpy(arena.at(buffer.shadow_high.data), high.data(), buffer.shadow_high.data_bytes);
+    std::memcpy(arena.at(buffer.shadow_low.data), low.data(), buffer.shadow_low.data_bytes);
+  }
   if (intact_) return;
   for (const Region* region : {&buffer.data, &buffer.table, &buffer.shadow_high, &buffer.shadow_low}) {
-    if (region->bytes > 0) fence(*arena_, *region, *poison_);
+    if (region->bytes > 0) fence(arena, *region, *poison_);
   }
-  if (buffer.table.bytes > 0) std::memcpy(arena_->at(buffer.table.data), buffer.layout.block_table.data(), buffer.table.data_bytes);
+  if (buffer.table.bytes > 0) std::memcpy(arena.at(buffer.table.data), buffer.layout.block_table.data(), buffer.table.data_bytes);
 }
 
 void CallMemory::describe(const Buffer& buffer, WireTensor& wire) const {
@@ -130,16 +157,24 @@ void CallMemory::describe(const Buffer& buffer, WireTensor& wire) const {
   wire.shadow_high = buffer.shadow_high, wire.shadow_low = buffer.shadow_low;
 }
 
-std::optional<std::string> CallMemory::out_of_bounds(const Buffer& buffer) {
+std::optional<std::string> CallMemory::out_of_bounds(const Buffer& buffer) const {
+  Arena& arena = arena_of(buffer);
   for (const Region* region : {&buffer.data, &buffer.table}) {
-    const std::int64_t where = region->bytes > 0 ? breach(*arena_, *region, *poison_) : 0;
-    const std::string name = region == &buffer.table ? buffer.name + "'s block table" : buffer.name;
-    if (where < 0) return fmt::format("{} bytes in front of {}", -where, name);
-    if (where > 0) return fmt::format("{} bytes past the end of {}", where, name);
+    const std::int64_t where = region->bytes > 0 ? breach(arena, *region, *poison_) : 0;
+    if (where != 0) return wrote_beside(buffer.name, region == &buffer.table, where);
   }
   if (!buffer.output) return std::nullopt;
-  const std::size_t gap = first_gap_change(buffer.layout, *poison_, arena_->at(buffer.data.data), buffer.data.data);
-  if (gap < buffer.layout.bytes()) return fmt::format("byte {} of {}, in the gap behind a row", gap, buffer.name);
+  const std::size_t gap = first_gap_change(buffer.layout, *unwritten_, arena.at(buffer.data.data), buffer.data.data);
+  if (gap < buffer.layout.bytes()) return fmt::format("wrote byte {} of {}, in the gap behind a row", gap, buffer.name);
+  return std::nullopt;
+}
+
+std::optional<std::string> CallMemory::changed(const Buffer& buffer, const tensor::AnyTensor& input) const {
+  const std::size_t byte = first_change(buffer.layout, input, *poison_, inputs_->at(buffer.data.data), buffer.data.data);
+  if (byte < buffer.layout.bytes()) return changed_element(buffer.name, buffer.layout, byte);
+  const std::vector<std::int32_t>& table = buffer.layout.block_table;
+  if (buffer.table.bytes > 0 && std::memcmp(inputs_->at(buffer.table.data), table.data(), buffer.table.data_bytes) != 0)
+    return fmt::format("changed the block table of {}", buffer.name);
   return std::nullopt;
 }
 
@@ -150,28 +185,39 @@ void CallMemory::inspect(const Request& request, Outcome& outcome) {
     outcome.detail = std::move(detail);
   };
   for (const Buffer& buffer : buffers_) {
-    if (const std::optional<std::string> where = out_of_bounds(buffer)) report(RunStatus::wrote_out_of_bounds, "wrote " + *where);
-    const std::byte* data = arena_->at(buffer.data.data);
-    if (buffer.output) {
-      Gathered gathered = gather(buffer.layout, *poison_, data, buffer.data.data);
-      if (gathered.unwritten >= 0)
-        report(RunStatus::unwritten,
-               fmt::format("{}{} was not written", buffer.name, tensor::index_string(buffer.layout.shape, gathered.unwritten)));
-      outcome.outputs.emplace(buffer.name, std::move(gathered.tensor));
+    if (!buffer.output && inputs_->is_read_only()) continue;
+    if (std::optional<std::string> where = out_of_bounds(buffer)) report(RunStatus::wrote_out_of_bounds, std::move(*where));
+    if (!buffer.output) {
+      if (std::optional<std::string> what = changed(buffer, request.inputs.at(buffer.name)))
+        report(RunStatus::changed_input, std::move(*what));
       continue;
     }
-    const std::size_t byte = first_change(buffer.layout, request.inputs.at(buffer.name), *poison_, data, buffer.data.data);
-    if (byte < buffer.layout.bytes()) {
-      const Index element = logical_at(buffer.layout, byte);
-      report(RunStatus::changed_input, element >= 0 ? "changed input " + buffer.name + tensor::index_string(buffer.layout.shape, element)
-                                                    : fmt::format("changed input {}, between its elements", buffer.name));
-    }
-    const std::vector<std::int32_t>& table = buffer.layout.block_table;
-    if (buffer.table.bytes > 0 && std::memcmp(arena_->at(buffer.table.data), table.data(), buffer.table.data_bytes) != 0)
-      report(RunStatus::changed_input, fmt::format("changed the block table of {}", buffer.name));
+    Gathered gathered = gather(buffer.layout, *unwritten_, outputs_->at(buffer.data.data), buffer.data.data);
+    if (gathered.unwritten >= 0)
+      report(RunStatus::unwritten,
+             fmt::format("{}{} was not written", buffer.name, tensor::index_string(buffer.layout.shape, gathered.unwritten)));
+    outcome.outputs.emplace(buffer.name, std::move(gathered.tensor));
   }
   // Outputs are poisoned anew in any case.
   intact_ = outcome.status == RunStatus::ok || outcome.status == RunStatus::unwritten;
+}
+
+void CallMemory::explain_fault(const WireReply& reply, Outcome& outcome) const {
+  outcome.status = RunStatus::protocol;
+  outcome.detail = "sent what no worker sends";
+  const auto tensor = static_cast<std::size_t>(reply.fault_tensor);
+  if (reply.fault_tensor < 0 || tensor >= buffers_.size() || buffers_[tensor].output) return;
+  const Buffer& buffer = buffers_[tensor];
+  const bool in_table = reply.fault_in_table != 0;
+  const Region& region = in_table ? buffer.table : buffer.data;
+  const std::int64_t end = static_cast<std::int64_t>(region.data_bytes), at = reply.fault_offset;
+  if (at < -static_cast<std::int64_t>(region.bytes) || at >= static_cast<std::int64_t>(region.bytes)) return;
+  outcome.status = at < 0 || at >= end ? RunStatus::wrote_out_of_bounds : RunStatus::changed_input;
+  if (at < 0 || at >= end)
+    outcome.detail = wrote_beside(buffer.name, in_table, at < 0 ? at : at - end + 1);
+  else
+    outcome.detail = in_table ? fmt::format("changed the block table of {}", buffer.name)
+                              : changed_element(buffer.name, buffer.layout, static_cast<std::size_t>(at));
 }
 
 void CallMemory::read_shadows(const WireReply& reply, Outcome& outcome) {
@@ -180,8 +226,8 @@ void CallMemory::read_shadows(const WireReply& reply, Outcome& outcome) {
     if (!buffer.output || output >= kMaxTensors || reply.shadows_lost[output++] < 0 || buffer.shadow_high.bytes == 0) continue;
     auto& [high, low] = outcome.shadows[buffer.name];
     high = tensor::Tensor<double>(buffer.layout.shape), low = tensor::Tensor<double>(buffer.layout.shape);
-    std::memcpy(high.data(), arena_->at(buffer.shadow_high.data), buffer.shadow_high.data_bytes);
-    std::memcpy(low.data(), arena_->at(buffer.shadow_low.data), buffer.shadow_low.data_bytes);
+    std::memcpy(high.data(), outputs_->at(buffer.shadow_high.data), buffer.shadow_high.data_bytes);
+    std::memcpy(low.data(), outputs_->at(buffer.shadow_low.data), buffer.shadow_low.data_bytes);
   }
 }
 

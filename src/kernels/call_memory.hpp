@@ -19,11 +19,16 @@ class CallMemory {
   /// shape or dtype.
   void prepare(const PassedTensors& passed, const Request& request, WireRequest& wire);
 
-  int descriptor() const { return arena_->descriptor(); }
-  std::uint64_t bytes() const { return arena_ == nullptr ? 0 : arena_->bytes(); }
+  /// Of the inputs' arena and the outputs'.
+  std::vector<int> descriptors() const { return {inputs_->descriptor(), outputs_->descriptor()}; }
+  /// Of both.
+  std::uint64_t bytes() const { return inputs_->bytes() + outputs_->bytes(); }
 
   /// Outputs, and whether the kernel kept to its memory: status ok, wrote_out_of_bounds, changed_input or unwritten.
   void inspect(const Request& request, Outcome& outcome);
+
+  /// What a reply of status kWroteInput says: changed_input, wrote_out_of_bounds, or protocol where it makes no sense.
+  void explain_fault(const WireReply& reply, Outcome& outcome) const;
 
   /// Reads the shadows of outputs whose count of lost values is not negative.
   void read_shadows(const WireReply& reply, Outcome& outcome);
@@ -37,13 +42,16 @@ class CallMemory {
   };
 
   void plan(const PassedTensors& passed, const Request& request);
-  void reuse_or_replace(std::vector<Buffer> buffers, std::uint64_t bytes);
+  void reuse_or_replace(std::vector<Buffer> buffers, std::uint64_t input_bytes, std::uint64_t output_bytes);
+  Arena& arena_of(const Buffer& buffer) const { return buffer.output ? *outputs_ : *inputs_; }
   void fill(Buffer& buffer, const Request& request);
   void describe(const Buffer& buffer, WireTensor& wire) const;
-  std::optional<std::string> out_of_bounds(const Buffer& buffer);
+  std::optional<std::string> out_of_bounds(const Buffer& buffer) const;
+  std::optional<std::string> changed(const Buffer& buffer, const tensor::AnyTensor& input) const;
 
-  std::unique_ptr<Arena> arena_;
-  std::optional<Poison> poison_;
+  /// The worker cannot write the inputs' arena, where the system knows such a thing; else they are compared after each run.
+  std::unique_ptr<Arena> inputs_, outputs_;
+  std::optional<Poison> poison_, unwritten_;  ///< of what may not be touched, of outputs
   std::uint64_t poison_seed_ = 0, generation_ = 0;
   std::vector<Buffer> buffers_;
   bool intact_ = false;  ///< fences, gaps and tables are as prepare() left them, by inspect()

@@ -73,6 +73,9 @@ class CudaDevice : public LaunchDevice {
     if (!bytes.empty()) driver().check(driver().MemcpyDtoH(bytes.data(), address, bytes.size()), "cuMemcpyDtoH");
   }
 
+  void set_shadow(std::uint64_t, std::int32_t, double, double) override {
+    throw Error("a GPU has no values without rounding; allowed: the virtual GPU");
+  }
   Value shadow(std::uint64_t, std::int32_t) override { throw Error("a GPU has no values without rounding; allowed: the virtual GPU"); }
 
  private:

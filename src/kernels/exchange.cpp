@@ -5,13 +5,14 @@
 #include <fmt/ranges.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 
+#include "kernels/abi_problem.hpp"
 #include "kernels/descriptor.hpp"
-#include "kernels/scalars.hpp"
 #include "problem/json.hpp"
 #include "problem/problem_file.hpp"
 #include "scalar/error.hpp"
@@ -59,7 +60,7 @@ std::string run_request(const Request& request, const std::vector<Passed>& outpu
     expect.push_back(fmt::format("{}: {{\"dtype\": \"{}\", \"shape\": {}}}", problem::json_string(output.spec.name),
                                  tensor::to_string(output.dtype), dims(output.spec.shape)));
   }
-  const Scalars scalars = scalars_of(*request.problem);
+  const equinorm_problem scalars = abi_problem(*request.problem, request.splits, request.tile);
   std::string problem_json = problem::to_json(*request.problem);
   std::replace(problem_json.begin(), problem_json.end(), '\n', ' ');  // inside strings they are escaped
   return fmt::format(

@@ -10,7 +10,8 @@
 namespace equinorm::kernels {
 
 /// The inputs as a file holds them, in the layouts of `passed`: a paged tensor as its pool `NAME` [pages, page_size, ...] and
-/// `NAME.block_table` I32 [B, blocks]; every other one contiguous. Throws Error where `inputs` are not what is passed.
+/// `NAME.block_table` I32 [B, blocks]; every other one contiguous, "strided" ones too. Tokens past their row's context, and rows of pages
+/// that nobody uses, are poison. Throws Error where `inputs` are not what is passed.
 tensor::TensorMap file_tensors(const std::vector<Passed>& passed, const Request& request);
 
 /// The request's line (PROCESS.md), without line break.

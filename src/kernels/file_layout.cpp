@@ -1,88 +1,55 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstring>
-#include <limits>
-#include <numeric>
-#include <random>
 
 #include "kernels/exchange.hpp"
+#include "kernels/layout.hpp"
 #include "scalar/error.hpp"
 
 namespace equinorm::kernels {
 namespace {
 
-/// What stands for a page that is not there.
-constexpr std::int32_t kNoPage = 2147480000;
-constexpr Index kSparePages = 3;
-
-struct PageTable {
-  tensor::AnyTensor table;  ///< I32 [B, blocks]
-  Index pages = 0;
-  const std::int32_t* entries = nullptr;
-};
-
-Index blocks_of(Index tokens, Index page_size) { return (tokens + page_size - 1) / page_size; }
-
-/// The pages of every row in shuffled order, some of the pool used by nobody. It depends on seed and page size alone: tensors with the same
-/// page size share it.
-PageTable page_table(const Problem& problem, Index page_size, std::uint64_t seed) {
-  const Index blocks = std::max<Index>(1, blocks_of(problem.max_context(), page_size));
-  PageTable out{tensor::AnyTensor(tensor::DType::i32, {problem.batch, blocks})};
-  Index used = 0;
-  for (Index b = 0; b < problem.batch; ++b) used += blocks_of(problem.context_of(b), page_size);
-  out.pages = used + kSparePages;
-  std::vector<std::int32_t> order(static_cast<std::size_t>(out.pages));
-  std::iota(order.begin(), order.end(), 0);
-  std::mt19937_64 random(seed);
-  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
-  auto* entries = reinterpret_cast<std::int32_t*>(out.table.mutable_bytes());
-  std::size_t next = 0;
-  for (Index b = 0; b < problem.batch; ++b) {
-    for (Index block = 0; block < blocks; ++block)
-      *entries++ = block < blocks_of(problem.context_of(b), page_size) ? order[next++] : kNoPage;
-  }
-  out.entries = reinterpret_cast<const std::int32_t*>(out.table.bytes());
-  return out;
+/// A paged layout's pool [pages, page_size, ...]: a file has no gaps between pages.
+tensor::AnyTensor pool_of(const Layout& layout, const tensor::AnyTensor& buffer) {
+  tensor::Shape shape{layout.pages, layout.page_size};
+  shape.insert(shape.end(), layout.shape.begin() + 2, layout.shape.end());
+  tensor::AnyTensor pool(layout.dtype, shape);
+  const std::size_t page = pool.byte_size() / static_cast<std::size_t>(layout.pages);
+  const std::size_t stride = static_cast<std::size_t>(layout.page_stride) * tensor::size_of(layout.dtype);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(layout.pages); ++i)
+    std::memcpy(pool.mutable_bytes() + i * page, buffer.bytes() + i * stride, page);
+  return pool;
 }
 
-/// The pool [pages, page_size, ...]; NaN where no token of a row stands.
-tensor::AnyTensor pool_of(const tensor::AnyTensor& whole, const Problem& problem, Index page_size, const PageTable& table) {
-  tensor::Shape shape{table.pages, page_size};
-  shape.insert(shape.end(), whole.shape().begin() + 2, whole.shape().end());
-  tensor::AnyTensor pool(whole.dtype(), shape);
-  const std::vector<double> nothing(4096, std::numeric_limits<double>::quiet_NaN());
-  for (Index at = 0; at < pool.size(); at += 4096) pool.write(at, std::min<Index>(4096, pool.size() - at), nothing.data());
-  const Index tokens = whole.shape()[1], blocks = table.table.shape()[1];
-  const std::size_t row = whole.size() == 0 ? 0 : whole.byte_size() / static_cast<std::size_t>(whole.shape()[0] * tokens);
-  std::byte* bytes = pool.mutable_bytes();
-  for (Index b = 0; b < problem.batch; ++b) {
-    for (Index t = 0; t < problem.context_of(b); ++t) {
-      const Index slot = table.entries[b * blocks + t / page_size] * page_size + t % page_size;
-      std::memcpy(bytes + static_cast<std::size_t>(slot) * row, whole.bytes() + static_cast<std::size_t>(b * tokens + t) * row, row);
-    }
-  }
-  return pool;
+tensor::AnyTensor table_of(const Layout& layout) {
+  tensor::AnyTensor table(tensor::DType::i32, {layout.shape[0], layout.blocks_per_row});
+  std::memcpy(table.mutable_bytes(), layout.block_table.data(), table.byte_size());
+  return table;
+}
+
+void check(const Passed& input, const tensor::AnyTensor& given) {
+  if (given.dtype() == input.dtype && given.shape() == input.spec.shape) return;
+  throw Error(fmt::format("input {} is {} {}; allowed: {} {}", input.spec.name, tensor::to_string(given.dtype()),
+                          tensor::to_string(given.shape()), tensor::to_string(input.dtype), tensor::to_string(input.spec.shape)));
 }
 
 }  // namespace
 
 tensor::TensorMap file_tensors(const std::vector<Passed>& passed, const Request& request) {
+  const Poison poison(request.layout_seed);
   tensor::TensorMap files;
-  for (const Passed& input : passed) {
-    const auto found = request.inputs.find(input.spec.name);
-    if (found == request.inputs.end()) throw Error(fmt::format("input {} is missing; the kernel reads it", input.spec.name));
-    if (found->second.dtype() != input.dtype || found->second.shape() != input.spec.shape) {
-      throw Error(fmt::format("input {} is {} {}; allowed: {} {}", input.spec.name, tensor::to_string(found->second.dtype()),
-                              tensor::to_string(found->second.shape()), tensor::to_string(input.dtype), tensor::to_string(input.spec.shape)));
-    }
-    if (input.layout != LayoutKind::paged) {
-      files.insert(*found);
-      continue;
-    }
-    const PageTable table = page_table(*request.problem, input.page_size, request.layout_seed);
-    files[input.spec.name] = pool_of(found->second, *request.problem, input.page_size, table);
-    files[input.spec.name + ".block_table"] = table.table;
+  for (Passed input : passed) {
+    const std::string& name = input.spec.name;
+    const auto found = request.inputs.find(name);
+    if (found == request.inputs.end()) throw Error(fmt::format("input {} is missing; the kernel reads it", name));
+    check(input, found->second);
+    if (input.layout == LayoutKind::strided) input.layout = LayoutKind::contiguous;
+    const Layout layout = make_layout(input, *request.problem, request.layout_seed);
+    const bool paged = input.layout == LayoutKind::paged;
+    tensor::AnyTensor buffer(layout.dtype, paged ? tensor::Shape{layout.span} : layout.shape);
+    lay_out(layout, found->second, poison, buffer.mutable_bytes(), 0, false);
+    files[name] = paged ? pool_of(layout, buffer) : buffer;
+    if (paged) files[name + ".block_table"] = table_of(layout);
   }
   return files;
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,6 +20,14 @@ struct DeviceArgument {
   bool is_real = false;
   double high = 0, low = 0;
 };
+
+/// Where the tensors of a call are on the device.
+struct Addresses {
+  std::map<std::string, std::uint64_t> data, tables;
+  std::uint64_t workspace = 0;
+};
+/// A planned argument with its address filled in. Throws std::out_of_range for a tensor that has none.
+DeviceArgument resolve(const PlannedArgument& planned, const Addresses& addresses);
 
 /// The memory and launches of one run.
 class LaunchDevice {
@@ -40,6 +49,8 @@ class LaunchDevice {
     bool known = false;
   };
   virtual Value shadow(std::uint64_t address, std::int32_t dtype) = 0;
+  /// Says what the number at an address is without rounding. Throws Error where the device has no shadows.
+  virtual void set_shadow(std::uint64_t address, std::int32_t dtype, double high, double low) = 0;
 };
 
 /// A manifest's module on some kind of device: loaded once, with fresh memory for each run.

@@ -1,4 +1,7 @@
 // Tensors into their layouts and back.
+#include <tbb/blocked_range.h>
+#include <tbb/parallel_for.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -21,6 +24,9 @@ void for_each_stretch(const Layout& layout, Body body) {
   if (layout.bytes() > at) body(at, layout.bytes() - at, static_cast<const Run*>(nullptr));
 }
 
+/// Bytes that one thread copies at a time.
+constexpr std::size_t kPiece = std::size_t{512} << 10;
+
 const std::byte* source(const Layout& layout, const tensor::AnyTensor& tensor, const Run& run) {
   return tensor.bytes() + static_cast<std::size_t>(run.logical) * tensor::size_of(layout.dtype);
 }
@@ -29,13 +35,34 @@ const std::byte* source(const Layout& layout, const tensor::AnyTensor& tensor, c
 
 void lay_out(const Layout& layout, const tensor::AnyTensor& tensor, const Poison& poison, std::byte* buffer, std::uint64_t address,
              bool gaps_hold) {
-  for_each_stretch(layout, [&](std::size_t begin, std::size_t bytes, const Run* run) {
-    if (run != nullptr && !run->past)
-      std::memcpy(buffer + begin, source(layout, tensor, *run), bytes);
-    else if (!gaps_hold)
-      poison.fill(buffer + begin, bytes, address + begin);
-    return true;
-  });
+  if (!gaps_hold) {
+    for_each_stretch(layout, [&](std::size_t begin, std::size_t bytes, const Run* run) {
+      if (run == nullptr || run->past) poison.fill(buffer + begin, bytes, address + begin);
+      return true;
+    });
+  }
+  const std::size_t size = tensor::size_of(layout.dtype);
+  const auto copy = [&](const Run& run, std::size_t first, std::size_t bytes) {
+    std::memcpy(buffer + static_cast<std::size_t>(run.physical) * size + first, source(layout, tensor, run) + first, bytes);
+  };
+  const auto copy_runs = [&](const tbb::blocked_range<std::size_t>& range) {
+    for (std::size_t i = range.begin(); i < range.end(); ++i) {
+      const Run& run = layout.runs[i];
+      const std::size_t bytes = run.past ? 0 : static_cast<std::size_t>(run.count) * size;
+      if (bytes <= kPiece) {
+        copy(run, 0, bytes);
+        continue;
+      }
+      tbb::parallel_for(std::size_t{0}, bytes / kPiece + 1,
+                        [&](std::size_t piece) { copy(run, piece * kPiece, std::min(kPiece, bytes - piece * kPiece)); });
+    }
+  };
+  // Small tensors are not worth a second thread.
+  const tbb::blocked_range<std::size_t> all(0, layout.runs.size());
+  if (layout.bytes() <= 4 * kPiece)
+    copy_runs(all);
+  else
+    tbb::parallel_for(all, copy_runs);
 }
 
 std::size_t first_change(const Layout& layout, const tensor::AnyTensor& tensor, const Poison& poison, const std::byte* buffer,

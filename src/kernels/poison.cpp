@@ -51,9 +51,10 @@ void for_each_piece(const std::vector<std::byte>& table, std::size_t bytes, std:
 
 }  // namespace
 
-Poison::Poison(std::uint64_t seed) : table_(kPeriod) {
+Poison::Poison(std::uint64_t seed, PoisonKind kind) : table_(kPeriod) {
+  const std::uint64_t first = kind == PoisonKind::unwritten ? 0xfff8 : 0x7ff8;
   for (std::size_t at = 0; at < kPeriod; at += 2) {
-    const auto word = static_cast<std::uint16_t>(0xfff8 + mixed(seed + 0x9e3779b97f4a7c15 * (at + 1)) % 7);
+    const auto word = static_cast<std::uint16_t>(first + mixed(seed + 0x9e3779b97f4a7c15 * (at + 1)) % 7);
     std::memcpy(table_.data() + at, &word, 2);
   }
 }

@@ -7,12 +7,15 @@
 
 namespace equinorm::kernels {
 
-/// Each 16-bit word is one of 0xfff8 to 0xfffe: a quiet NaN of fp16, bf16, fp32 and fp64 alike, as an integer out of any range, and none of
-/// the NaNs that arithmetic makes (x86: 0xfe00, 0xffc0; GPUs: 0x7fff). The pattern is a function of the address (even, in bytes) and the
-/// seed.
+/// What the poison marks. The two differ in sign: arithmetic on what may not be read gives no mark of what was not written.
+enum class PoisonKind : std::uint8_t { unreadable, unwritten };
+
+/// Each 16-bit word is one of 0x7ff8 to 0x7ffe (unwritten: 0xfff8 to 0xfffe): a quiet NaN of fp16, bf16, fp32 and fp64 alike, as an integer
+/// out of any range, and none of the NaNs that arithmetic makes by itself (x86: 0xfe00, 0xffc0; GPUs: 0x7fff). The pattern is a function of
+/// the address (even, in bytes), the seed and the kind.
 class Poison {
  public:
-  explicit Poison(std::uint64_t seed);
+  explicit Poison(std::uint64_t seed, PoisonKind kind = PoisonKind::unreadable);
 
   void fill(std::byte* to, std::size_t bytes, std::uint64_t address) const;
 

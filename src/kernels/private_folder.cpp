@@ -28,7 +28,8 @@ std::string temporary_folder() {
 /// An open folder with the lock that its judge holds; not open where another one holds it or it is no folder of ours.
 Descriptor lock(const std::string& path) {
   Descriptor folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  struct stat opened {}, there {};
+  struct stat opened {
+  }, there{};
   const bool ours = folder.is_open() && fstat(folder.get(), &opened) == 0 && opened.st_uid == geteuid() &&
                     flock(folder.get(), LOCK_EX | LOCK_NB) == 0 &&
                     // Still there under this name, now that it is locked.
@@ -56,7 +57,9 @@ void remove_left_behind(const std::string& parent) {
   }
 }
 
-[[noreturn]] void fail(const std::string& what) { throw Error(fmt::format("{}: {}; TMPDIR names another folder", what, std::strerror(errno))); }
+[[noreturn]] void fail(const std::string& what) {
+  throw Error(fmt::format("{}: {}; TMPDIR names another folder", what, std::strerror(errno)));
+}
 
 }  // namespace
 

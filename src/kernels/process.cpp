@@ -5,7 +5,9 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
@@ -27,6 +29,8 @@ namespace {
 constexpr std::size_t kKeptOutput = std::size_t{32} << 10;
 constexpr auto kStartTime = std::chrono::seconds(60);
 constexpr auto kGoodbye = std::chrono::seconds(5);
+/// Processes that others of the same uid may start meanwhile without a child's noticing.
+constexpr int kOthersRoom = 256;
 /// How often memory and processes are counted while one waits.
 constexpr auto kWatchStep = std::chrono::milliseconds(25);
 
@@ -55,20 +59,39 @@ bool counts_by_namespace() {
   return std::sscanf(system.release, "%d.%d", &major, &minor) == 2 && (major > 5 || (major == 5 && minor >= 14));
 }
 
+/// Processes and threads of a uid, wherever they come from.
+int tasks_of_uid(unsigned uid) {
+  int found = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    struct stat folder {};
+    // A folder of n folders has n + 2 links.
+    if (stat((entry.path() / "task").c_str(), &folder) == 0 && folder.st_uid == uid) found += static_cast<int>(folder.st_nlink) - 2;
+  }
+  return found;
+}
+
 std::vector<std::string> launch_arguments(const std::string& launcher, const SpawnOptions& options, int namespaces) {
   const std::optional<unsigned> uid = other_uid();
-  // The limit counts every process of the uid, so it may bind only where the count is the program's alone.
-  const bool binds = uid || ((namespaces & CLONE_NEWUSER) != 0 && counts_by_namespace());
+  // The limit counts every process of a uid: where it is not the program's alone, those that are there come on top.
+  const bool alone = uid || ((namespaces & CLONE_NEWUSER) != 0 && counts_by_namespace());
+  const int processes = options.processes + (alone ? 0 : tasks_of_uid(getuid()) + kOthersRoom);
   std::vector<std::string> arguments{launcher,
                                      "launch",
                                      uid ? std::to_string(*uid) : "-1",
                                      std::to_string(options.file_bytes),
-                                     std::to_string(binds ? options.processes : 0),
+                                     std::to_string(processes),
                                      options.working_directory,
                                      std::to_string(options.must_read.size())};
   arguments.insert(arguments.end(), options.must_read.begin(), options.must_read.end());
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   return arguments;
+}
+
+/// Bytes that can be read at once; a channel whose other end is closed counts as ready to poll, with none.
+int unread(int descriptor) {
+  int bytes = 0;
+  return ioctl(descriptor, FIONREAD, &bytes) == 0 ? bytes : 0;
 }
 
 int milliseconds_until(Clock::time_point then) {
@@ -120,6 +143,7 @@ void ChildProcess::start(const SpawnOptions& options) {
   constexpr int kApart = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC;
   // As root; without privileges; where neither is allowed.
   for (const int namespaces : {kApart, kApart | CLONE_NEWUSER, 0}) {
+    if (namespaces != 0 && !options.namespaces) continue;
     const Spawned spawned = spawn(launcher, launch_arguments(launcher, options, namespaces), environment, descriptors, namespaces);
     launcher_ = spawned.process;
     isolation_ = {.pid_namespace = (namespaces & CLONE_NEWPID) != 0,
@@ -157,13 +181,14 @@ WaitEvent ChildProcess::wait(int descriptor, short events, const WaitLimits& lim
     pollfd waiting[3] = {{descriptor, events, 0}, {output_.get(), POLLIN, 0}, {status_.get(), POLLIN, 0}};
     poll(waiting, 3, milliseconds_until(std::min(watch, limits.deadline)));
     if ((waiting[1].revents & (POLLIN | POLLHUP)) != 0) drain_output();
-    if ((waiting[0].revents & events) != 0) return WaitEvent::ready;
+    const bool closed = (waiting[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+    if ((waiting[0].revents & events) != 0 && !(closed && unread(descriptor) == 0)) return WaitEvent::ready;
     if (end_ || (waiting[2].revents & (POLLIN | POLLHUP)) != 0) {
       if (!end_) read_status();
       return WaitEvent::ended;
     }
     // Its end of the channel is closed, yet it lives: its end or the deadline comes.
-    if ((waiting[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) descriptor = -1;
+    if (closed) descriptor = -1;
     const Clock::time_point now = Clock::now();
     if (now >= limits.deadline) return WaitEvent::deadline;
     if (now < watch) continue;

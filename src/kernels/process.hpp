@@ -28,7 +28,8 @@ struct SpawnOptions {
   /// Files that the program must be able to read. It runs under another uid where that is allowed and these are readable to others.
   std::vector<std::string> must_read{};
   std::uint64_t file_bytes = std::uint64_t{1} << 30;  ///< RLIMIT_FSIZE: largest file that it may write
-  int processes = 512;                                ///< RLIMIT_NPROC (threads count too), where it counts this judge's children alone
+  int processes = 512;                                ///< RLIMIT_NPROC (threads count too)
+  bool namespaces = true;                             ///< false: as on a system that allows none
 };
 
 /// How far the child is kept away, as it came out on this system.

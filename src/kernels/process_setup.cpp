@@ -44,7 +44,8 @@ std::string python() {
 std::string write_helper(const std::string& folder) {
   const fs::path place = fs::path(folder) / "python";
   fs::create_directory(place);
-  fs::permissions(place, fs::perms::owner_all | fs::perms::group_exec | fs::perms::group_read | fs::perms::others_exec | fs::perms::others_read);
+  fs::permissions(place,
+                  fs::perms::owner_all | fs::perms::group_exec | fs::perms::group_read | fs::perms::others_exec | fs::perms::others_read);
   const fs::path file = place / "equinorm_kernel.py";
   std::ofstream out(file, std::ios::binary);
   out << python_helper();

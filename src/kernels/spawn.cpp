@@ -118,7 +118,7 @@ Spawned spawn(const std::string& program, const std::vector<std::string>& argume
 
 std::vector<std::string> child_environment(const std::map<std::string, std::string>& more) {
   std::map<std::string, std::string> all = more;
-  for (const char* name : {"PATH", "LANG", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH"}) {
+  for (const char* name : {"PATH", "LANG", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "EQUINORM_CUDA_DRIVER"}) {
     if (const char* value = std::getenv(name)) all.emplace(name, value);
   }
   std::vector<std::string> found;

@@ -86,6 +86,10 @@ class VirtualDevice : public LaunchDevice {
     }
   }
 
+  void set_shadow(std::uint64_t address, std::int32_t dtype, double high, double low) override {
+    device_.set_shadow(address, type_of(dtype), high, low);
+  }
+
   Value shadow(std::uint64_t address, std::int32_t dtype) override {
     const vgpu::ShadowValue found = device_.shadow(address, type_of(dtype));
     return {found.high, found.low, found.known};

@@ -18,8 +18,10 @@ inline constexpr int kMaxNotes = 32;
 inline constexpr std::uint32_t kWireMagic = 0x65716e77;
 /// Longest declaration, in bytes.
 inline constexpr std::uint64_t kMaxDeclaration = std::uint64_t{1} << 20;
-/// WireReply::status beside equinorm_status: the backend refused (Error), `message` says why.
+/// WireReply::status beside equinorm_status. The backend refused (Error), `message` says why.
 inline constexpr std::int32_t kRefused = -1;
+/// The kernel wrote to the inputs' memory, which it can only read: `fault_tensor` and so on say where.
+inline constexpr std::int32_t kWroteInput = -2;
 
 enum class WireKind : std::uint32_t { describe = 1, run = 2 };
 
@@ -31,14 +33,14 @@ struct WireTensor {
   Region data, table, shadow_high, shadow_low;  ///< bytes 0: there is none
 };
 
-/// Judge to worker. `describe` uses the head alone. With a run whose `generation` is new comes the arena's descriptor (SCM_RIGHTS).
+/// Judge to worker. `describe` uses the head alone. With a run whose `generation` is new come two descriptors (SCM_RIGHTS): the arena of
+/// the inputs, then that of the outputs. Regions of inputs lie in the former, those of outputs in the latter.
 struct WireRequest {
   std::uint32_t magic = kWireMagic;
   WireKind kind = WireKind::describe;
   std::uint64_t sequence = 0;
   std::uint64_t generation = 0;  ///< another one: other regions
-  std::uint64_t arena_bytes = 0;
-  equinorm_problem problem{};  ///< context_lengths: the input of that name
+  equinorm_problem problem{};    ///< context_lengths: the input of that name
   ExactScalar eps, scale, softcap, scale_log2e;
   std::int32_t input_count = 0, output_count = 0, threads = 1, shadows = 0;
   WireTensor tensors[kMaxTensors]{};  ///< inputs, then outputs
@@ -57,6 +59,8 @@ struct WireReply {
   std::int32_t status = EQUINORM_FAILED;
   std::int32_t note_count = 0;
   double seconds = 0;
+  std::int32_t fault_tensor = -1, fault_in_table = 0;
+  std::int64_t fault_offset = 0;             ///< bytes from the start of the tensor's data, or of its block table
   std::int64_t shadows_lost[kMaxTensors]{};  ///< by output; -1: it has none
   char message[1024]{};
   WireNote notes[kMaxNotes]{};

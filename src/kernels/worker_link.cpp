@@ -4,8 +4,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <thread>
 
 #include "scalar/error.hpp"
 
@@ -15,9 +17,14 @@ namespace {
 /// What a worker holds before it has opened any kernel, generously.
 constexpr std::uint64_t kOwnMemory = std::uint64_t{64} << 20;
 
+/// More are a fork bomb; threads do not count.
+constexpr int kProcesses = 64;
+
 WaitLimits wait_limits(double seconds, std::uint64_t memory) {
   const double bounded = seconds < 1e8 ? seconds : 1e8;
-  return {.deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(bounded)), .memory = memory};
+  return {.deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(bounded)),
+          .memory = memory,
+          .processes = kProcesses};
 }
 
 /// Reads a message of exactly this type; false for anything else.
@@ -52,6 +59,8 @@ WorkerLink::WorkerLink(const std::string& kind, const std::string& path) {
   options.arguments = {program, "serve", kind, path};
   options.descriptors = {{kWorkerDescriptor, theirs.get()}};
   options.must_read = {program, path};
+  // Threads of a kernel and of a driver, not much more: a bomb that is as large as this already keeps a machine busy.
+  options.processes = 64 + 4 * static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   child_ = std::make_unique<ChildProcess>(options);
 }
 
@@ -60,17 +69,17 @@ std::string WorkerLink::last_words() {
   return words.empty() ? "" : "; it wrote: " + words;
 }
 
-Exchange WorkerLink::send(WireRequest& request, int arena) {
+Exchange WorkerLink::send(WireRequest& request, const std::vector<int>& arenas) {
   request.sequence = ++sequence_;
   iovec part{&request, sizeof(request)};
   msghdr message{};
   message.msg_iov = &part, message.msg_iovlen = 1;
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  if (arena >= 0) {
+  alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
+  if (arenas.size() == 2) {
     message.msg_control = control, message.msg_controllen = sizeof(control);
     cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET, header->cmsg_type = SCM_RIGHTS, header->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(header), &arena, sizeof(arena));
+    header->cmsg_level = SOL_SOCKET, header->cmsg_type = SCM_RIGHTS, header->cmsg_len = CMSG_LEN(2 * sizeof(int));
+    std::memcpy(CMSG_DATA(header), arenas.data(), 2 * sizeof(int));
   }
   // Never blocks: the worker reads a request before it answers, and there is one at a time.
   const ssize_t sent = sendmsg(channel_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -100,7 +109,7 @@ Exchange WorkerLink::await(const WaitLimits& limits, double seconds) {
 std::string WorkerLink::describe(const Limits& limits) {
   const auto request = std::make_unique<WireRequest>();
   const WaitLimits until = wait_limits(limits.seconds, limits.memory + kOwnMemory);
-  Exchange exchange = send(*request, -1);
+  Exchange exchange = send(*request, {});
   const auto text = std::make_unique<WireText>();
   const auto refusal = std::make_unique<WireReply>();
   std::string declaration;
@@ -125,9 +134,10 @@ std::string WorkerLink::describe(const Limits& limits) {
   throw Error(fmt::format("while the kernel was opened: {}", broken().detail));
 }
 
-Exchange WorkerLink::run(WireRequest& request, int arena, const Limits& limits, std::uint64_t memory, WireReply& reply) {
+Exchange WorkerLink::run(WireRequest& request, const std::vector<int>& arenas, const Limits& limits, std::uint64_t memory,
+                         WireReply& reply) {
   request.kind = WireKind::run;
-  Exchange exchange = send(request, arena);
+  Exchange exchange = send(request, arenas);
   if (exchange.status == RunStatus::ok) exchange = await(wait_limits(limits.seconds, memory + kOwnMemory), limits.seconds);
   if (exchange.status != RunStatus::ok) return exchange;
   if (receive(channel_.get(), reply) && reply.kind == WireKind::run && reply.sequence == request.sequence && reply.note_count >= 0 &&

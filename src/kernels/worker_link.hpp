@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "kernels/process.hpp"
 #include "kernels/runner.hpp"
@@ -27,12 +28,12 @@ class WorkerLink {
   /// The kernel's declaration. Throws Error: what the backend refuses, a crash, the limits.
   std::string describe(const Limits& limits);
 
-  /// Sends a run, with the arena's descriptor where `arena` is not -1, and waits for the reply; sets the request's sequence number.
-  /// `memory`: bytes that the worker may hold. After anything but ok the worker is of no use any more.
-  Exchange run(WireRequest& request, int arena, const Limits& limits, std::uint64_t memory, WireReply& reply);
+  /// Sends a run, with the arenas' descriptors (inputs, outputs) where there are some, and waits for the reply; sets the request's sequence
+  /// number. `memory`: bytes that the worker may hold. After anything but ok the worker is of no use any more.
+  Exchange run(WireRequest& request, const std::vector<int>& arenas, const Limits& limits, std::uint64_t memory, WireReply& reply);
 
  private:
-  Exchange send(WireRequest& request, int arena);
+  Exchange send(WireRequest& request, const std::vector<int>& arenas);
   Exchange await(const WaitLimits& limits, double seconds);
   std::string last_words();
 

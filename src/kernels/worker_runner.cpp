@@ -68,14 +68,16 @@ class WorkerRunner : public Runner {
     auto reply = std::make_unique<WireReply>();
     const bool mapped = mapped_generation_ == wire->generation;
     mapped_generation_ = wire->generation;
-    const Exchange exchange =
-        link_->run(*wire, mapped ? -1 : memory_.descriptor(), request.limits, request.limits.memory + memory_.bytes(), *reply);
+    const Exchange exchange = link_->run(*wire, mapped ? std::vector<int>{} : memory_.descriptors(), request.limits,
+                                         request.limits.memory + memory_.bytes(), *reply);
     outcome.status = exchange.status, outcome.detail = exchange.detail;
     if (exchange.status == RunStatus::ok) take(*reply, outcome);
     if (outcome.status == RunStatus::ok) memory_.inspect(request, outcome);
     if (outcome.status == RunStatus::ok && request.shadows) memory_.read_shadows(*reply, outcome);
     // Who crashed is gone; who wrote where it must not may have damaged itself too.
     if (outcome.status >= RunStatus::crashed && outcome.status != RunStatus::unwritten) link_.reset();
+    // A GPU's context is of no use after a launch went wrong, for as long as its process lives.
+    if (outcome.status == RunStatus::failed && backend_ == WorkerBackend::cuda) link_.reset();
     return outcome;
   }
 
@@ -104,6 +106,9 @@ class WorkerRunner : public Runner {
       case EQUINORM_FAILED:
       case kRefused:
         outcome.status = RunStatus::failed;
+        break;
+      case kWroteInput:
+        memory_.explain_fault(reply, outcome);
         break;
       default:
         outcome.status = RunStatus::failed;

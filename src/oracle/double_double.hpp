@@ -1,10 +1,9 @@
 // Pairs of binary64 numbers (double-double) that carry a rigorous radius. u = 2^-53 throughout; rounding is to nearest-even.
 //
-// The relative bounds of the pair operations are those of Joldes, Muller, Popescu, "Tight and rigorous error bounds for basic building
-// blocks of double-word arithmetic" (ACM TOMS 44, 2017): sum (AccurateDWPlusDW) 3u^2/(1 - 4u), product (DWTimesDW3) 5u^2, product by a
-// number (DWTimesFP3) 2u^2, each relative to the exact result. The radius adds 8u^2 |hi| = 2^-103 |hi|, which exceeds all of them, the step
-// from the exact to the computed result included. Error terms that underflow cost at most 4 * 2^-1074 an operation; the radius adds
-// 2^-1060.
+// The pair operations are those of Joldes, Muller, Popescu, "Tight and rigorous error bounds for basic building blocks of double-word
+// arithmetic" (ACM TOMS 44, 2017): sum (AccurateDWPlusDW) 3u^2/(1 - 4u), product (DWTimesDW3) 5u^2, product by a number (DWTimesFP3) 2u^2,
+// each relative to the exact result. The radius adds 8u^2 |hi| = 2^-103 |hi|, which is machine-checked by itself (proofs/PairSum.v,
+// PairProduct.v), cancellation included. Error terms that underflow cost less than 8 * 2^-1075 an operation; the radius adds 2^-1060.
 //
 // Radii are computed in binary64, rounded to nearest: positive terms, at most 8 roundings and one |x| <= |hi| (1 + u), together below the
 // factor (1 + u)^9 < 1 + 2^-49; the last step multiplies by 1 + 2^-48. Overflow gives an infinite or NaN radius, never a small one.
@@ -28,7 +27,7 @@ inline constexpr double kTiny = 0x1p-1060;
 inline constexpr double kRoundUp = 1.0 + 0x1p-48;
 inline constexpr double kInfinity = __builtin_inf();
 
-/// s + e = a + b exactly (Knuth).
+/// s + e = a + b exactly (Knuth). Proof: two_sum_exact.
 template <class L>
 EQUINORM_ORACLE_INLINE void two_sum(typename L::V a, typename L::V b, typename L::V& s, typename L::V& e) {
   using V = typename L::V;
@@ -38,7 +37,7 @@ EQUINORM_ORACLE_INLINE void two_sum(typename L::V a, typename L::V b, typename L
   s = sum;
 }
 
-/// s + e = a + b exactly where |a| >= |b| or a = 0 (Dekker).
+/// s + e = a + b exactly where |a| >= |b| or a = 0, or where a is a multiple of b's ulp (Dekker). Proof: fast_two_sum_exact.
 template <class L>
 EQUINORM_ORACLE_INLINE void fast_two_sum(typename L::V a, typename L::V b, typename L::V& s, typename L::V& e) {
   using V = typename L::V;
@@ -67,7 +66,7 @@ EQUINORM_ORACLE_INLINE Bounded<L> neg(const Bounded<L>& a) {
   return {-a.hi, -a.lo, a.radius};
 }
 
-/// a + b, exactly known radii `ra + rb` plus the pair error.
+/// a + b, exactly known radii `ra + rb` plus the pair error. Proof: pair_sum_error, enclosed_sum, radius_round_up.
 template <class L>
 EQUINORM_ORACLE_INLINE Bounded<L> add(const Bounded<L>& a, const Bounded<L>& b) {
   using V = typename L::V;
@@ -84,6 +83,7 @@ EQUINORM_ORACLE_INLINE Bounded<L> sub(const Bounded<L>& a, const Bounded<L>& b) 
   return add<L>(a, neg<L>(b));
 }
 
+/// a b. Proof: fma_two_product, pair_product_error, enclosed_product, radius_round_up.
 template <class L>
 EQUINORM_ORACLE_INLINE Bounded<L> mul(const Bounded<L>& a, const Bounded<L>& b) {
   using V = typename L::V;
@@ -96,7 +96,7 @@ EQUINORM_ORACLE_INLINE Bounded<L> mul(const Bounded<L>& a, const Bounded<L>& b) 
   return {zh, zl, (carried + kPairError * L::abs(zh) + kTiny) * kRoundUp};
 }
 
-/// a b for an exact number b.
+/// a b for an exact number b. Proof: pair_scaled_error, enclosed_scaled, radius_round_up.
 template <class L>
 EQUINORM_ORACLE_INLINE Bounded<L> mul(const Bounded<L>& a, typename L::V b) {
   using V = typename L::V;
@@ -114,7 +114,7 @@ EQUINORM_ORACLE_INLINE Bounded<L> scale(const Bounded<L>& a, typename L::V power
 }
 
 /// a / b with an error measured afterwards: for any q, a/b - q = (a - q b)/b. q = q1 + q2 from two divisions; a - q b is computed as a
-/// Bounded and divided by a lower bound of |b|. Infinite radius where b may be 0.
+/// Bounded and divided by a lower bound of |b|. Infinite radius where b may be 0. Proof: measured_quotient, divisor_low.
 template <class L>
 EQUINORM_ORACLE_INLINE Bounded<L> div(const Bounded<L>& a, const Bounded<L>& b) {
   using V = typename L::V;

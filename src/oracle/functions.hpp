@@ -18,7 +18,7 @@ struct Exponential {
 inline constexpr double kLn2A = 0x1.62e43p-1, kLn2B = -0x1.05c61p-29, kLn2C = -0x1.950d871319ff0p-54, kLn2D = -0x1.a12a17e1979b3p-109;
 inline constexpr double kLn2Error = 0x1p-160;
 
-/// n ln 2 for an integer |n| <= 2^30.
+/// n ln 2 for an integer |n| <= 2^30. Proof: ln2_parts.
 template <class L>
 EQUINORM_ORACLE_INLINE Bounded<L> multiple_of_ln2(typename L::V n) {
   const Bounded<L> tail = mul<L>(Bounded<L>{L::set(kLn2C), L::set(kLn2D), L::set(kLn2Error)}, n);
@@ -27,7 +27,7 @@ EQUINORM_ORACLE_INLINE Bounded<L> multiple_of_ln2(typename L::V n) {
 
 /// exp(t) - 1 for |t.hi| <= 0.36 / 512, t.radius ignored: t (1 + t/2 + ... + t^8/9!). What follows t^9/9! is at most 2 |t|^10/10! <= 2^-115
 /// |t|; kept as 2^-114 |t|. Terms from t^6/6! on are computed in binary64 from t.hi: their relative error is below 2^-48 (at most 8
-/// roundings of 2^-53 and |t - t.hi| <= 2^-53 |t| five times over).
+/// roundings of 2^-53 and |t - t.hi| <= 2^-53 |t| five times over). Proof: expm1_series, series_coefficients, series_tail.
 template <class L>
 EQUINORM_ORACLE_INLINE Bounded<L> expm1_small(const Bounded<L>& t) {
   using V = typename L::V;
@@ -48,7 +48,7 @@ EQUINORM_ORACLE_INLINE Bounded<L> expm1_small(const Bounded<L>& t) {
 }
 
 /// exp(x) as 2^n (1 + p): r = x - n ln 2, p from r/512 by nine times p <- 2p + p^2. The radius rx of x multiplies exp by at most
-/// e^rx <= 1 + 2 rx (rx <= 1). Infinite radius where |x| > 7e8 or rx > 1.
+/// e^rx <= 1 + 2 rx (rx <= 1). Infinite radius where |x| > 7e8 or rx > 1. Proof: exponential_doubling, exponential_radius.
 template <class L>
 EQUINORM_ORACLE_INLINE Exponential<L> exponential(const Bounded<L>& x) {
   using V = typename L::V;
@@ -80,7 +80,7 @@ EQUINORM_ORACLE_INLINE double power_of_two(double n) {
 }
 
 /// exp(x) - 1 for x <= 0, accurate relative to the result while n = 0 (|x| < 0.34), and else relative to 1. Below 2^-1022, exp counts as
-/// its upper bound's radius.
+/// its upper bound's radius. Proof: exp_cut_off.
 EQUINORM_ORACLE_INLINE Enclosed expm1_negative(const Enclosed& x) {
   const Enclosed minus_one{-1.0, 0.0, 0.0};
   if (x.hi < -700.0 && x.radius < 1.0) return {-1.0, 0.0, 0x1p-1000};
@@ -90,6 +90,7 @@ EQUINORM_ORACLE_INLINE Enclosed expm1_negative(const Enclosed& x) {
 }
 
 /// tanh x = -m / (2 + m), m = exp(-2|x|) - 1; with the sign of x. The derivative is at most 1, so that the radius of x adds itself.
+/// Proof: tanh_of_expm1.
 EQUINORM_ORACLE_INLINE Enclosed tanh(const Enclosed& x) {
   const double sign = x.hi < 0.0 ? -1.0 : 1.0;
   const Enclosed m = expm1_negative(scale<One>({x.hi, x.lo, 0.0}, -2.0 * sign));
@@ -99,6 +100,7 @@ EQUINORM_ORACLE_INLINE Enclosed tanh(const Enclosed& x) {
 }
 
 /// 1 / (1 + exp(-x)) = (1 + m) / (2 + m) for x < 0 and 1 / (2 + m) else, m = exp(-|x|) - 1. The derivative is at most 1/4.
+/// Proof: sigmoid_of_expm1.
 EQUINORM_ORACLE_INLINE Enclosed sigmoid(const Enclosed& x) {
   const bool negative = x.hi < 0.0;
   const Enclosed m = expm1_negative(scale<One>({x.hi, x.lo, 0.0}, negative ? 1.0 : -1.0));
@@ -110,6 +112,7 @@ EQUINORM_ORACLE_INLINE Enclosed sigmoid(const Enclosed& x) {
 
 /// s^(-1/2) = y (1 - e)^(-1/2) with y = fl(1/sqrt(s.hi)) and e = 1 - s y^2 measured as a Bounded. (1 - e)^(-1/2) = 1 + e/2 + 3e^2/8 + R,
 /// |R| <= (5/16) |e|^3 / (1 - |e|)^(7/2) <= |e|^3 for |e| <= 2^-10. Infinite radius where |e| may be larger (s not certainly positive).
+/// Proof: inverse_sqrt_series.
 template <class L>
 EQUINORM_ORACLE_INLINE Bounded<L> inverse_sqrt(const Bounded<L>& s) {
   using V = typename L::V;
@@ -125,7 +128,8 @@ EQUINORM_ORACLE_INLINE Bounded<L> inverse_sqrt(const Bounded<L>& s) {
   return result;
 }
 
-/// ln(1 + z) = z - z^2/2 + z^3/3 - ... for a small measured z; what follows z^4/4 is at most |z|^5 (|z| <= 2^-10).
+/// ln(1 + z) = z - z^2/2 + z^3/3 - ... for a small measured z; what follows z^4/4 is at most |z|^5 (|z| <= 2^-10). Proof:
+/// log1p_series.
 EQUINORM_ORACLE_INLINE Enclosed log1p_small(const Enclosed& z) {
   const double size = (__builtin_fabs(z.hi) + __builtin_fabs(z.lo) + z.radius) * kRoundUp;
   const Enclosed third{0x1.5555555555555p-2, 0x1.5555555555555p-56, 0x1p-109};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "report/bound_proofs.hpp"
 #include "report/figures.hpp"
 #include "report/terminal.hpp"
 #include "report/text_pieces.hpp"
@@ -166,6 +167,27 @@ void add_verdicts(const Report& report, Document& document) {
   document.blocks.push_back(std::move(table));
 }
 
+void add_bound_proofs(const Report& report, Document& document) {
+  const bool bounded = std::any_of(report.cases.begin(), report.cases.end(), [](const CaseReport& one) {
+    return std::any_of(one.result.errors.begin(), one.result.errors.end(), [](const ErrorRow& row) { return row.bound.has_value(); });
+  });
+  if (!bounded) return;
+  document.blocks.push_back(Heading{2, "What the bounds rest on"});
+  document.blocks.push_back(
+      Paragraph{"Each bound is computed by the functions below, in src/. Coq has checked the theorems beside them, in proofs/, about real "
+                "numbers and the rounding of the declared formats; not that the C++ text computes their formulas. What declared formats "
+                "assume of exp, rsqrt, log and tanh, and of matrix units, is assumed there too."});
+  Table table{"Bounds, the functions that compute them, the theorems that these rest on.",
+              {"bounds of", "computed by", "theorems", "not machine-checked"},
+              {},
+              true};
+  for (const BoundProof& row : bound_proofs()) {
+    const std::string open = row.unchecked[0] == '\0' ? "-" : fmt::format("not machine-checked: {}", row.unchecked);
+    table.rows.push_back({row.bounds, row.function, row.theorems[0] == '\0' ? "none" : row.theorems, open});
+  }
+  document.blocks.push_back(std::move(table));
+}
+
 void add_tables(const Report& report, Document& document) {
   for (const NamedTable& named : report.tables) {
     document.blocks.push_back(Heading{2, named.title});
@@ -200,6 +222,7 @@ Document make_document(const Report& report) {
   add_rules(report, document);
   add_tables(report, document);
   add_verdicts(report, document);
+  add_bound_proofs(report, document);
   return document;
 }
 

@@ -57,6 +57,8 @@ void add_sensitivity(const Report& report, Document& document);
 void add_rules(const Report& report, Document& document);
 void add_tables(const Report& report, Document& document);
 void add_verdicts(const Report& report, Document& document);
+/// Where the report has bounds: the theorems behind each, and what is not machine-checked.
+void add_bound_proofs(const Report& report, Document& document);
 
 // Pieces that sections share.
 Table cache_table(const std::vector<CacheRow>& rows);

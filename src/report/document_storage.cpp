@@ -79,7 +79,7 @@ Table storage_table(const CaseReport& one) {
   Table table{
       "Storing one tensor in 16 bits, all else in fp32. Error and bound: largest over the output's elements, relative to its largest. "
       "Change: rms, of the tensor where the rounding shows first; predicted from kappa's sums, 0.4247 u times the root of the mean "
-      "square.",
+      "square (a model of random roundings, not machine-checked).",
       {"stored", "in", "form", "error", "error, all fp32", "bound", "bound, all fp32", "seen in", "rms change", "predicted", "kappa_w",
        "kappa_2", "kappa_V"},
       {},

@@ -56,7 +56,7 @@ std::string ladder_table(const ExactCheck& check) {
 
 std::string checks_table(const CaseResult& result, const Style& style) {
   if (result.checks.empty()) return {};
-  std::string text = "\n  explicit = absorbed, without rounding\n";
+  std::string text = result.kernel.empty() ? "\n  explicit = absorbed, without rounding\n" : "\n  the kernel and the formula\n";
   for (const ExactCheck& check : result.checks) {
     text += fmt::format("    {:<17} {} {}\n", check.method,
                         check.verdict == Verdict::measured ? "not run  " : coloured(check.verdict, 9, style),
@@ -101,7 +101,7 @@ std::string errors_table(const CaseResult& result, const Style& style) {
   text += fmt::format("  {:<10} {:<8} {:<13} {:>7}{:>9}{:>9}{:>9}{:>9} {:<9} {:<16}{}\n", "arithmetic", "form", "tensor", "max abs",
                       "max ulp", "normwise", "bound", "of bound", "verdict", "worst at", "main stage");
   const std::string last = last_tensor(result);
-  const bool compared = result.checks.empty();
+  const bool compared = result.checks.empty() || !result.kernel.empty();
   bool without = false;
   for (const ErrorRow& row : result.errors) {
     const bool ordinary = holds(row.verdict) || row.verdict == Verdict::measured;

@@ -68,8 +68,8 @@ float tensor_core_block(const TensorCore& unit, float c, std::span<const float> 
 float tensor_core_dot(const TensorCore& unit, float c, std::int64_t n, const float* a, std::int64_t a_stride, const float* b,
                       std::int64_t b_stride);
 
-/// C = C + A B, each element by tensor_core_dot: A is m x depth, B depth x n, C m x n, all row-major and contiguous. Throws as above, but not
-/// for finite factors that are no values of their format: the caller vouches for them.
+/// C = C + A B, each element by tensor_core_dot: A is m x depth, B depth x n, C m x n, all row-major and contiguous. Throws as above, but
+/// not for finite factors that are no values of their format: the caller vouches for them.
 void tensor_core_multiply(const TensorCore& unit, std::int64_t m, std::int64_t n, std::int64_t depth, const float* a, const float* b,
                           float* c);
 
@@ -79,6 +79,7 @@ void tensor_core_multiply(const TensorCore& unit, std::int64_t m, std::int64_t n
 ///
 /// `largest_factor` is the largest |a_k| or |b_k| if a factor that is not 0 is subnormal in unit.input, and 0 if none is: a subnormal's
 /// exponent is larger than its value, so the addends beside it are cut more coarsely. Derivation: tensor_core_error.cpp. Rounded upwards.
+/// Proof: cut_block_error, inexact_at_most, attaining_exact, truncating_block, truncating_chain, nearest_block, few_roundings.
 double tensor_core_error_factor(const TensorCore& unit, std::int64_t n);
 double tensor_core_underflow(const TensorCore& unit, std::int64_t n, double largest_factor);
 

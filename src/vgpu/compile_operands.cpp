@@ -105,6 +105,13 @@ std::string Compiler::bind(Frame& frame, const Instruction& instruction, const F
   if (row.shadow == ShadowOp::copy_async && d.has_optional && d.register_bytes == 8) d.has_optional = false;  // a cache policy
   if (row.shadow == ShadowOp::copy_async && d.immediate != 4 && d.immediate != 8 && d.immediate != 16)
     return "cp.async copies 4, 8 or 16 bytes";
+  d.shadow = row.shadow;
+  if (row.operands[0] == '=') {
+    const std::string_view result = std::string_view(row.operands).substr(1, std::string_view(row.operands).find(' ') - 1);
+    d.results = result == "p" || result.find('*') != std::string_view::npos ? d.count
+                : result.size() > 2 && result[1] == 'x'                     ? static_cast<u8>(result[0] - '0')
+                                                                            : 1;
+  }
   d.slot_count = static_cast<u32>(slots.size());
   std::copy_n(slots.begin(), std::min<std::size_t>(slots.size(), Decoded::kInline), d.slot);
   if (slots.size() > Decoded::kInline) d.slots = program_.long_slots.emplace_back(std::move(slots)).data();

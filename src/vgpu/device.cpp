@@ -4,9 +4,11 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include "scalar/error.hpp"
 #include "scalar/simd.hpp"
+#include "vgpu/grid_races.hpp"
 #include "vgpu/launch.hpp"
 #include "vgpu/shadow.hpp"
 
@@ -45,6 +47,26 @@ void choose_matrix_units(Launch& launch) {
     if (d.row >= 0 && rows()[static_cast<std::size_t>(d.row)].exactness == Exactness::matrix && matrix_unit(target, d) == nullptr)
       throw Error(launch.module->name + ":" + std::to_string(d.line) + ": sm_" + std::to_string(target) +
                   " has no tensor core for this mma; known are those of " + scalar::tensor_core_architectures());
+}
+
+std::string describe_arithmetic(const Launch& launch) {
+  const Options& options = launch.options;
+  std::string text = launch.report->contractible == 0            ? "no product that a sum may take in"
+                     : options.contraction == Contraction::fused ? "products fused into sums"
+                                                                 : "products and sums rounded one after the other";
+  bool approximate = false, matrix = false;
+  for (const Decoded& d : launch.program->code) {
+    if (d.row < 0) continue;
+    const Exactness exactness = rows()[static_cast<std::size_t>(d.row)].exactness;
+    approximate |= exactness == Exactness::approximate;
+    matrix |= exactness == Exactness::matrix;
+  }
+  if (approximate)
+    text += options.approximation == Approximation::perturbed
+                ? "; approximate functions moved inside their bounds by seed " + std::to_string(options.seed)
+                : "; approximate functions correctly rounded";
+  if (matrix) text += "; tensor cores by the model of sm_" + std::to_string(options.target != 0 ? options.target : launch.module->target);
+  return text;
 }
 
 void set_parameters(Launch& launch, std::span<const Argument> arguments) {
@@ -107,7 +129,8 @@ LaunchReport Device::launch(const Module& module, std::string_view name, const G
     throw Error(module.name + ": no kernel '" + std::string(name) + "'; there are: " + known);
   }
   check_grid(*kernel, grid);
-  const Program program = compile(module, *kernel, [&](const Variable& variable) { return load_variable(module, variable); });
+  Program program = compile(module, *kernel, [&](const Variable& variable) { return load_variable(module, variable); });
+  const std::size_t contractible = contract(program, options.contraction == Contraction::fused);
   if (program.shared_bytes + grid.dynamic_shared > kMostShared + 65536)
     throw Error("launch of " + kernel->name + ": more shared memory than a block has");
   const u64 threads = u64{1} * grid.threads[0] * grid.threads[1] * grid.threads[2];
@@ -116,6 +139,7 @@ LaunchReport Device::launch(const Module& module, std::string_view name, const G
                 " bytes a thread; a block may have 2^32 in all");
 
   LaunchReport report;
+  report.contractible = contractible;
   Launch launch;
   launch.module = &module;
   launch.kernel = kernel->name;
@@ -126,34 +150,63 @@ LaunchReport Device::launch(const Module& module, std::string_view name, const G
   launch.report = &report;
   launch.start = std::chrono::steady_clock::now();
   choose_matrix_units(launch);
+  report.arithmetic = describe_arithmetic(launch);
   set_parameters(launch, arguments);
-  Shadows shadows(launch, *shadow_memory_);
+  std::optional<Shadows> shadows;
   if (options.shadows) {
-    launch.shadows = &shadows;
+    launch.shadows = &shadows.emplace(launch, *shadow_memory_);
     for (std::size_t i = 0; i < arguments.size(); ++i) {
       if (!arguments[i].has_shadow || arguments[i].bytes.size() != 4) continue;
       u32 bits = 0;
       std::memcpy(&bits, arguments[i].bytes.data(), 4);
-      shadows.set_parameter(program.parameters[i].offset, bits, {arguments[i].shadow_high, arguments[i].shadow_low});
+      shadows->set_parameter(program.parameters[i].offset, bits, {arguments[i].shadow_high, arguments[i].shadow_low});
     }
   }
+  std::optional<GridRaces> grid_races;
+  if (options.grid_races) launch.grid_races = &grid_races.emplace(launch);
   run_grid(launch);
-  if (options.shadows) shadows.summarise();
+  if (options.shadows) shadows->summarise();
   report.finished = !launch.stop;
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - launch.start).count();
   return report;
 }
 
+ContractionReport Device::launch_both(const Module& module, std::string_view name, const Grid& grid, std::span<const Argument> arguments,
+                                      const Options& options) {
+  ContractionReport both;
+  // The module's variables that the first launch loads are loaded anew by the second.
+  const GlobalMemory before = memory_;
+  const auto variables = variables_;
+  Options how = options;
+  how.contraction = Contraction::fused;
+  how.shadows = false;
+  both.fused = launch(module, name, grid, arguments, how);
+  GlobalMemory fused = memory_;
+  memory_ = before;
+  variables_ = variables;
+  how = options;
+  how.contraction = Contraction::separate;
+  both.separate = launch(module, name, grid, arguments, how);
+  const View x = fused.view(), y = memory_.view();
+  for (u64 i = 0; i < std::min(x.size, y.size); ++i) {
+    if (x.data[i] == y.data[i]) continue;
+    if (both.bytes++ == 0) both.first_address = kGlobalWindow + i;
+  }
+  both.differs = both.bytes != 0;
+  return both;
+}
+
 void Device::set_shadow(u64 address, Type type, double high, double low) {
   u64 bits = 0;
   memory_.read(address, std::as_writable_bytes(std::span(&bits, 1)).first(static_cast<std::size_t>(size_of(type))));
-  shadow_memory_->store(address, {{high, low}, bits, static_cast<u8>(size_of(type))});
+  shadow_memory_->store(address - kGlobalWindow, bits, size_of(type), {high, low});
 }
 
 ShadowValue Device::shadow(u64 address, Type type) const {
   u64 bits = 0;
   memory_.read(address, std::as_writable_bytes(std::span(&bits, 1)).first(static_cast<std::size_t>(size_of(type))));
-  if (const Pair* found = shadow_memory_->find(address, bits, size_of(type))) return {found->high, found->low, true};
+  Pair found;
+  if (shadow_memory_->find(address - kGlobalWindow, bits, size_of(type), found)) return {found.high, found.low, true};
   u64 wide = convert(bits, type, Type::f64, Rounding::nearest, false, false, false, false, false);
   return {std::bit_cast<double>(wide), 0.0, false};
 }

@@ -28,7 +28,8 @@ enum class FindingKind : std::uint8_t {
   trap,
   limit,
   bad_address,
-  not_a_number
+  not_a_number,
+  grid_race
 };
 const char* to_string(FindingKind kind);
 
@@ -58,14 +59,21 @@ enum class Approximation : std::uint8_t {
   perturbed           ///< a seeded neighbour inside the row's bound
 };
 
+enum class Contraction : std::uint8_t {
+  separate,  ///< mul and add without .rn round one after the other
+  fused      ///< an add or sub takes in a product of its basic block, as ptxas may make it
+};
+
 struct Options {
   Order order = Order::canonical;  ///< of blocks in the grid and of warps in a block
   CopySchedule copies = CopySchedule::latest_legal;
   Approximation approximation = Approximation::correctly_rounded;
+  Contraction contraction = Contraction::separate;
   std::uint64_t seed = 1;
-  bool races = true;      ///< look for races in shared memory
-  bool shadows = false;   ///< carry values without rounding beside the values (shadow.hpp)
-  bool find_nan = false;  ///< with shadows: report every instruction that makes a NaN or an infinity from finite numbers
+  bool races = true;        ///< look for races in shared memory
+  bool grid_races = false;  ///< look for races of blocks in global memory, too (several times slower)
+  bool shadows = false;     ///< carry values without rounding beside the values (shadow.hpp)
+  bool find_nan = false;    ///< with shadows: report every instruction that makes a NaN or an infinity from finite numbers
   std::uint64_t instruction_limit = std::uint64_t{1} << 36;  ///< warp instructions of one launch
   double seconds_limit = 600;
   int target = 0;  ///< tensor cores of sm_TARGET; 0: of the module's target
@@ -115,9 +123,19 @@ struct LaunchReport {
   std::uint64_t warp_instructions = 0;
   std::uint64_t lane_instructions = 0;
   double seconds = 0;
+  std::size_t contractible = 0;  ///< instructions of the kernel that Contraction::fused changes
+  std::string arithmetic;        ///< what was assumed where PTX leaves a choice: contraction, approximate functions, tensor cores
   ShadowReport shadow;
 
   bool has(FindingKind kind) const;
+};
+
+/// One launch under both contractions.
+struct ContractionReport {
+  LaunchReport separate, fused;
+  bool differs = false;             ///< some byte of global memory
+  std::uint64_t bytes = 0;          ///< how many
+  std::uint64_t first_address = 0;  ///< the first of them
 };
 
 /// The value of one number with rounding removed, as a pair: high + low.
@@ -159,6 +177,11 @@ class Device {
   /// or size of arguments, impossible grid.
   LaunchReport launch(const Module& module, std::string_view name, const Grid& grid, std::span<const Argument> arguments,
                       const Options& options = {});
+
+  /// The same launch twice from the same memory, with products fused into sums and not; memory is left as by the latter. Shadows, if asked
+  /// for, are those of the latter.
+  ContractionReport launch_both(const Module& module, std::string_view name, const Grid& grid, std::span<const Argument> arguments,
+                                const Options& options = {});
 
   /// Says of the number at an address, as it stands there now, that its value without rounding is high + low.
   void set_shadow(std::uint64_t address, Type type, double high, double low);

@@ -7,12 +7,12 @@
 namespace equinorm::vgpu {
 
 const char* to_string(FindingKind kind) {
-  constexpr std::array<const char*, 11> kNames{"out of bounds",      "misaligned address",
+  constexpr std::array<const char*, 12> kNames{"out of bounds",      "misaligned address",
                                                "uninitialised read", "race in shared memory",
                                                "divergent barrier",  "divergent warp instruction",
                                                "deadlock",           "trap",
                                                "limit reached",      "bad address",
-                                               "not a number"};
+                                               "not a number",       "race of blocks in global memory"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

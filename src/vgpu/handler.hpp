@@ -22,6 +22,7 @@ using s64 = std::int64_t;
 
 inline constexpr int kLanes = 32;
 inline constexpr std::size_t kCacheLine = 64;
+inline constexpr u32 kPredicateBytes = 4 * 4096;  ///< at the start of a register file; slots of numbers lie behind
 inline constexpr u32 kAllLanes = 0xffffffffu;
 
 struct Warp;
@@ -31,6 +32,9 @@ using Handler = void (*)(Warp& warp, const Decoded& instruction, u32 mask);
 
 /// How the addresses of a warp's lanes lie: `row`: adjacent accesses in the order of the lanes; `uniform`: one access.
 enum class Pattern : u8 { scattered, row, uniform };
+
+/// Decoded::mode of an fma: which of a b and c counts with its sign changed. PTX has no such instruction; contract() makes it of a sub.
+enum class FmaSigns : u8 { none, minus_addend, minus_product };
 
 /// One instruction, ready to run. Operands are byte offsets of slots in the warp's register file, in the order of the row's operand column;
 /// a slot holds 32 lanes of 2, 4 or 8 bytes, or one 32-bit mask for a predicate. Constants and special registers have slots too.
@@ -61,6 +65,8 @@ struct alignas(64) Decoded {
   bool second_is_64 = true;   ///< that of the second
   bool has_pair = false, has_optional = false;
   bool aligned = false;  ///< .aligned, or bar.sync, which implies it
+  u8 results = 0;        ///< slots of results, the predicate of a pair not counted
+  ShadowOp shadow = ShadowOp::none;
   s64 immediate = 0;
   s64 second_offset = 0;  ///< of the second address
   s32 row = -1;

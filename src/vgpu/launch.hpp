@@ -12,6 +12,8 @@
 
 namespace equinorm::vgpu {
 
+class GridRaces;
+
 struct Launch {
   const Module* module = nullptr;
   std::string kernel;
@@ -24,14 +26,22 @@ struct Launch {
   std::map<std::pair<FindingKind, const Decoded*>, std::size_t> known;  // findings so far
   const scalar::TensorCore* matrix_units[2][3] = {};                    // [fp16 output][input]
   Shadows* shadows = nullptr;
+  GridRaces* grid_races = nullptr;
   u32 arrived[16] = {};  ///< bar.arrive, by barrier
   u64 next_check = 0;    ///< warp instructions at which limits are looked at again
   bool stop = false;     ///< trap, deadlock or limit: nothing more runs
   std::chrono::steady_clock::time_point start;
 };
 
+inline constexpr u32 kBarriers = 16;
+
 /// Runs all blocks of the grid.
 void run_grid(Launch& launch);
+
+/// Lets the fragments at a barrier go on if all threads that it waits for have come. Returns whether any did.
+bool release_barriers(Block& block, const Program& program);
+/// Of a block in which nothing can run.
+void report_deadlock(Block& block, const Program& program);
 
 /// Fills a warp's register file, which it will use from then on, and makes all its threads ready.
 void set_up_warp(Warp& warp, const Program& program, std::vector<std::byte>& file);
@@ -71,7 +81,7 @@ class Races {
 
   std::vector<u32> memory_;  // behind the pointers
 };
-/// log2 of the smallest access of a program that may go to shared memory, at most 2.
-int race_granule(const Program& program);
+/// log2 of the smallest access of a program that may go to a space, at most 2.
+int race_granule(const Program& program, Space space);
 
 }  // namespace equinorm::vgpu

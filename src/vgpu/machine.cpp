@@ -7,6 +7,7 @@
 #include <bit>
 #include <numeric>
 
+#include "vgpu/grid_races.hpp"
 #include "vgpu/launch.hpp"
 #include "vgpu/shadow.hpp"
 
@@ -15,7 +16,6 @@ namespace {
 
 constexpr u32 kTurn = 4096;       // backward branches before another fragment gets a turn
 constexpr u64 kSlice = 1u << 16;  // instructions before another warp gets a turn
-constexpr u32 kBarriers = 16;
 
 u32 mix(u64 x) {
   x = (x ^ x >> 33) * 0xff51afd7ed558ccdu;
@@ -36,7 +36,7 @@ class Runner {
       const int chosen = choose();
       if (chosen < 0) return ran;
       ran = true;
-      if (launch_.shadows != nullptr)
+      if (launch_.shadows != nullptr || launch_.grid_races != nullptr)
         run_fragment<true>(static_cast<std::size_t>(chosen), slice);
       else
         run_fragment<false>(static_cast<std::size_t>(chosen), slice);
@@ -76,7 +76,16 @@ class Runner {
     return best;
   }
 
-  template <bool kShadows>
+  /// An instruction of which more is asked than values.
+  void run_watched(const Decoded& d, u32 active) {
+    if (launch_.grid_races != nullptr) launch_.grid_races->access(warp_, d, active);
+    if (launch_.shadows != nullptr)
+      run_with_shadow(*launch_.shadows, warp_, d, active);
+    else
+      d.handler(warp_, d, active);
+  }
+
+  template <bool kWatched>
   void run_fragment(std::size_t number, u64& slice) {
     Fragment& fragment = warp_.fragments[number];
     const u32 mask = fragment.mask;
@@ -93,8 +102,8 @@ class Runner {
       if (d.flow == Flow::none) [[likely]] {
         if (active != 0) {
           warp_.pc = pc;
-          if constexpr (kShadows)
-            run_with_shadow(*launch_.shadows, warp_, d, active);
+          if constexpr (kWatched)
+            run_watched(d, active);
           else
             d.handler(warp_, d, active);
         }
@@ -192,10 +201,10 @@ class Runner {
 
   void park_at_barrier(const Decoded& d, Fragment& moved, u32 rest) {
     const int lane = std::countr_zero(moved.mask);
-    const u32 id = warp_.lanes<u32>(d.slot[0])[lane] % kBarriers;
+    const u32 id = warp_.lanes<u32>(d.slot[d.results])[lane] % kBarriers;
     if (d.aligned && rest != 0)
       report(warp_, d, FindingKind::divergent_barrier, std::countr_zero(rest), 0, 0, Space::reg, "lanes of one warp disagree");
-    if (d.mode == 1) {  // arrive: the fragment goes on
+    if (d.mode == 1 && d.results == 0) {  // arrive: the fragment goes on
       ++moved.pc;
       warp_.block->launch->arrived[id] += static_cast<u32>(std::popcount(moved.mask));
       return;
@@ -227,53 +236,6 @@ class Runner {
   const Decoded* code_;
   std::size_t impatient_ = 0;
 };
-
-/// Lets the fragments at a barrier go on if all threads that it waits for have come. Returns whether any did.
-bool release_barriers(Block& block, const Program& program) {
-  Launch& launch = *block.launch;
-  bool released = false;
-  for (u32 id = 0; id < kBarriers; ++id) {
-    u32 waiting = 0, wanted = 0, live = 0;
-    const Decoded* first = nullptr;
-    for (Warp& warp : block.warps) {
-      live += static_cast<u32>(std::popcount(warp.live));
-      for (const Fragment& fragment : warp.fragments) {
-        if (fragment.wait != Fragment::Wait::barrier || fragment.barrier != id) continue;
-        const Decoded& d = program.code[fragment.pc];
-        if (first == nullptr) first = &d;
-        waiting += static_cast<u32>(std::popcount(fragment.mask));
-        if (d.has_optional) wanted = warp.lanes<u32>(d.slot[1])[std::countr_zero(fragment.mask)];
-      }
-    }
-    if (waiting == 0 || waiting + launch.arrived[id] < (wanted != 0 ? std::min(wanted, live) : live)) continue;
-    launch.arrived[id] = 0;
-    released = true;
-    for (Warp& warp : block.warps) {
-      for (Fragment& fragment : warp.fragments) {
-        if (fragment.wait != Fragment::Wait::barrier || fragment.barrier != id) continue;
-        fragment.wait = Fragment::Wait::none;
-        fragment.barrier = 0;
-        const Decoded& d = program.code[fragment.pc++];
-        const u32 absent = warp.live & ~fragment.mask;
-        if (d.aligned && absent != 0)
-          report(warp, d, FindingKind::divergent_barrier, std::countr_zero(absent), 0, 0, Space::reg,
-                 "lanes of one warp came to different places");
-      }
-    }
-    if (block.races != nullptr) block.races->order_block();
-  }
-  return released;
-}
-
-void report_deadlock(Block& block, const Program& program) {
-  for (Warp& warp : block.warps)
-    for (const Fragment& fragment : warp.fragments) {
-      report(warp, program.code[fragment.pc], FindingKind::deadlock, std::countr_zero(fragment.mask), 0, 0, Space::reg,
-             "waits for threads that do not come");
-      block.launch->stop = true;
-      return;
-    }
-}
 
 void run_block(Block& block, const Program& program, u64 salt) {
   std::vector<Runner> runners;
@@ -308,7 +270,7 @@ void run_grid(Launch& launch) {
   block.launch = &launch;
   block.threads = threads[0] * threads[1] * threads[2];
   const u32 warps = (block.threads + kLanes - 1) / kLanes;
-  const int granule = race_granule(program);
+  const int granule = race_granule(program, Space::shared);
   std::vector<std::vector<std::byte>> files(warps, std::vector<std::byte>(program.image.size() + kCacheLine));
   for (const u32 number : order_of(launch.options, blocks[0] * blocks[1] * blocks[2], 0)) {
     block.index[0] = number % blocks[0];
@@ -329,6 +291,7 @@ void run_grid(Launch& launch) {
       set_up_warp(warp, program, files[i]);
     }
     if (launch.shadows != nullptr) start_block(*launch.shadows, block);
+    if (launch.grid_races != nullptr) launch.grid_races->start_block();
     run_block(block, program, number + 1);
     if (launch.stop) return;
   }

@@ -59,6 +59,29 @@ EQUINORM_INLINE bool is_row(const A* a) {
   return difference == 0;
 }
 
+/// Where each lane's value comes from: from[i], and whether that lies inside the segment; if not, the lane keeps its own.
+template <int kMode>
+EQUINORM_INLINE void shuffle_sources_of(const u32* b, const u32* c, u32* from, u32* inside) {
+  EQUINORM_LANES {
+    const u32 lane = static_cast<u32>(i), by = b[i] & 31, clamp = c[i] & 31, segment = c[i] >> 8 & 31;
+    const u32 last = (lane & segment) | (clamp & ~segment), first = lane & segment;
+    const u32 source = kMode == 0 ? lane - by : kMode == 1 ? lane + by : kMode == 2 ? lane ^ by : first | (by & ~segment);
+    const bool in = kMode == 0 ? static_cast<s32>(source) >= static_cast<s32>(last) : source <= last;
+    inside[i] = in ? 1 : 0;
+    from[i] = in ? source & 31 : lane;
+  }
+}
+EQUINORM_INLINE void shuffle_sources(int mode, const u32* b, const u32* c, u32* from, u32* inside) {
+  if (mode == 0)
+    shuffle_sources_of<0>(b, c, from, inside);
+  else if (mode == 1)
+    shuffle_sources_of<1>(b, c, from, inside);
+  else if (mode == 2)
+    shuffle_sources_of<2>(b, c, from, inside);
+  else
+    shuffle_sources_of<3>(b, c, from, inside);
+}
+
 /// A mask written to a predicate for the lanes of `mask`.
 EQUINORM_INLINE void write_predicate(Warp& w, u32 slot, u32 value, u32 mask) {
   u32& predicate = *w.lanes<u32>(slot);

@@ -108,9 +108,12 @@ void float2_nan(Warp& w, const Decoded& d, u32 mask) {
 }
 void float_fma(Warp& w, const Decoded& d, u32 mask) {
   const float *a = w.lanes<float>(d.slot[1]), *b = w.lanes<float>(d.slot[2]), *c = w.lanes<float>(d.slot[3]);
+  const u32 product = d.mode == static_cast<u8>(FmaSigns::minus_product) ? 0x80000000u : 0;
+  const u32 addend = d.mode == static_cast<u8>(FmaSigns::minus_addend) ? 0x80000000u : 0;
   float_lanes(
       w, d, mask, [&](int i, bool ftz) __attribute__((always_inline)) {
-        return ftz ? __builtin_fmaf(flush(a[i]), flush(b[i]), flush(c[i])) : __builtin_fmaf(a[i], b[i], c[i]);
+        const float x = cast_bits<float>(cast_bits<u32>(a[i]) ^ product), z = cast_bits<float>(cast_bits<u32>(c[i]) ^ addend);
+        return ftz ? __builtin_fmaf(flush(x), flush(b[i]), flush(z)) : __builtin_fmaf(x, b[i], z);
       });
 }
 

@@ -16,31 +16,12 @@ EQUINORM_INLINE void check_members(Warp& w, const Decoded& d, u32 mask, u32 slot
     report(w, d, FindingKind::divergent_warp, __builtin_ctz(alien), members, 0, Space::reg, "a lane that is no member takes part");
 }
 
-/// Where each lane's value comes from: from[i], and whether that lies inside the segment; if not, the lane keeps its own.
-template <int kMode>
-EQUINORM_INLINE void shuffle_sources(const u32* b, const u32* c, u32* from, u32* inside) {
-  EQUINORM_LANES {
-    const u32 lane = static_cast<u32>(i), by = b[i] & 31, clamp = c[i] & 31, segment = c[i] >> 8 & 31;
-    const u32 last = (lane & segment) | (clamp & ~segment), first = lane & segment;
-    const u32 source = kMode == 0 ? lane - by : kMode == 1 ? lane + by : kMode == 2 ? lane ^ by : first | (by & ~segment);
-    const bool in = kMode == 0 ? static_cast<s32>(source) >= static_cast<s32>(last) : source <= last;
-    inside[i] = in ? 1 : 0;
-    from[i] = in ? source & 31 : lane;
-  }
-}
 void shuffle(Warp& w, const Decoded& d, u32 mask) {
   const u32 at = d.has_pair ? 2 : 1;
   check_members(w, d, mask, d.slot[at + 3]);
   const u32 *a = w.lanes<u32>(d.slot[at]), *b = w.lanes<u32>(d.slot[at + 1]), *c = w.lanes<u32>(d.slot[at + 2]);
   u32 from[kLanes], inside[kLanes], r[kLanes];
-  if (d.mode == 0)
-    shuffle_sources<0>(b, c, from, inside);
-  else if (d.mode == 1)
-    shuffle_sources<1>(b, c, from, inside);
-  else if (d.mode == 2)
-    shuffle_sources<2>(b, c, from, inside);
-  else
-    shuffle_sources<3>(b, c, from, inside);
+  shuffle_sources(d.mode, b, c, from, inside);
   EQUINORM_LANES r[i] = a[from[i]];
   if (mask != kAllLanes) {
     u32 absent = 0;
@@ -157,6 +138,25 @@ void load_matrix(Warp& w, const Decoded& d, u32 mask) {
           return kTransposed ? static_cast<u32>(m[minor][major]) | static_cast<u32>(m[minor + 1][major]) << 16
                              : static_cast<u32>(m[major][minor]) | static_cast<u32>(m[major][minor + 1]) << 16;
         });
+  }
+}
+
+/// load_matrix the other way.
+template <int kMatrices, bool kTransposed>
+void store_matrix(Warp& w, const Decoded& d, u32 mask) {
+  if (mask != kAllLanes) report(w, d, FindingKind::divergent_warp, __builtin_ctz(~mask), 0, 0, Space::reg, "a lane does not take part");
+  u64 offsets[kLanes];
+  lane_offsets(w, d.slot[0], d.address_is_64, d.offset, 0, offsets);
+  for (int k = 0; k < kMatrices; ++k) {
+    const u32* from = w.lanes<u32>(d.slot[k + 1]);
+    u16 m[8][8];
+    for (int i = 0; i < kLanes; ++i)
+      for (int h = 0; h < 2; ++h) {
+        const int major = i / 4, minor = i % 4 * 2 + h;
+        (kTransposed ? m[minor][major] : m[major][minor]) = static_cast<u16>(from[i] >> (16 * h));
+      }
+    for (int r = 0; r < 8; ++r)
+      if (std::byte* to = access(w, d, 8 * k + r, {w.shared, offsets[8 * k + r], Space::shared}, 16, true)) __builtin_memcpy(to, m[r], 16);
   }
 }
 

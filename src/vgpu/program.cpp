@@ -12,7 +12,6 @@ namespace {
 
 constexpr u64 kSharedRedZone = 64;  // between shared variables, so that an overrun is seen
 constexpr u64 kFrameRedZone = 16;
-constexpr u32 kPredicateBytes = 4 * 4096;
 constexpr std::size_t kLargestFile = std::size_t{1} << 26;
 constexpr std::size_t kMostInstructions = 1 << 20;
 

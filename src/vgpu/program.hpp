@@ -74,6 +74,10 @@ using AddressOf = std::function<u64(const Variable&)>;
 /// Throws Error naming file and PTX line: unknown opcode, operands that do not fit, recursion, unknown names.
 Program compile(const Module& module, const Function& kernel, const AddressOf& address_of);
 
+/// How many binary32 sums without .rn may take in a product without .rn of the same basic block; with `apply` each becomes the fma that it
+/// may become (of two products the first).
+std::size_t contract(Program& program, bool apply);
+
 /// Register slots of `bytes` bytes a lane (2, 4 or 8; 0: a predicate).
 inline u32 slot_bytes(int bytes) { return bytes == 0 ? 4 : static_cast<u32>(kLanes * bytes); }
 

@@ -5,10 +5,10 @@
 
 namespace equinorm::vgpu {
 
-int race_granule(const Program& program) {
+int race_granule(const Program& program, Space space) {
   int smallest = 4;
   for (const Decoded& d : program.code) {
-    if (d.row < 0 || (d.space != Space::shared && d.space != Space::generic)) continue;
+    if (d.row < 0 || (d.space != space && d.space != Space::generic)) continue;
     const ShadowOp op = rows()[static_cast<std::size_t>(d.row)].shadow;
     if (op == ShadowOp::load || op == ShadowOp::store || op == ShadowOp::atomic) smallest = std::min(smallest, size_of(d.type));
   }
@@ -68,9 +68,30 @@ void order_warp(Warp& warp, u32) {
   if (warp.block->races != nullptr) warp.block->races->order_warp(warp.index);
 }
 
+namespace {
+
+/// Whether two lanes of a store write the same: the low source_bytes of every register.
+bool write_the_same(const Warp& warp, const Decoded& d, int i, int k) {
+  const u32* slots = slots_of(d) + 1;
+  for (int at = 0; at < d.count; ++at) {
+    const std::byte *one = warp.registers + slots[at] + i * d.register_bytes, *other = warp.registers + slots[at] + k * d.register_bytes;
+    if (!std::equal(one, one + d.source_bytes, other)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+/// Lanes that write the same to the same place in one instruction are one write: whichever comes last, the result is that. Reductions that
+/// leave their result in every lane store it so.
 void note_shared(Warp& warp, const Decoded& instruction, u32 mask, const u64* offsets, u32 bytes, bool is_write) {
-  for (int i = 0; i < kLanes; ++i)
-    if ((mask >> i & 1) != 0) warp.block->races->access(warp, instruction, i, offsets[i], bytes, is_write);
+  for (int i = 0; i < kLanes; ++i) {
+    if ((mask >> i & 1) == 0) continue;
+    bool is_noted = false;
+    for (int k = 0; is_write && k < i && !is_noted; ++k)
+      is_noted = (mask >> k & 1) != 0 && offsets[k] == offsets[i] && write_the_same(warp, instruction, i, k);
+    if (!is_noted) warp.block->races->access(warp, instruction, i, offsets[i], bytes, is_write);
+  }
 }
 
 }  // namespace equinorm::vgpu

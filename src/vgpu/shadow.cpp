@@ -7,31 +7,6 @@
 namespace equinorm::vgpu {
 namespace {
 
-struct KnownConstant {
-  u32 bits;
-  const char* name;
-  Pair value;
-};
-/// Constants that kernels hold as roundings of irrational numbers; with rounding removed they are those numbers.
-constexpr KnownConstant kConstants[] = {{0x3fb8aa3b, "log2(e)", {0x1.71547652b82fep+0, 0x1.777d0ffda0d24p-56}},
-                                        {0x3f317218, "ln(2)", {0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56}}};
-
-Type element_of(Type type) {
-  return type == Type::f16x2 ? Type::f16 : type == Type::bf16x2 ? Type::bf16 : type == Type::b32 || type == Type::u32 ? Type::f32 : type;
-}
-
-u64 lane_bits(const Warp& warp, u32 slot, Type type, int half, int lane) {
-  switch (type) {
-    case Type::f16:
-    case Type::bf16:
-      return warp.lanes<u16>(slot)[lane * (half < 0 ? 1 : 2) + std::max(half, 0)];
-    case Type::f64:
-      return warp.lanes<u64>(slot)[lane];
-    default:
-      return warp.lanes<u32>(slot)[lane];
-  }
-}
-
 Pair apply(ShadowOp op, Pair a, Pair b, Pair c) {
   switch (op) {
     case ShadowOp::add:
@@ -65,121 +40,80 @@ Pair apply(ShadowOp op, Pair a, Pair b, Pair c) {
   }
 }
 
+bool has_kernel(ShadowOp op) { return op != ShadowOp::lg2 && op != ShadowOp::sin && op != ShadowOp::cos && op != ShadowOp::tanh; }
+
 }  // namespace
 
-const Pair* ShadowMemory::find(u64 address, u64 bits, int bytes) const {
-  if (entries_.empty()) return nullptr;
-  const auto found = entries_.find(address);
-  return found != entries_.end() && found->second.bytes == bytes && found->second.bits == bits ? &found->second.value : nullptr;
-}
+Shadows::Shadows(Launch& launch, ShadowMemory& global)
+    : launch_(launch), global_(global), kernels_(shadow_kernels()), lines_(launch.module->places.size() + 1) {}
 
 void Shadows::start_block(Block& block) {
   files_.resize(block.warps.size());
-  for (auto& file : files_) {
-    file.clear();
-    file.resize(launch_.program->image.size() / 64 + 1);
+  const std::size_t slots = launch_.program->image.size() / 64 + 1;
+  for (File& file : files_) {
+    file.states.assign(slots, {});
+    file.values.resize(slots);
   }
   shared_.clear();
   local_.clear();
 }
 
-SlotShadow& Shadows::slot(const Warp& warp, u32 slot) {
-  auto& entry = files_[warp.index][slot / 64];
-  if (entry == nullptr) entry = std::make_unique<SlotShadow>();
-  return *entry;
-}
-const SlotShadow* Shadows::find_slot(const Warp& warp, u32 slot) const { return files_[warp.index][slot / 64].get(); }
-
-/// The results of an instruction whose shadow is not followed.
-void Shadows::drop(Warp& warp, const Decoded& d, u32 mask) {
-  const u32* slots = slots_of(d);
-  int at = 0;
-  const std::string_view operands = rows()[static_cast<std::size_t>(d.row)].operands;
-  if (!operands.starts_with('=')) return;
-  const int results = operands.starts_with("=p ")                    ? d.count
-                      : operands.find('x') == 2                      ? operands[1] - '0'
-                      : operands.find('*') != std::string_view::npos ? d.count
-                                                                     : 1;
-  for (; at < results; ++at) {
-    if (slots[at] < 4 * 4096) continue;  // a predicate
-    SlotShadow& to = slot(warp, slots[at]);
-    to.whole &= ~mask;
-    to.half[0] &= ~mask;
-    to.half[1] &= ~mask;
-    to.lost |= mask;
+/// binary32 in all lanes at once.
+void Shadows::arithmetic_lanes(Warp& warp, const Decoded& d, u32 mask, ShadowOp op) {
+  const u32 operands = d.slot_count - 1;
+  Pairs started[3];
+  alignas(64) float kept[3][kLanes];
+  const Pairs* x[3];
+  const float* v[3];
+  for (u32 k = 0; k < 3; ++k) {
+    const u32 number = d.slot[k < operands ? k + 1 : 1];
+    x[k] = k < operands ? &read_lanes(warp, number, mask, started[k]) : x[0];
+    v[k] = warp.lanes<float>(number);
+    if (number == d.slot[0]) v[k] = std::copy_n(v[k], kLanes, kept[k]) - kLanes;
+    const auto turned = op == ShadowOp::fma ? static_cast<FmaSigns>(d.mode) : FmaSigns::none;
+    if ((k == 0 && turned == FmaSigns::minus_product) || (k == 2 && turned == FmaSigns::minus_addend)) {
+      for (int i = 0; i < kLanes; ++i) kept[k][i] = -v[k][i];
+      v[k] = kept[k];
+      if (x[k] != &started[k]) started[k] = *x[k];
+      kernels_.apply(ShadowOp::neg, started[k], started[k], started[k], started[k]);
+      x[k] = &started[k];
+    }
   }
-}
-
-/// `half` is -1 for a number that has the register for itself.
-Shadows::Operand Shadows::read(Warp& warp, u32 number, Type type, int half, int lane) {
-  const u64 bits = lane_bits(warp, number, type, half, lane);
-  Operand operand;
-  operand.value = {read_float(bits, type), 0.0};
-  operand.shadow = operand.value;
-  const SlotShadow* known = find_slot(warp, number);
-  if (known == nullptr) {
-    if (type == Type::f32)
-      for (const KnownConstant& constant : kConstants)
-        if ((bits & 0x7fffffffu) == constant.bits) {
-          operand.shadow = bits == constant.bits ? constant.value : negate(constant.value);
-          ++constants_[constant.name];
-        }
-    return operand;
-  }
-  const bool is_half = type == Type::f16 || type == Type::bf16;
-  const int h = std::max(half, 0);
-  if (is_half ? (known->half[h] >> lane & 1) != 0 : (known->whole >> lane & 1) != 0) {
-    operand.shadow = known->value[is_half ? h : 0][lane];
-  } else if (type == Type::f32 && (known->half[1] >> lane & 1) != 0 && (bits & 0xffff) == 0) {
-    operand.shadow = known->value[1][lane];  // bf16 in the upper half is binary32
-  } else if ((known->lost >> lane & 1) != 0) {
-    ++launch_.report->shadow.restarts;
-  }
-  return operand;
-}
-
-void Shadows::write(Warp& warp, u32 number, Type type, int half, int lane, Pair value) {
-  SlotShadow& to = slot(warp, number);
-  const u32 bit = u32{1} << lane;
-  to.lost &= ~bit;
-  if (type == Type::f16 || type == Type::bf16) {
-    const int h = std::max(half, 0);
-    to.whole &= ~bit;
-    to.half[h] |= bit;
-    to.value[h][lane] = value;
+  Pairs& to = values(warp, d.slot[0]).value[0];
+  if (mask == kAllLanes) {
+    kernels_.apply(op, *x[0], *x[1], *x[2], to);
   } else {
-    to.half[0] &= ~bit;
-    to.half[1] &= ~bit;
-    to.whole |= bit;
-    to.value[0][lane] = value;
+    Pairs result;
+    kernels_.apply(op, *x[0], *x[1], *x[2], result);
+    kernels_.merge(result, mask, to);
   }
-}
-
-void Shadows::note(Warp& warp, const Decoded& d, int lane, Pair exact, double result, Type type, bool finite_operands) {
-  ++launch_.report->shadow.operations;
-  if (!std::isfinite(result) || !std::isfinite(exact.high)) {
-    if (launch_.options.find_nan && finite_operands && !std::isfinite(result))
-      report(warp, d, FindingKind::not_a_number, lane, 0, 0, Space::reg,
-             std::isnan(result) ? "a NaN from finite numbers" : "an infinity from finite numbers");
-    return;
+  SlotState& known = state(warp, d.slot[0]);
+  known.forget(mask);
+  known.whole |= mask;
+  known.lost &= ~mask;
+  known.written = true;
+  d.handler(warp, d, mask);
+  const float* r = warp.lanes<float>(d.slot[0]);
+  LineStatistics& place = line(d);
+  const u32 counted = kernels_.note(op, v[0], v[1], v[2], r, mask, place);
+  place.operations += static_cast<u64>(std::popcount(counted));
+  launch_.report->shadow.operations += static_cast<u64>(std::popcount(mask));
+  if (!launch_.options.find_nan) return;
+  for (u32 rest = mask & ~counted; rest != 0; rest &= rest - 1) {
+    const int i = std::countr_zero(rest);
+    if (std::isfinite(r[i]) || !std::isfinite(v[0][i]) || !std::isfinite(v[1][i]) || !std::isfinite(v[2][i])) continue;
+    report(warp, d, FindingKind::not_a_number, i, 0, 0, Space::reg,
+           std::isnan(r[i]) ? "a NaN from finite numbers" : "an infinity from finite numbers");
   }
-  const int precision = type == Type::f64 ? 53 : type == Type::f32 ? 24 : type == Type::f16 ? 11 : 8;
-  const int smallest = type == Type::f64 ? -1022 : type == Type::f16 ? -14 : -126;
-  const double error = std::fabs((result - exact.high) - exact.low);
-  LineStatistics& line = lines_[d.place];
-  ++line.operations;
-  line.sum += error;
-  if (error == 0.0) return;
-  const int exponent = result == 0.0 ? smallest : std::max(std::ilogb(result), smallest);
-  line.largest_ulp = std::max(line.largest_ulp, std::scalbn(error, precision - 1 - exponent));
 }
 
 void Shadows::arithmetic(Warp& warp, const Decoded& d, u32 mask) {
-  const ShadowOp op = rows()[static_cast<std::size_t>(d.row)].shadow;
+  const ShadowOp op = d.shadow;
+  if (d.type == Type::f32 && !d.sat && has_kernel(op)) return arithmetic_lanes(warp, d, mask, op);
   const Type type = element_of(d.type);
   const bool is_packed = type != d.type && size_of(d.type) == 4 && size_of(type) == 2;
   const u32 operands = d.slot_count - 1;
-  static thread_local Pair shadow[2][kLanes], exact[2][kLanes];
+  Pair shadow[2][kLanes], exact[2][kLanes];
   bool finite[2][kLanes];
   for (int h = 0; h < (is_packed ? 2 : 1); ++h)
     for (int i = 0; i < kLanes; ++i) {
@@ -205,55 +139,8 @@ void Shadows::arithmetic(Warp& warp, const Decoded& d, u32 mask) {
     }
 }
 
-/// An integer of at most 32 bits is its own shadow.
-void Shadows::convert_integer(Warp& warp, const Decoded& d, u32 mask) {
-  double exact[kLanes];
-  for (int i = 0; i < kLanes; ++i) {
-    const u64 bits = d.source_bytes == 2   ? warp.lanes<u16>(d.slot[1])[i]
-                     : d.source_bytes == 8 ? warp.lanes<u64>(d.slot[1])[i]
-                                           : warp.lanes<u32>(d.slot[1])[i];
-    exact[i] = std::bit_cast<double>(vgpu::convert(bits, d.second_type, Type::f64, Rounding::nearest, false, false, false, false, false));
-  }
-  d.handler(warp, d, mask);
-  for (int i = 0; i < kLanes; ++i) {
-    if ((mask >> i & 1) == 0) continue;
-    const int half = d.register_bytes == 4 && size_of(d.type) == 2 ? 0 : -1;
-    note(warp, d, i, {exact[i], 0.0}, read_float(lane_bits(warp, d.slot[0], d.type, half, i), d.type), d.type, true);
-    write(warp, d.slot[0], d.type, half, i, {exact[i], 0.0});
-  }
-}
-
-/// cvt between floats; from an integer the shadow is the integer.
-void Shadows::convert(Warp& warp, const Decoded& d, u32 mask) {
-  const Type to = element_of(d.type);
-  const bool is_pair = size_of(to) == 2 && size_of(d.type) == 4;
-  if (!is_float(d.type) || d.to_integer || d.sat || d.relu ||
-      (!is_float(d.second_type) && (size_of(d.second_type) > 4 || d.register_bytes > 4))) {
-    d.handler(warp, d, mask);
-    return drop(warp, d, mask);
-  }
-  if (!is_float(d.second_type)) return convert_integer(warp, d, mask);
-  Pair shadow[2][kLanes], exact[2][kLanes];
-  for (int h = 0; h < (is_pair ? 2 : 1); ++h)
-    for (int i = 0; i < kLanes; ++i)
-      if ((mask >> i & 1) != 0) {
-        const Operand x = read(warp, d.slot[is_pair ? 2 - h : 1], d.second_type,
-                               is_pair || d.source_bytes != 4 || size_of(d.second_type) == 4 ? -1 : 0, i);
-        shadow[h][i] = x.shadow;
-        exact[h][i] = x.value;
-      }
-  d.handler(warp, d, mask);
-  for (int h = 0; h < (is_pair ? 2 : 1); ++h)
-    for (int i = 0; i < kLanes; ++i)
-      if ((mask >> i & 1) != 0) {
-        const int half = is_pair ? h : d.register_bytes == 4 && size_of(to) == 2 ? 0 : -1;
-        note(warp, d, i, exact[h][i], read_float(lane_bits(warp, d.slot[0], to, half, i), to), to, true);
-        write(warp, d.slot[0], to, half, i, shadow[h][i]);
-      }
-}
-
 void Shadows::run(Warp& warp, const Decoded& d, u32 mask) {
-  switch (rows()[static_cast<std::size_t>(d.row)].shadow) {
+  switch (d.shadow) {
     case ShadowOp::none:
       d.handler(warp, d, mask);
       return drop(warp, d, mask);
@@ -275,8 +162,9 @@ void Shadows::run(Warp& warp, const Decoded& d, u32 mask) {
     case ShadowOp::load:
       return load(warp, d, mask);
     case ShadowOp::store:
-    case ShadowOp::store_matrix:
       return store(warp, d, mask);
+    case ShadowOp::store_matrix:
+      return store_matrix(warp, d, mask);
     case ShadowOp::load_matrix:
       return load_matrix(warp, d, mask);
     case ShadowOp::copy_async:
@@ -295,11 +183,15 @@ void Shadows::run(Warp& warp, const Decoded& d, u32 mask) {
 void Shadows::summarise() {
   ShadowReport& report = launch_.report->shadow;
   std::map<std::string, LineError> by_place;  // several PTX places may have one description
-  for (const auto& [place, line] : lines_) {
-    LineError& one = by_place[launch_.module->describe_place(place)];
+  for (std::size_t place = 0; place < lines_.size(); ++place) {
+    const LineStatistics& line = lines_[place];
+    if (line.operations == 0) continue;
+    LineError& one = by_place[launch_.module->describe_place(static_cast<int>(place) - 1)];
     one.operations += line.operations;
-    one.sum += line.sum;
-    one.largest_ulp = std::max(one.largest_ulp, line.largest_ulp);
+    for (int i = 0; i < kLanes; ++i) {
+      one.sum += line.sum[i];
+      one.largest_ulp = std::max(one.largest_ulp, line.largest_ulp[i]);
+    }
   }
   for (auto& [place, line] : by_place) {
     line.place = place;

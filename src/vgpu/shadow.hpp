@@ -3,69 +3,51 @@
 //
 // A register slot has shadows for each lane: number 0 for a whole binary32 or binary64 number, or numbers 0 and 1 for the lower and upper
 // half of a packed pair; a 16-bit register uses number 0 as a half. Instructions of which table.inc says `none` drop the shadows of what
-// they write. An operand without a shadow starts again from its value.
+// they write. An operand without a shadow starts again from its value: shadows exist only where they differ from the values, or may.
 //
-// Accuracy: the pair operations have relative errors below 2^-100 (Joldes, Muller, Popescu, TOMS 44, 2017), ex2 below 2^-98, the other
-// functions (by MPFR) below 2^-104. This is no enclosure: cancellation may lose more, and nothing here bounds it.
+// The accuracy is that of pair.hpp; lg2, sin, cos and tanh (by MPFR) are below 2^-104.
 #pragma once
 
-#include <memory>
-#include <unordered_map>
+#include <bit>
 
 #include "vgpu/launch.hpp"
+#include "vgpu/shadow_lanes.hpp"
+#include "vgpu/shadow_plane.hpp"
 
 namespace equinorm::vgpu {
 
-struct Pair {
-  double high = 0, low = 0;
-};
-
-Pair add(Pair a, Pair b);
-Pair multiply(Pair a, Pair b);
-Pair divide(Pair a, Pair b);
-Pair square_root(Pair a);
 /// 2^a.
 Pair power_of_two(Pair a);
-/// One of the other functions, through MPFR at 160 bits.
+/// One of the functions without a kernel, through MPFR at 160 bits.
 Pair evaluate(ShadowOp function, Pair a);
-inline Pair negate(Pair a) { return {-a.high, -a.low}; }
-inline bool less(Pair a, Pair b) { return a.high < b.high || (a.high == b.high && a.low < b.low); }
 
-/// The shadows of one slot.
-struct SlotShadow {
-  Pair value[2][kLanes];
-  u32 whole = 0;         ///< lanes where value[0] belongs to the whole register
-  u32 half[2] = {0, 0};  ///< lanes where value[h] belongs to half h
-  u32 lost = 0;          ///< lanes whose last value came from an instruction that drops shadows
+/// Type of the numbers in a register of a type: that of one half of a pair; binary32 for untyped words.
+Type element_of(Type type);
+/// Bits of a number in a register; `half` is -1 for one that has the register for itself.
+u64 lane_bits(const Warp& warp, u32 slot, Type type, int half, int lane);
+
+/// Which shadows a slot has, by lane.
+struct SlotState {
+  u32 whole = 0;         ///< value[0] belongs to the whole register
+  u32 half[2] = {0, 0};  ///< value[h] belongs to half h
+  u32 lost = 0;          ///< the last value came from an instruction that drops shadows
+  bool written = false;  ///< false: a constant, a special register, or nothing yet
+
+  void forget(u32 mask) { whole &= ~mask, half[0] &= ~mask, half[1] &= ~mask; }
+  bool has_any(u32 mask) const { return ((whole | half[0] | half[1]) & mask) != 0; }
 };
-
-/// Shadows of bytes in memory, by the address of the number's first byte. A shadow belongs to the bits that were stored with it: other bits
-/// there mean that something else has been written since.
-class ShadowMemory {
- public:
-  struct Entry {
-    Pair value;
-    u64 bits = 0;
-    u8 bytes = 0;
-  };
-  void store(u64 address, const Entry& entry) { entries_[address] = entry; }
-  void forget(u64 address) { entries_.erase(address); }
-  /// Null unless the number of `bytes` bytes with these bits has one.
-  const Pair* find(u64 address, u64 bits, int bytes) const;
-  void clear() { entries_.clear(); }
-
- private:
-  std::unordered_map<u64, Entry> entries_;
+struct SlotValues {
+  Pairs value[2];
 };
 
 /// The shadow state of a launch.
 class Shadows {
  public:
-  Shadows(Launch& launch, ShadowMemory& global) : launch_(launch), global_(global) {}
+  Shadows(Launch& launch, ShadowMemory& global);
   void start_block(Block& block);
   void run(Warp& warp, const Decoded& instruction, u32 mask);
   /// Makes `value` the shadow of the bytes of a parameter.
-  void set_parameter(u64 offset, u32 bits, Pair value) { parameters_.store(kParamWindow + offset, {value, bits, 4}); }
+  void set_parameter(u64 offset, u32 bits, Pair value) { parameters_.store(offset, bits, 4, value); }
   void summarise();
 
  private:
@@ -73,25 +55,33 @@ class Shadows {
   struct Operand {
     Pair shadow, value;
   };
-  struct LineStatistics {
-    u64 operations = 0;
-    double largest_ulp = 0, sum = 0;
+  struct File {
+    std::vector<SlotState> states;                    // by slot / 64
+    std::vector<std::unique_ptr<SlotValues>> values;  // given when first needed
   };
 
-  SlotShadow& slot(const Warp& warp, u32 slot);
-  const SlotShadow* find_slot(const Warp& warp, u32 slot) const;
+  SlotState& state(const Warp& warp, u32 slot) { return files_[warp.index].states[slot / 64]; }
+  SlotValues& values(const Warp& warp, u32 slot);
   void drop(Warp& warp, const Decoded& instruction, u32 mask);
+  /// The results have no shadows, but nothing is lost: their values are exact.
+  void settle(Warp& warp, const Decoded& instruction, u32 mask);
+  LineStatistics& line(const Decoded& instruction) { return lines_[static_cast<std::size_t>(instruction.place + 1)]; }
   Operand read(Warp& warp, u32 slot, Type type, int half, int lane);
   void write(Warp& warp, u32 slot, Type type, int half, int lane, Pair value);
+  /// Shadows of a binary32 register in all lanes: its own, or `started` filled.
+  const Pairs& read_lanes(Warp& warp, u32 slot, u32 mask, Pairs& started);
   /// Counts the rounding error of one result, and reports the first NaN or infinity made from finite operands.
   void note(Warp& warp, const Decoded& instruction, int lane, Pair exact, double result, Type type, bool finite_operands);
 
   // shadow.cpp
   void arithmetic(Warp& warp, const Decoded& instruction, u32 mask);
+  void arithmetic_lanes(Warp& warp, const Decoded& instruction, u32 mask, ShadowOp op);
   void convert(Warp& warp, const Decoded& instruction, u32 mask);
   void convert_integer(Warp& warp, const Decoded& instruction, u32 mask);
   // shadow_moves.cpp
-  void copy_lane(Warp& warp, u32 to, int to_lane, const SlotShadow& from, int from_lane);
+  void copy_lane(Warp& warp, u32 to, int to_lane, const SlotState& from_state, const SlotValues& from, int from_lane);
+  void put_half(Warp& warp, u32 slot, int half, int lane, Pair value);
+  void copy_slot(Warp& warp, u32 to, u32 from, u32 mask);
   void move(Warp& warp, const Decoded& instruction, u32 mask);
   void pack(Warp& warp, const Decoded& instruction, u32 mask);
   void unpack(Warp& warp, const Decoded& instruction, u32 mask);
@@ -100,11 +90,15 @@ class Shadows {
   void permute(Warp& warp, const Decoded& instruction, u32 mask);
   void mask_bits(Warp& warp, const Decoded& instruction, u32 mask);
   // shadow_memory.cpp
-  ShadowMemory& memory_of(Space space, u64& address, Warp& warp, int lane);
+  ShadowMemory& memory_of(const Spot& spot, u64& offset, Warp& warp, int lane);
   u64 address_of(const Warp& warp, u32 slot, bool is_64, s64 offset, int lane) const;
+  bool find_row(const Warp& warp, const Decoded& instruction, u32 mask, u32 slot, Spot& spot) const;
   void load(Warp& warp, const Decoded& instruction, u32 mask);
+  void load_lanes(Warp& warp, const Decoded& instruction, u32 mask);
   void store(Warp& warp, const Decoded& instruction, u32 mask);
+  void store_lanes(Warp& warp, const Decoded& instruction, u32 mask);
   void load_matrix(Warp& warp, const Decoded& instruction, u32 mask);
+  void store_matrix(Warp& warp, const Decoded& instruction, u32 mask);
   void copy_async(Warp& warp, const Decoded& instruction, u32 mask);
   void atomic(Warp& warp, const Decoded& instruction, u32 mask);
   // shadow_matrix.cpp
@@ -113,9 +107,10 @@ class Shadows {
   Launch& launch_;
   ShadowMemory& global_;
   ShadowMemory shared_, local_, parameters_;
-  std::vector<std::vector<std::unique_ptr<SlotShadow>>> files_;  // by warp, then by slot / 64
-  std::unordered_map<int, LineStatistics> lines_;                // by place
-  std::map<std::string, int> constants_;                         // recognised ones
+  ShadowKernels kernels_;
+  std::vector<File> files_;               // by warp
+  std::vector<LineStatistics> lines_;     // by place + 1
+  std::map<std::string, int> constants_;  // recognised ones
 };
 
 /// Runs an instruction for the lanes of the mask, values and shadows.

@@ -1,48 +1,86 @@
-// mma.sync with rounding removed: D = C + A B in pairs of doubles.
+// mma.sync with rounding removed: D = C + A B in pairs of doubles, 32 elements of D at a time.
 #include <cmath>
 
 #include "vgpu/shadow.hpp"
 
 namespace equinorm::vgpu {
+namespace {
+
+constexpr int kRows = 16, kColumns = 8, kDeepest = 16;
+
+/// A, B and C of one mma: shadows, values, and whether all numbers that meet in a row and column are finite.
+struct Matrices {
+  Pair a[kRows][kDeepest], b[kDeepest][kColumns], c[kRows][kColumns];
+  double a_value[kRows][kDeepest], b_value[kDeepest][kColumns], c_value[kRows][kColumns];
+};
+
+/// c += a b, with the values in double: enough to tell the error of a binary32 or fp16 result.
+void multiply_values(Matrices& x, int depth) {
+  for (int m = 0; m < kRows; ++m)
+    for (int k = 0; k < depth; ++k)
+      for (int n = 0; n < kColumns; ++n) x.c_value[m][n] += x.a_value[m][k] * x.b_value[k][n];
+}
+
+/// c += a b of the shadows: four rows are 32 lanes.
+void multiply_shadows(Matrices& x, int depth, const ShadowKernels& kernels) {
+  for (int first = 0; first < kRows; first += kLanes / kColumns) {
+    Pairs a, b, sum;
+    for (int i = 0; i < kLanes; ++i) sum.set(i, x.c[first + i / kColumns][i % kColumns]);
+    for (int k = 0; k < depth; ++k) {
+      for (int i = 0; i < kLanes; ++i) {
+        a.set(i, x.a[first + i / kColumns][k]);
+        b.set(i, x.b[k][i % kColumns]);
+      }
+      kernels.apply(ShadowOp::fma, a, b, sum, sum);
+    }
+    for (int i = 0; i < kLanes; ++i) x.c[first + i / kColumns][i % kColumns] = sum[i];
+  }
+}
+
+}  // namespace
 
 void Shadows::matrix(Warp& warp, const Decoded& d, u32 mask) {
   const std::string_view pattern = rows()[static_cast<std::size_t>(d.row)].pattern;
-  const bool tf32 = pattern.find(".tf32") != std::string_view::npos, bf16 = pattern.find(".bf16") != std::string_view::npos;
-  const bool half_output = d.type == Type::f16;
+  const bool tf32 = d.second_type == Type::tf32, half_output = d.type == Type::f16;
   const int depth = pattern.find("k16") != std::string_view::npos ? 16 : pattern.find("k8") != std::string_view::npos ? 8 : 4;
-  const int per = tf32 ? 1 : 2, step = 4 * per, a_count = 16 * depth / (kLanes * per), results = half_output ? 2 : 4;
-  const Type input = tf32 ? Type::f32 : bf16 ? Type::bf16 : Type::f16;
+  const int per = tf32 ? 1 : 2, step = 4 * per, a_count = kRows * depth / (kLanes * per), results = d.results;
+  const Type input = tf32 ? Type::f32 : d.second_type;
   const u32* slots = slots_of(d);
-  static thread_local Operand a[16][16], b[16][8], c[16][8];
+  static thread_local Matrices x;
+  const auto put = [](const Operand& from, Pair& shadow, double& value) { shadow = from.shadow, value = from.value.high; };
   for (int i = 0; i < kLanes; ++i)
     for (int h = 0; h < per; ++h) {
       const int half = tf32 ? -1 : h;
-      for (int r = 0; r < a_count; ++r)
-        a[i / 4 + 8 * (r % 2)][i % 4 * per + step * (r / 2) + h] = read(warp, slots[results + r], input, half, i);
-      for (int r = 0; r < a_count / 2; ++r) b[i % 4 * per + step * r + h][i / 4] = read(warp, slots[results + a_count + r], input, half, i);
+      for (int r = 0; r < a_count; ++r) {
+        const int m = i / 4 + 8 * (r % 2), k = i % 4 * per + step * (r / 2) + h;
+        put(read(warp, slots[results + r], input, half, i), x.a[m][k], x.a_value[m][k]);
+      }
+      for (int r = 0; r < a_count / 2; ++r) {
+        const int k = i % 4 * per + step * r + h, n = i / 4;
+        put(read(warp, slots[results + a_count + r], input, half, i), x.b[k][n], x.b_value[k][n]);
+      }
     }
   const int c_at = results + a_count + a_count / 2;
-  const auto element = [&](int i, int e) { return std::pair(i / 4 + e / 2 * 8, i % 4 * 2 + e % 2); };
+  const auto element = [](int i, int e) { return std::pair(i / 4 + e / 2 * 8, i % 4 * 2 + e % 2); };
   for (int i = 0; i < kLanes; ++i)
     for (int e = 0; e < 4; ++e) {
       const auto [m, n] = element(i, e);
-      c[m][n] = half_output ? read(warp, slots[c_at + e / 2], Type::f16, e % 2, i) : read(warp, slots[c_at + e], Type::f32, -1, i);
+      put(half_output ? read(warp, slots[c_at + e / 2], Type::f16, e % 2, i) : read(warp, slots[c_at + e], Type::f32, -1, i), x.c[m][n],
+          x.c_value[m][n]);
     }
+  multiply_values(x, depth);
+  multiply_shadows(x, depth, kernels_);
   d.handler(warp, d, mask);
+  const Type output = half_output ? Type::f16 : Type::f32;
   for (int i = 0; i < kLanes; ++i)
     for (int e = 0; e < 4; ++e) {
       const auto [m, n] = element(i, e);
-      Pair shadow = c[m][n].shadow, exact = c[m][n].value;
-      bool finite = std::isfinite(exact.high);
-      for (int k = 0; k < depth; ++k) {
-        shadow = add(shadow, multiply(a[m][k].shadow, b[k][n].shadow));
-        exact = add(exact, multiply(a[m][k].value, b[k][n].value));
-        finite &= std::isfinite(a[m][k].value.high) && std::isfinite(b[k][n].value.high);
-      }
-      const Type output = half_output ? Type::f16 : Type::f32;
       const u32 number = slots[half_output ? e / 2 : e];
-      if (!half_output) note(warp, d, i, exact, warp.lanes<float>(number)[i], output, finite);
-      write(warp, number, output, half_output ? e % 2 : -1, i, shadow);
+      const u64 bits = half_output ? warp.lanes<u16>(number)[2 * i + e % 2] : warp.lanes<u32>(number)[i];
+      // A sum that is not finite came from operands that were not, or is the overflow of finite ones.
+      const bool finite = std::isfinite(x.c_value[m][n]);
+      note(warp, d, i, {x.c_value[m][n], 0.0}, read_float(bits, output), output, finite);
+      write(warp, number, output, half_output ? e % 2 : -1, i, x.c[m][n]);
     }
 }
 

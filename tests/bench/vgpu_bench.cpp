@@ -44,7 +44,7 @@ void decode_short(benchmark::State& state) {
   options.races = false;
   run(state, 128, options);
 }
-void decode_short_with_shadows(benchmark::State& state) {
+void decode_with_shadows(benchmark::State& state) {
   Options options;
   options.races = false;
   options.shadows = true;
@@ -54,6 +54,6 @@ void decode_short_with_shadows(benchmark::State& state) {
 BENCHMARK(decode_plain)->Unit(benchmark::kMillisecond);
 BENCHMARK(decode_with_races)->Unit(benchmark::kMillisecond);
 BENCHMARK(decode_short)->Unit(benchmark::kMillisecond);
-BENCHMARK(decode_short_with_shadows)->Unit(benchmark::kMillisecond);
+BENCHMARK(decode_with_shadows)->Unit(benchmark::kMillisecond);
 
 }  // namespace

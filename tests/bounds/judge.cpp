@@ -69,11 +69,8 @@ std::map<std::string, Judged> compare(const problem::Problem& problem, const pat
   return result;
 }
 
-std::map<std::string, Judged> judge(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
-                                    PathKind form, const std::map<std::string, Exact>& exact) {
-  FunctionErrors functions;
-  functions.base_two = false;
-  const Bounds bounds = error_bounds(problem, inputs, plan, form, names_of(problem, plan, form), functions);
+std::map<std::string, Judged> run_and_compare(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
+                                              PathKind form, const std::map<std::string, Exact>& exact, const Bounds& bounds) {
   const auto run = [&](const auto& ar) {
     using A = std::decay_t<decltype(ar)>;
     const auto values = paths::load_inputs(ar, problem, inputs);
@@ -82,6 +79,14 @@ std::map<std::string, Judged> judge(const problem::Problem& problem, const tenso
   const problem::Precision& p = plan.precision;
   const bool narrow = p.storage.precision <= 24 && p.accumulate.precision <= 24 && p.statistics.precision <= 24;
   return narrow ? run(paths::RoundedArithmetic<float>(plan)) : run(paths::RoundedArithmetic<double>(plan));
+}
+
+std::map<std::string, Judged> judge(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
+                                    PathKind form, const std::map<std::string, Exact>& exact) {
+  FunctionErrors functions;
+  functions.base_two = false;
+  const Bounds bounds = error_bounds(problem, inputs, plan, form, names_of(problem, plan, form), functions);
+  return run_and_compare(problem, inputs, plan, form, exact, bounds);
 }
 
 std::map<std::string, Exact> exact_with_balls(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
@@ -191,6 +196,17 @@ std::map<std::string, Judged> judge_with_oracle(const problem::Problem& problem,
   for (auto& [name, enclosed] : oracle::enclose(problem, inputs, names_of(problem, plan, form)))
     exact[name] = {enclosed.value, enclosed.radius};
   return judge(problem, inputs, plan, form, exact);
+}
+
+std::map<std::string, Judged> judge_probable(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
+                                             PathKind form, double lambda) {
+  FunctionErrors functions;
+  functions.base_two = false;
+  const std::set<std::string> names{"logits", "o"};
+  std::map<std::string, Exact> exact;
+  for (auto& [name, enclosed] : oracle::enclose(problem, inputs, names)) exact[name] = {enclosed.value, enclosed.radius};
+  return run_and_compare(problem, inputs, plan, form, exact,
+                         probable_bounds(problem, inputs, plan, form, names, lambda, functions).probable);
 }
 
 paths::Plan any_plan(reference::Dice& dice, scalar::Format storage) {

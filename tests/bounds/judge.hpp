@@ -14,7 +14,7 @@ namespace equinorm::bounds {
 struct Judged {
   Index elements = 0, violations = 0, unbounded = 0;
   Index undecided = 0;  ///< closer to their bound than the exact value is known
-  double worst = 0;  ///< max over elements of (error - radius) / bound
+  double worst = 0;     ///< max over elements of (error - radius) / bound
   double max_error = 0, max_bound = 0;
   std::string first;  ///< where the first violation is
 };
@@ -35,6 +35,10 @@ std::set<std::string> handed_over(const problem::Problem& problem, PathKind form
 /// From the oracle: full sizes.
 std::map<std::string, Judged> judge_with_oracle(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
                                                 PathKind form);
+
+/// logits and o against their probable bounds at `lambda`; exact values from the oracle.
+std::map<std::string, Judged> judge_probable(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
+                                             PathKind form, double lambda);
 
 /// Any legal plan: formats, stored tensors, order, tiles, splits, flags.
 paths::Plan any_plan(reference::Dice& dice, scalar::Format storage);

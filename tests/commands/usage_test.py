@@ -39,6 +39,12 @@ class UsageTest(CommandTest):
         self.reject(["--layer", "--weights"], "verify", "mla-integers", "--layer", "1")
         self.reject(["orchids", "cases", "mutants"], "list", "orchids")
 
+    def test_decode_benchmark_without_a_gpu(self):
+        result = run("bench", "decode", EQUINORM_CUDA_DRIVER="/nonexistent/libcuda.so")
+        self.assertEqual(result.code, 3, result)
+        self.assertTrue(result.out.startswith("skipped: no driver ("), result)
+        self.assertEqual(result.out.count("\n"), 1, result)
+
     def test_messages_stay_one_line(self):
         for words in (["verify", "a\nb"], ["verify", "mla-integers", "--mutant", "a\nb"], ["verify", "mla-integers", "--a\nb"], ["a\nb"],
                       ["compare", "mla-integers", "--inputs", "a\nb", "--outputs", "c"], ["verify", "mla-integers", "--set", "a\nb=1"]):

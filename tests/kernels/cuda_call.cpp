@@ -145,16 +145,17 @@ void Call::lay_out_paged(const kernels::Passed& passed, const tensor::AnyTensor&
   out.page_stride = passed.page_size * token;
   out.blocks_per_row = (out.shape[1] + passed.page_size - 1) / passed.page_size + 1;
   std::vector<std::int32_t> table(static_cast<std::size_t>(out.shape[0] * out.blocks_per_row), 1 << 30);
-  // Every second page of the pool is nobody's, and pages are dealt backwards.
+  // Every second page of the pool is nobody's. Pages are dealt backwards, and forwards for the next tensor: no table suits another tensor.
   std::int64_t pages = 1;
   for (const std::int32_t length : lengths_) pages += 2 * ((length + passed.page_size - 1) / passed.page_size);
   out.pages = pages;
   memory_.emplace_back(static_cast<std::size_t>(pages * out.page_stride) * element, std::byte{0xff});  // NaN in every format
-  std::int64_t next = pages - 2;
+  const std::int64_t step = tables_.size() % 2 == 0 ? -2 : 2;
+  std::int64_t next = step < 0 ? pages - 2 : 1;
   for (Index b = 0; b < problem_.batch; ++b) {
     for (Index t = 0; t < lengths_[static_cast<std::size_t>(b)]; ++t) {
       std::int32_t& page = table[static_cast<std::size_t>(b * out.blocks_per_row + t / passed.page_size)];
-      if (t % passed.page_size == 0) page = static_cast<std::int32_t>(next), next -= 2;
+      if (t % passed.page_size == 0) page = static_cast<std::int32_t>(next), next += step;
       std::memcpy(memory_.back().data() + static_cast<std::size_t>(page * out.page_stride + t % passed.page_size * token) * element,
                   values.bytes() + static_cast<std::size_t>(b * out.strides[0] + t * token) * element,
                   static_cast<std::size_t>(token) * element);

@@ -191,6 +191,24 @@ Expected<R> stages(const Problem& problem, const kernels::Declaration& declarati
 
 }  // namespace
 
+double worst_ratio(const kernels::Declaration& declaration, const Values& outputs, const Expected<double>& exact) {
+  double worst = 0;
+  for (const auto& [name, values] : outputs) {
+    const std::vector<double>& wanted = exact.at(name);
+    double size = 0;
+    for (const double x : wanted) size = std::isfinite(x) ? std::max(size, std::fabs(x)) : size;
+    const double half_ulp = std::ldexp(1.01, -declaration.outputs.at(name).dtype->precision);
+    const double weights = std::ldexp(1.0, -declaration.precision.of(problem::Stored::p).precision);
+    const double sums = size * (std::ldexp(1.0, -18) + (name == "u" && weights > 1e-6 ? weights : 0.0)) + std::ldexp(1.0, -25);
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      if (std::isnan(wanted[i]) || values[i] == wanted[i]) continue;
+      const double ratio = std::fabs(values[i] - wanted[i]) / (half_ulp * std::fabs(wanted[i]) + sums);
+      if (!(ratio <= worst)) worst = std::isnan(ratio) ? HUGE_VAL : ratio;
+    }
+  }
+  return worst;
+}
+
 Expected<double> expected(const Problem& problem, const kernels::Declaration& declaration, const Values& inputs) {
   return stages<double>(problem, declaration, inputs);
 }

@@ -61,6 +61,10 @@ using Expected = std::map<std::string, std::vector<R>>;
 Expected<double> expected(const Problem& problem, const kernels::Declaration& declaration, const Values& inputs);
 Expected<Quad> expected_exactly(const Problem& problem, const kernels::Declaration& declaration, const Values& inputs);
 
+/// Largest |output - formula| over what the declared arithmetic may cost: half an ulp of the stored format, fp32 sums (2^-18 of the
+/// tensor's largest number), rounded weights. Infinite for a NaN, or an infinity that is not the formula's.
+double worst_ratio(const kernels::Declaration& declaration, const Values& outputs, const Expected<double>& exact);
+
 /// Path of a bundled manifest: "query" and "query.bf16".
 std::string bundled(const std::string& folder, const std::string& manifest);
 

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -64,7 +66,9 @@ Problem small_problem() {
   return problem;
 }
 
-Limits limits(double seconds, std::uint64_t memory = std::uint64_t{1} << 30) { return {.seconds = seconds, .memory = memory, .threads = 1}; }
+Limits limits(double seconds, std::uint64_t memory = std::uint64_t{1} << 30) {
+  return {.seconds = seconds, .memory = memory, .threads = 1};
+}
 
 Request request_for(const Runner& runner, const Problem& problem, const Limits& limits) {
   Request request;
@@ -337,5 +341,51 @@ else:
     Request request = request_for(*runner, problem, limits(20));
     request.layout_seed = seed;
     CHECK(runner->run(request).detail == "\"as it should be\"");
+  }
+}
+
+TEST_CASE("adapters of packages that are not there say so") {
+  const Folder folder;
+  const std::pair<std::string, std::string> adapters[] = {
+      {"flashmla_decode", "flash_mla"}, {"flashinfer_decode", "flashinfer"}, {"vllm_decode", "vllm"}, {"sglang_decode", "sglang"}};
+  for (const auto& [name, package] : adapters) {
+    const auto runner = open_process((fs::path(EQUINORM_SOURCE_FOLDER) / "kernels/python/adapters" / (name + ".py")).string(), limits(20));
+    Problem problem;
+    problem.context = {70}, problem.norm.scheme = problem::NormScheme::none;
+    problem = with_declared_precision(runner->declaration(), problem);
+    CHECK(unsupported(runner->declaration(), problem).empty());
+    CHECK(holds(unsupported(runner->declaration(), with_declared_precision(runner->declaration(), {})), "norm.scheme"));
+    Request request = request_for(*runner, problem, limits(20));
+    const std::int32_t length = 70;
+    std::memcpy(request.inputs.at("context_lengths").mutable_bytes(), &length, sizeof(length));
+    const Outcome outcome = runner->run(request);
+    CAPTURE(package, outcome.detail);
+    // Where the package is there, it may run, or say what it lacks.
+    if (outcome.status == RunStatus::unsupported) CHECK(holds(outcome.detail, package + " is not installed"));
+  }
+}
+
+TEST_CASE("a Python kernel's numbers, here by a formula in double", "[.][numpy]") {
+  const Folder folder;
+  const auto runner = open_process((fs::path(EQUINORM_SOURCE_FOLDER) / "kernels/python/examples/absorbed_decode.py").string(), limits(60));
+  const Problem problem = with_declared_precision(runner->declaration(), small_problem());
+  Request request = request_for(*runner, problem, limits(60));
+  // Every latent of token t is t + 1, every other factor 1/4: logit = scale (8 (t + 1) / 4 alpha_q alpha_k + 2 / 16).
+  tensor::AnyTensor& c = request.inputs.at("c");
+  for (Index i = 0; i < c.size(); ++i) {
+    const double value = static_cast<double>(i / 8 % 5 + 1);
+    c.write(i, 1, &value);
+  }
+  const Outcome outcome = runner->run(request);
+  INFO(outcome.detail);
+  REQUIRE(outcome.status == RunStatus::ok);
+  for (Index b = 0; b < 2; ++b) {
+    double sum = 0, weighted = 0;
+    for (int t = 0; t < (b == 0 ? 5 : 3); ++t) {
+      const double weight = std::exp((8 * (t + 1) / 64.0 + 2 / 16.0) / std::sqrt(6.0));
+      sum += weight, weighted += weight * (t + 1);
+    }
+    CHECK(outcome.outputs.at("lse").at(2 * b) == Approx(std::log(sum)).epsilon(1e-6));
+    CHECK(outcome.outputs.at("u").at(16 * b + 9) == Approx(weighted / sum).epsilon(1e-6));
   }
 }

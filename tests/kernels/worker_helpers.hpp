@@ -24,7 +24,7 @@ inline Problem value_problem(Index latent = 8, std::vector<Index> context = {5, 
 
 inline std::string bad_kernel(const std::string& name) { return std::string(EQUINORM_BAD_KERNELS) + "/" + name + ".so"; }
 
-inline Limits short_limits() { return {.seconds = 20, .memory = std::uint64_t{256} << 20, .threads = 1}; }
+inline Limits short_limits() { return {.seconds = 20, .memory = std::uint64_t{96} << 20, .threads = 1}; }
 
 /// Random numbers for every input that the kernel reads.
 inline tensor::TensorMap random_inputs(const Declaration& declaration, const Problem& problem, unsigned seed) {

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <set>
 
+#include "kernels/stale.hpp"
 #include "kernels/worker_helpers.hpp"
 #include "scalar/error.hpp"
 
@@ -35,4 +36,230 @@ TEST_CASE("right kernels give their results, in every layout and persistently") 
       REQUIRE(equals(outcome.outputs.at("u"), expected_values(attempt.problem, attempt.request.inputs)));
     }
   }
+}
+
+namespace {
+
+struct Fault {
+  const char* kernel;
+  RunStatus status;
+  const char* detail;  ///< part of the outcome's detail
+};
+
+/// Every kernel of bad/ whose fault a single run shows.
+const std::vector<Fault>& faults() {
+  static const std::vector<Fault> list{
+      {"segfault", RunStatus::crashed, "signal 11"},
+      {"abort", RunStatus::crashed, "signal 6"},
+      {"exit", RunStatus::crashed, "exit code 0 before an answer"},
+      {"stack_overflow", RunStatus::crashed, "signal 11"},
+      {"throws", RunStatus::crashed, "thrown across the interface"},
+      {"endless", RunStatus::timed_out, "no answer within 1 s: killed"},
+      {"huge_allocation", RunStatus::out_of_memory, "MiB"},
+      {"shared_memory", RunStatus::out_of_memory, "MiB"},
+      {"unwritten", RunStatus::unwritten, "u[1,2,1,0] was not written"},
+      {"write_after", RunStatus::wrote_out_of_bounds, "past the end of u"},
+      {"write_before", RunStatus::wrote_out_of_bounds, "4 bytes in front of u"},
+      {"write_input_fence", RunStatus::wrote_out_of_bounds, "3 bytes in front of context_lengths"},
+      {"write_far", RunStatus::crashed, "signal 11"},
+      {"workspace_overrun", RunStatus::crashed, "signal 11"},
+      {"write_gap", RunStatus::wrote_out_of_bounds, "in the gap behind a row"},
+      {"changed_input", RunStatus::changed_input, "changed input c[0,0,5]"},
+      {"changed_table", RunStatus::changed_input, "block table of c"},
+      {"threads", RunStatus::changed_input, "changed input c[0,0,0]"},
+      {"unsupported", RunStatus::unsupported, "odd number of heads"},
+      {"failed", RunStatus::failed, "out of luck???"},
+      {"odd_status", RunStatus::failed, "returned 77"},
+      {"garbage_everywhere", RunStatus::protocol, "sent what no worker sends"},
+      {"forged_answer", RunStatus::protocol, "sent what no worker sends"},
+      {"closes_everything", RunStatus::crashed, "exit code 4 before an answer"},
+  };
+  return list;
+}
+
+Limits limits_of(const Fault& fault) {
+  Limits limits = short_limits();
+  if (fault.status == RunStatus::timed_out) limits.seconds = 1;
+  return limits;
+}
+
+/// Our children that have ended and are not reaped.
+int zombies() {
+  siginfo_t info{};
+  return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0 ? 1 : 0;
+}
+
+/// Number of our children, running or not.
+int children() {
+  int found = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream file(task.path() / "children");
+    for (int child = 0; file >> child;) ++found;
+  }
+  return found;
+}
+
+/// What kernels of bad/ try to leave, in the places where they could.
+std::set<std::string> left_behind() {
+  std::set<std::string> found;
+  for (const char* folder : {"/dev/shm", "/tmp", "/var/tmp"}) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      if (entry.path().filename().string().find("equinorm-test-left-behind") != std::string::npos) found.insert(entry.path());
+    }
+  }
+  std::ifstream segments("/proc/sysvipc/shm");
+  for (std::string line; std::getline(segments, line);) {
+    if (line.find(std::to_string(0x6571) + " ") != std::string::npos) found.insert(line);
+  }
+  return found;
+}
+
+std::size_t resident_kib() {
+  std::ifstream file("/proc/self/statm");
+  std::size_t total = 0, resident = 0;
+  file >> total >> resident;
+  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) / 1024;
+}
+
+std::size_t open_descriptors() {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) count += entry.path().empty() ? 0 : 1;
+  return count;
+}
+
+std::string opening_message(const std::string& name) {
+  try {
+    open_kernel(bad_kernel(name), DeviceChoice::as_declared, {.seconds = 1});
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("every fault ends in the status that names it, and the kernel can be run again") {
+  for (const Fault& fault : faults()) {
+    Attempt attempt(fault.kernel, 1, limits_of(fault));
+    for (int turn = 0; turn < 2; ++turn) {
+      const Outcome outcome = attempt.run();
+      INFO(fault.kernel << ": " << to_string(outcome.status) << ", " << outcome.detail);
+      CHECK(outcome.status == fault.status);
+      CHECK(outcome.detail.find(fault.detail) != std::string::npos);
+      CHECK(outcome.detail.find('\x1b') == std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("faults that the numbers show are left to the judge") {
+  Attempt nan("nan");
+  Outcome outcome = nan.run();
+  CHECK(outcome.status == RunStatus::ok);
+  CHECK(std::isnan(outcome.outputs.at("u").at(3)));
+  // Poison stands where row 0 has no tokens any more.
+  Attempt past("reads_past_context");
+  outcome = past.run();
+  CHECK(outcome.status == RunStatus::ok);
+  CHECK(std::isnan(outcome.outputs.at("u").at(0)));
+  CHECK(std::isfinite(outcome.outputs.at("u").at(outcome.outputs.at("u").size() - 1)));
+}
+
+TEST_CASE("two runs differ for a kernel that is not deterministic, not for one that is") {
+  for (const bool honest : {true, false}) {
+    Attempt attempt(honest ? "honest" : "nondeterministic");
+    const Outcome first = attempt.run(), second = attempt.run();
+    REQUIRE(first.status == RunStatus::ok);
+    REQUIRE(second.status == RunStatus::ok);
+    const tensor::AnyTensor &a = first.outputs.at("u"), &b = second.outputs.at("u");
+    CHECK((std::memcmp(a.bytes(), b.bytes(), a.byte_size()) == 0) == honest);
+  }
+}
+
+TEST_CASE("an output that an earlier call gave on other inputs is stale") {
+  for (const bool honest : {true, false}) {
+    Attempt attempt(honest ? "honest" : "cached");
+    StaleOutputs stale;
+    for (unsigned seed = 1; seed <= 3; ++seed) {
+      attempt.request.inputs = random_inputs(attempt.runner->declaration(), attempt.problem, seed);
+      // The same inputs give the same output: nobody is to blame for that.
+      for (int turn = 0; turn < 2; ++turn) {
+        const Outcome outcome = attempt.run();
+        REQUIRE(outcome.status == RunStatus::ok);
+        CHECK(stale.note(attempt.request.inputs, outcome.outputs) == (honest || seed == 1 ? "" : "u"));
+      }
+    }
+  }
+  // Constant outputs (no row has a token) say nothing.
+  Attempt empty("honest");
+  empty.problem = with_declared_precision(empty.runner->declaration(), value_problem(8, {0, 0}));
+  StaleOutputs stale;
+  for (unsigned seed = 1; seed <= 2; ++seed) {
+    empty.request.inputs = random_inputs(empty.runner->declaration(), empty.problem, seed);
+    empty.request.inputs.at("context_lengths") = tensor::AnyTensor(tensor::DType::i32, {2});
+    CHECK(stale.note(empty.request.inputs, empty.run().outputs).empty());
+  }
+}
+
+TEST_CASE("kernels that cannot be opened say why") {
+  CHECK(opening_message("wrong_version").find("equinorm is 2; allowed: 1") != std::string::npos);
+  CHECK(opening_message("missing_symbol").find("exports no equinorm_kernel_run") != std::string::npos);
+  CHECK(opening_message("describe_garbage").find("describe_garbage.so") != std::string::npos);
+  CHECK(opening_message("describe_null").find("returned no text") != std::string::npos);
+  CHECK(opening_message("describe_endless").find("does not end within 1048576 bytes") != std::string::npos);
+  CHECK(opening_message("describe_hangs").find("no answer within 1 s") != std::string::npos);
+  CHECK(opening_message("constructor_crash").find("signal 6") != std::string::npos);
+  CHECK(opening_message("nowhere").find("no such file") != std::string::npos);
+}
+
+TEST_CASE("a kernel can neither kill the judge nor see its secrets, nor leave a file or a process") {
+  setenv("EQUINORM_TEST_SECRET", "hunter2", 1);
+  const std::set<std::string> before = left_behind();
+  for (const char* name : {"kills_parent", "files", "leaves_child", "floods_output"}) {
+    Attempt attempt(name);
+    if (std::string(name) == "kills_parent" && attempt.runner->description().find("no PID namespace") != std::string::npos) continue;
+    const Outcome outcome = attempt.run();
+    INFO(name << ": " << attempt.runner->description() << ": " << outcome.detail);
+    CHECK(outcome.status == RunStatus::ok);
+  }
+  unsetenv("EQUINORM_TEST_SECRET");
+  CHECK(left_behind() == before);
+  CHECK(children() == 0);
+}
+
+TEST_CASE("a fork bomb in a kernel is bounded") {
+  Limits limits = short_limits();
+  limits.seconds = 2;
+  Attempt attempt("fork_bomb", 1, limits);
+  const Outcome outcome = attempt.run();
+  INFO(to_string(outcome.status) << ", " << outcome.detail);
+  // Counted and killed, or out of time where the machine is too busy to count.
+  CHECK((outcome.status == RunStatus::crashed || outcome.status == RunStatus::timed_out));
+  CHECK((outcome.detail.find("more than 64 processes") != std::string::npos || outcome.detail.find("no answer") != std::string::npos));
+  CHECK(children() == 0);
+}
+
+TEST_CASE("a hundred misbehaving runs leave nothing behind") {
+  const std::set<std::string> before = left_behind();
+  std::size_t resident = 0, descriptors = 0;
+  int runs = 0;
+  for (int turn = 0; runs < 120; ++turn) {
+    for (const Fault& fault : faults()) {
+      // Those that need their time are in the test of each fault.
+      static const std::set<std::string> kSlow{"endless", "huge_allocation", "shared_memory", "threads", "stack_overflow"};
+      if (kSlow.contains(fault.kernel)) continue;
+      Attempt attempt(fault.kernel, static_cast<unsigned>(turn + 1), limits_of(fault));
+      const Outcome outcome = attempt.run();
+      INFO(fault.kernel << ": " << to_string(outcome.status) << ", " << outcome.detail);
+      CHECK(outcome.status == fault.status);
+      ++runs;
+    }
+    if (turn == 0) resident = resident_kib(), descriptors = open_descriptors();
+  }
+  CHECK(runs >= 100);
+  CHECK(zombies() == 0);
+  CHECK(children() == 0);
+  CHECK(left_behind() == before);
+  CHECK(open_descriptors() == descriptors);
+  // A run's tensors are 1 KiB and its messages 60: what each kept would show.
+  CHECK(resident_kib() < resident + 1024);
 }

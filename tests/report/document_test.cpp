@@ -155,7 +155,14 @@ TEST_CASE("every section of a full report is there, and every figure says where 
   CHECK(figures == 6);
   CHECK(headings == std::vector<std::string>{"The same function?", "Measured error against rigorous bound, stage by stage",
                                              "Errors in units in the last place", "What may be stored in 16 bits", "Growth of the error",
-                                             "Logit control", "What each case can catch", "Beside others", "Every verdict"});
+                                             "Logit control", "What each case can catch", "Beside others", "Every verdict",
+                                             "What the bounds rest on"});
+}
+
+TEST_CASE("bounds name their theorems, and say so where there is none") {
+  const std::string text = to_markdown(make_document(full_report()), {{}, "no gnuplot"});
+  CHECK(text.find("| logits | bounds/scores.hpp make\\_scores |") != std::string::npos);
+  CHECK(text.find("not machine-checked: what subnormal factors lose in a matrix unit |") != std::string::npos);
 }
 
 TEST_CASE("CSV quotes what needs it and keeps what is not finite") {

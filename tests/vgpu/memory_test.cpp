@@ -232,3 +232,16 @@ TEST_CASE("launches that cannot be are refused") {
   grid.threads = {1025, 1, 1};
   CHECK_THROWS_WITH(device.launch(module, "test", grid, arguments), Contains("1 to 1024 threads"));
 }
+
+TEST_CASE("lanes of one store that write the same word race only if the values differ") {
+  const auto run = [](const std::string& value) {
+    return run_body("mov.u32 %r3, buffer;\nst.shared.u32 [%r3], " + value + ";", {}, {}, 1, 32, {}, ".shared .align 4 .b8 buffer[4];\n")
+        .report;
+  };
+  CHECK(run("7").findings.empty());
+  CHECK(run("%r1").has(FindingKind::race));
+  // Two instructions, or two warps, are two writes.
+  CHECK(run("7;\nst.shared.u32 [%r3], 7").findings.empty());  // each lane after itself, all the same: the first lane's
+  const Ran two = run_body("mov.u32 %r3, buffer;\nst.shared.u32 [%r3], 7;", {}, {}, 1, 64, {}, ".shared .align 4 .b8 buffer[4];\n");
+  CHECK(two.report.has(FindingKind::race));
+}

@@ -68,7 +68,7 @@ def bf16_bits(values):
     if values.dtype == bf16_type():
         return values.view(np.uint16)
     with np.errstate(over="ignore", invalid="ignore"):
-        single = np.ascontiguousarray(values, dtype=np.float32)
+        single = np.asarray(values, dtype=np.float32)
     bits = single.view(np.uint32)
     if values.dtype == np.float64:
         # Rounded to odd on the way, so that the second rounding does not see a tie that is none.
@@ -88,10 +88,9 @@ def bf16_values(bits):
 def encode(array, dtype):
     """Contiguous array of the bits that a file holds for `array` in `dtype`."""
     import numpy as np
-    if dtype == "BF16":
-        return np.ascontiguousarray(bf16_bits(array))
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.ascontiguousarray(array, dtype=FORMATS[dtype])
+        bits = bf16_bits(array) if dtype == "BF16" else np.asarray(array, dtype=FORMATS[dtype])
+    return np.ascontiguousarray(bits).reshape(bits.shape)  # it makes one axis of none
 
 
 class Tensor:

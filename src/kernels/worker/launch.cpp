@@ -59,7 +59,9 @@ struct Refusal {
 }
 
 /// Everything that lives below us, until nothing does. In a PID namespace our end does the same.
-void kill_descendants() {
+void kill_descendants(pid_t program) {
+  // A group at one stroke: a bomb forks faster than one can walk its tree. What has left the group is walked.
+  kill(-program, SIGKILL);
   for (int round = 0; round < 1000; ++round) {
     const std::vector<pid_t> tree = process_tree(getpid());
     if (tree.size() <= 1) return;
@@ -84,7 +86,7 @@ bool watch(pid_t program, int signals) {
       if (gone != program) continue;
       LaunchStatus ended{.kind = LaunchStatus::ended, .wait_status = status};
       ended.peak_resident = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
-      kill_descendants();
+      kill_descendants(program);
       send_status(ended);
       return true;
     }
@@ -127,7 +129,7 @@ int launch_main(int count, char** arguments) {
   const int signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
   const pid_t program = start(launch);
   if (program < 0) return 2;
-  if (!watch(program, signals)) kill_descendants();
+  if (!watch(program, signals)) kill_descendants(program);
   return 0;
 }
 

@@ -14,6 +14,8 @@ namespace equinorm::kernels {
 namespace {
 
 constexpr rlim_t kOpenFiles = 1024;
+/// A recursion without end shall end as one, not by filling memory.
+constexpr rlim_t kStack = rlim_t{64} << 20;
 
 bool write_file(const char* path, const std::string& text) {
   const int file = open(path, O_WRONLY | O_CLOEXEC);
@@ -26,7 +28,7 @@ bool write_file(const char* path, const std::string& text) {
 void limit(int resource, rlim_t value) {
   rlimit now{};
   getrlimit(static_cast<__rlimit_resource>(resource), &now);
-  const rlim_t bounded = value < now.rlim_max ? value : now.rlim_max;
+  const rlim_t bounded = value < now.rlim_cur ? value : now.rlim_cur;
   const rlimit wanted{bounded, bounded};
   setrlimit(static_cast<__rlimit_resource>(resource), &wanted);
 }
@@ -60,7 +62,8 @@ void enter(const Scene& scene, uid_t uid) {
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_FSIZE, scene.file_bytes);
   limit(RLIMIT_NOFILE, kOpenFiles);
-  if (scene.processes > 0) limit(RLIMIT_NPROC, scene.processes);
+  limit(RLIMIT_STACK, kStack);
+  limit(RLIMIT_NPROC, scene.processes);
   write_file("/proc/self/oom_score_adj", "1000");
   if (uid != getuid() && (setgroups(0, nullptr) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)) _exit(126);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

@@ -11,8 +11,7 @@ namespace equinorm::kernels {
 
 struct Scene {
   long uid = -1;  ///< wanted; -1: the own one
-  std::uint64_t file_bytes = 0;
-  std::uint64_t processes = 0;  ///< 0: no limit
+  std::uint64_t file_bytes = 0, processes = 0;
   std::string working_directory;
   std::vector<std::string> must_read;
 };

@@ -40,9 +40,14 @@ void send_or_leave(const Message& message) {
   if (send(kWorkerDescriptor, &message, sizeof(message), MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof(message))) _exit(kNobodyListens);
 }
 
-/// The next request; `arena` is set where its descriptor came along. False when the judge has hung up.
-bool receive(WireRequest& request, Descriptor& arena) {
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+/// What came along with a request.
+struct Arenas {
+  Descriptor inputs, outputs;
+};
+
+/// The next request, with its descriptors where there are some. False when the judge has hung up.
+bool receive(WireRequest& request, Arenas& arenas) {
+  alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))];
   iovec part{&request, sizeof(request)};
   msghdr message{};
   message.msg_iov = &part, message.msg_iovlen = 1;
@@ -53,9 +58,9 @@ bool receive(WireRequest& request, Descriptor& arena) {
   if (size != static_cast<ssize_t>(sizeof(request)) || request.magic != kWireMagic) return false;
   for (const cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, const_cast<cmsghdr*>(header))) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    int number = -1;
-    std::memcpy(&number, CMSG_DATA(header), sizeof(number));
-    arena = Descriptor(number);
+    int numbers[2] = {-1, -1};
+    std::memcpy(numbers, CMSG_DATA(header), sizeof(numbers));
+    arenas = {Descriptor(numbers[0]), Descriptor(numbers[1])};
   }
   return true;
 }
@@ -64,13 +69,14 @@ class Server {
  public:
   Server(const std::string& kind, const std::string& path) : kind_(kind), path_(path) {}
 
-  void answer(const WireRequest& request, Descriptor arena) {
+  void answer(const WireRequest& request, Arenas arenas) {
     WireReply reply{.kind = request.kind, .sequence = request.sequence};
     try {
       if (request.kind == WireKind::describe) return describe(request);
-      if (arena.is_open()) mapping_.map(request, arena.get());
-      // The kernel gets the mapping, not the file.
-      arena.reset();
+      if (arenas.inputs.is_open()) mapping_.map(request, arenas.inputs.get(), arenas.outputs.get());
+      // The kernel gets the mapping, not the files.
+      arenas = {};
+      mapping_.watch_inputs(request);
       run(request, reply);
     } catch (const Error& error) {
       reply.status = kRefused;
@@ -92,13 +98,13 @@ class Server {
     } while (text.offset < text.total);
   }
 
-  equinorm_tensor tensor_of(const WireTensor& wire) const {
+  equinorm_tensor tensor_of(const WireTensor& wire, bool output) const {
     equinorm_tensor tensor{};
-    tensor.name = wire.name, tensor.data = mapping_.data(wire.data);
+    tensor.name = wire.name, tensor.data = mapping_.data(wire.data, output);
     tensor.dtype = wire.dtype, tensor.rank = wire.rank;
     std::copy_n(wire.shape, EQUINORM_MAX_RANK, tensor.shape);
     std::copy_n(wire.strides, EQUINORM_MAX_RANK, tensor.strides);
-    tensor.block_table = static_cast<const std::int32_t*>(mapping_.data(wire.table));
+    tensor.block_table = static_cast<const std::int32_t*>(mapping_.data(wire.table, output));
     tensor.blocks_per_row = wire.blocks_per_row, tensor.page_size = wire.page_size;
     tensor.page_stride = wire.page_stride, tensor.pages = wire.pages;
     return tensor;
@@ -108,7 +114,7 @@ class Server {
     std::vector<equinorm_tensor> tensors;
     equinorm_problem problem = request.problem;
     for (int i = 0; i < request.input_count + request.output_count; ++i) {
-      tensors.push_back(tensor_of(request.tensors[i]));
+      tensors.push_back(tensor_of(request.tensors[i], i >= request.input_count));
       if (std::strcmp(request.tensors[i].name, "context_lengths") == 0)
         problem.context_lengths = static_cast<const std::int32_t*>(tensors.back().data);
     }
@@ -117,9 +123,15 @@ class Server {
     call.inputs = tensors.data(), call.outputs = tensors.data() + request.input_count;
     call.input_count = request.input_count, call.output_count = request.output_count;
     call.threads = request.threads;
-    const BackendOptions options{
-        .shadows = request.shadows != 0,
-        .exact = {{"eps", request.eps}, {"scale", request.scale}, {"softcap", request.softcap}, {"scale_log2e", request.scale_log2e}}};
+    BackendOptions options;
+    options.shadows = request.shadows != 0;
+    options.exact = {{"eps", request.eps}, {"scale", request.scale}, {"softcap", request.softcap}, {"scale_log2e", request.scale_log2e}};
+    for (int i = 0; i < request.input_count; ++i) {
+      const WireTensor& wire = request.tensors[i];
+      if (wire.shadow_high.bytes == 0) continue;
+      options.exact_inputs[wire.name] = {static_cast<const double*>(mapping_.data(wire.shadow_high, false)),
+                                         static_cast<const double*>(mapping_.data(wire.shadow_low, false))};
+    }
     const BackendResult result = backend_->run(call, options);
     reply.status = result.status, reply.seconds = result.seconds;
     put(reply.message, result.message);
@@ -140,8 +152,8 @@ class Server {
             shadow.low.size() != shadow.high.size())
           continue;
         reply.shadows_lost[i] = shadow.lost;
-        std::memcpy(mapping_.data(wire.shadow_high), shadow.high.data(), wire.shadow_high.data_bytes);
-        std::memcpy(mapping_.data(wire.shadow_low), shadow.low.data(), wire.shadow_low.data_bytes);
+        std::memcpy(mapping_.data(wire.shadow_high, true), shadow.high.data(), wire.shadow_high.data_bytes);
+        std::memcpy(mapping_.data(wire.shadow_low, true), shadow.low.data(), wire.shadow_low.data_bytes);
       }
     }
   }
@@ -158,10 +170,10 @@ int serve(const std::string& kind, const std::string& path) {
   const auto server = std::make_unique<Server>(kind, path);
   const auto request = std::make_unique<WireRequest>();
   for (;;) {
-    Descriptor arena;
+    Arenas arenas;
     // The kernel's destructors are no part of what is judged.
-    if (!receive(*request, arena)) _exit(0);
-    server->answer(*request, std::move(arena));
+    if (!receive(*request, arenas)) _exit(0);
+    server->answer(*request, std::move(arenas));
   }
 }
 

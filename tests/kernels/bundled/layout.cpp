@@ -7,7 +7,6 @@
 namespace equinorm::kernels::testing {
 namespace {
 
-constexpr std::byte kPoison{0xa7};
 constexpr std::int32_t kNoPage = 2147480000;
 
 std::int32_t code_of(tensor::DType dtype) {
@@ -38,7 +37,7 @@ int token_axis(const Passed& passed) {
 }  // namespace
 
 Placed::Placed(const Passed& passed, const Problem& problem, const RunSetting& setting, reference::Dice& dice)
-    : passed_(passed), problem_(&problem), margin_(dice.between(1, 9) * 8) {
+    : passed_(passed), problem_(&problem), poison_{setting.poison}, margin_(dice.between(1, 9) * 8) {
   const auto& shape = passed_.spec.shape;
   const int rank = static_cast<int>(shape.size());
   tensor_.dtype = code_of(passed_.dtype), tensor_.rank = rank;
@@ -71,7 +70,7 @@ Placed::Placed(const Passed& passed, const Problem& problem, const RunSetting& s
     tensor_.block_table = table_.data();
     stride = tensor_.page_stride * tensor_.pages;
   }
-  bytes_.assign(static_cast<std::size_t>(stride + 2 * margin_) * tensor::size_of(passed_.dtype), kPoison);
+  bytes_.assign(static_cast<std::size_t>(stride + 2 * margin_) * tensor::size_of(passed_.dtype), poison_);
   tensor_.data = bytes_.data() + static_cast<std::size_t>(margin_) * tensor::size_of(passed_.dtype);
 }
 
@@ -139,13 +138,13 @@ std::string Placed::flaws() const {
     if (at[i] < 0) continue;
     const std::size_t begin = static_cast<std::size_t>(margin_ + at[i]) * size;
     bool written = false;
-    for (std::size_t k = begin; k < begin + size; ++k) inside[k] = true, written = written || bytes_[k] != kPoison;
+    for (std::size_t k = begin; k < begin + size; ++k) inside[k] = true, written = written || bytes_[k] != poison_;
     if (!written) return passed_.spec.name + tensor::index_string(passed_.spec.shape, static_cast<Index>(i)) + " is unwritten";
   }
   // Padding inside the shape may be written.
   if (token_axis(passed_) >= 0 && problem_->context.size() > 1) return "";
   for (std::size_t k = 0; k < bytes_.size(); ++k) {
-    if (!inside[k] && bytes_[k] != kPoison) return passed_.spec.name + ": wrote beside its elements, at byte " + std::to_string(k);
+    if (!inside[k] && bytes_[k] != poison_) return passed_.spec.name + ": wrote beside its elements, at byte " + std::to_string(k);
   }
   return "";
 }

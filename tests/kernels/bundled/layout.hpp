@@ -12,7 +12,7 @@ namespace equinorm::kernels::testing {
 /// The memory of one tensor and its C description. Not to be copied: the description points into it.
 class Placed {
  public:
-  /// Room for `passed`, filled with the byte 0xa7.
+  /// Room for `passed`, filled with the setting's poison.
   Placed(const Passed& passed, const Problem& problem, const RunSetting& setting, reference::Dice& dice);
   Placed(Placed&&) = default;
 
@@ -35,6 +35,7 @@ class Placed {
   std::vector<std::byte> bytes_;
   std::vector<std::int32_t> table_;
   equinorm_tensor tensor_{};
+  std::byte poison_;
   Index margin_ = 0;  ///< elements before the first one
 };
 

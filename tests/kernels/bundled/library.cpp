@@ -2,7 +2,9 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 
 #include "bundled/layout.hpp"
 #include "paths/scale_value.hpp"
@@ -67,6 +69,15 @@ Library::Library(const std::string& path) : handle_(dlopen(path.c_str(), RTLD_NO
 Library::~Library() { dlclose(handle_); }
 
 RunResult Library::run(const Problem& problem, const tensor::TensorMap& inputs, const RunSetting& setting) const {
+  RunResult result = run_once(problem, inputs, setting);
+  const auto unwritten = [](const std::string& failure) { return failure.ends_with("unwritten"); };
+  if (std::none_of(result.failures.begin(), result.failures.end(), unwritten)) return result;
+  RunSetting other = setting;
+  other.poison = static_cast<unsigned char>(~setting.poison);
+  return run_once(problem, inputs, other);
+}
+
+RunResult Library::run_once(const Problem& problem, const tensor::TensorMap& inputs, const RunSetting& setting) const {
   reference::Dice dice(setting.seed);
   PassedTensors passed = passed_tensors(declaration_, problem);
   for (Passed& one : passed.inputs) {
@@ -102,7 +113,9 @@ RunResult Library::run(const Problem& problem, const tensor::TensorMap& inputs, 
   std::size_t room = workspace.size();
   call.workspace = std::align(256, workspace.size() - 256, aligned, room), call.workspace_bytes = workspace.size() - 256;
   RunResult result;
+  const auto start = std::chrono::steady_clock::now();
   result.status = run_(&call);
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.message = message.data();
   for (std::size_t i = 0; i < placed_inputs.size(); ++i) {
     if (placed_inputs[i].bytes() != before[i]) result.failures.push_back("changed input " + passed.inputs[i].spec.name);

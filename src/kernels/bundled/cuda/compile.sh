@@ -9,7 +9,7 @@ for source in "$here"/*/*.cu; do
   mkdir -p "$out/$name"
   for target in sm_80 sm_90; do
     ptx="$out/$name/$name.$target.ptx"
-    "${NVCC:-nvcc}" -ptx -lineinfo -O3 -std=c++17 -I "$here/common" -arch="$target" "$source" -o "$ptx"
+    "${NVCC:-nvcc}" -ptx -lineinfo -O3 -std=c++17 -I "$here/../../.." -arch="$target" "$source" -o "$ptx"
     sed -i -E 's|^([[:space:]]*\.file[^"]*")[^"]*/([^"/]*")[^"]*$|\1\2|' "$ptx"
   done
 done

@@ -42,13 +42,15 @@ def decode(c, q_tilde, context_lengths, problem, alpha_k=None, alpha_q=None, k_r
         latents = c[b, :length].astype(np.float32)
         score = q_tilde[b].astype(np.float32) @ latents.T
         rope = 0 if q_rope_hat is None else q_rope_hat[b].astype(np.float32) @ k_rope_cached[b, :length].astype(np.float32).T
-        unified = problem.norm.scheme == "unified"  # one statistic scales both parts
-        if unified:
-            score = score + rope
-        if alpha_k is not None:
+        if alpha_k is None:
+            logits = (score + rope) * scale
+        else:
             group = np.arange(heads) * problem.groups // heads if alpha_k.shape[2] > 1 else np.zeros(heads, int)
-            score = score * alpha_q[b].astype(np.float32)[..., None] * alpha_k[b, :length].astype(np.float32).T[group]
-        logits = (score if unified else score + rope) * scale
+            key_factor = alpha_k[b, :length].astype(np.float32).T[group]
+            score = score * alpha_q[b].astype(np.float32)[..., None]  # q_rope_hat is normalised already
+            # Unified: one statistic of the key scales both parts.
+            joined = (score + rope) * key_factor if problem.norm.scheme == "unified" else score * key_factor + rope
+            logits = joined * scale
         if cap > 0:
             logits = cap * np.tanh(logits / cap)
         seen = visible(problem, queries, length)[:, None, :]

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <cstring>
 
-// One body for every x86-64, a second one for AVX2 with FMA, chosen when the library is loaded. Not under sanitizers: choosing comes before
-// their start.
+// One body for every x86-64, a second one for AVX2 with FMA (x86-64-v3; an architecture by name would mean that very model), chosen when
+// the library is loaded. Not under sanitizers: choosing comes before their start.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define EQUINORM_CLONES __attribute__((target_clones("default", "arch=haswell")))
+#define EQUINORM_CLONES __attribute__((target_clones("default", "arch=x86-64-v3")))
 #else
 #define EQUINORM_CLONES
 #endif
+
+// Without this the sums would live in memory.
+#define EQUINORM_UNROLL _Pragma("GCC unroll 8")
 
 namespace equinorm::kernels::cpu {
 namespace {
@@ -21,18 +24,23 @@ typedef float Vector __attribute__((vector_size(kLanes * sizeof(float)), aligned
 template <Index rows>
 __attribute__((always_inline)) inline void block(Index depth, const float* a, Index lda, const float* b, Index ldb, float* c, Index ldc) {
   Vector sums[rows][2];
+  EQUINORM_UNROLL
   for (Index i = 0; i < rows; ++i) {
+    EQUINORM_UNROLL
     for (Index half = 0; half < 2; ++half) sums[i][half] = *reinterpret_cast<const Vector*>(c + i * ldc + half * kLanes);
   }
   for (Index k = 0; k < depth; ++k) {
     const Vector low = *reinterpret_cast<const Vector*>(b + k * ldb), high = *reinterpret_cast<const Vector*>(b + k * ldb + kLanes);
+    EQUINORM_UNROLL
     for (Index i = 0; i < rows; ++i) {
       const float factor = a[i * lda + k];
       sums[i][0] += factor * low;
       sums[i][1] += factor * high;
     }
   }
+  EQUINORM_UNROLL
   for (Index i = 0; i < rows; ++i) {
+    EQUINORM_UNROLL
     for (Index half = 0; half < 2; ++half) *reinterpret_cast<Vector*>(c + i * ldc + half * kLanes) = sums[i][half];
   }
 }

@@ -1,12 +1,12 @@
-// Absorbed decode on tensor cores: 16 heads are the 16 rows of mma.sync m16n8k16, tiles of 32 tokens come through four stages of cp.async from paged
-// caches, alpha_q alpha_k scales the content scores in the score tile. latent 512, rope_dim 64, heads a multiple of 16.
+// Absorbed decode on tensor cores: 16 heads are the 16 rows of mma.sync m16n8k16, tiles of 32 tokens come through four stages of cp.async
+// from paged caches, alpha_q alpha_k scales the content scores in the score tile. latent 512, rope_dim 64, heads a multiple of 16.
 // absorbed_mma: grid (splits, queries * heads / 16, batch), 256 threads, kSharedBytes; combine: grid (heads, queries, batch), 128 threads.
 //
-// Warp w: score columns 8 (w % 4) .. of the tile over one half of the 36 steps of 16 dims (w / 4; the RoPE dims are the last four steps), then
-// latent columns 64 w .. of u. The softmax of a tile is computed by every warp, straight into the fragments that it multiplies.
-#include "fragments.cuh"
-#include "online_softmax.cuh"
-#include "paged.cuh"
+// Warp w: score columns 8 (w % 4) .. of the tile over one half of the 36 steps of 16 dims (w / 4; the RoPE dims are the last four steps),
+// then latent columns 64 w .. of u. The softmax of a tile is computed by every warp, straight into the fragments that it multiplies.
+#include "kernels/bundled/cuda/absorbed_mma/fragments.cuh"
+#include "kernels/bundled/cuda/common/online_softmax.cuh"
+#include "kernels/bundled/cuda/common/paged.cuh"
 
 namespace equinorm {
 
@@ -27,7 +27,8 @@ struct Caches {
 template <class T>
 class TileCopier {
  public:
-  __device__ __forceinline__ TileCopier(const Caches<T>& caches, T* stages, int b, Range range) : caches_(caches), stages_(stages), b_(b), end_(range.last) {
+  __device__ __forceinline__ TileCopier(const Caches<T>& caches, T* stages, int b, Range range)
+      : caches_(caches), stages_(stages), b_(b), end_(range.last) {
     token_ = range.first + threadIdx.x / 8;
     look_up();
   }
@@ -63,12 +64,14 @@ class TileCopier {
 
 /// This warp's half of the queries as A fragments, from global memory.
 template <class T>
-__device__ __forceinline__ void load_queries(unsigned (&a)[kHalfSteps][4], const T* q_tilde, const T* q_rope_hat, size_t first_row, int half, int lane) {
+__device__ __forceinline__ void load_queries(unsigned (&a)[kHalfSteps][4], const T* q_tilde, const T* q_rope_hat, size_t first_row,
+                                             int half, int lane) {
 #pragma unroll
   for (int i = 0; i < kHalfSteps; ++i) {
     const int step = half * kHalfSteps + i, column = lane % 4 * 2;
     const bool content = step < kLatent / 16;
-    const T* row = content ? q_tilde + (first_row + lane / 4) * kLatent + step * 16 + column : q_rope_hat + (first_row + lane / 4) * kRope + (step * 16 - kLatent) + column;
+    const T* row = content ? q_tilde + (first_row + lane / 4) * kLatent + step * 16 + column
+                           : q_rope_hat + (first_row + lane / 4) * kRope + (step * 16 - kLatent) + column;
     const size_t down = content ? 8 * kLatent : 8 * kRope;
     a[i][0] = *reinterpret_cast<const unsigned*>(row);
     a[i][1] = *reinterpret_cast<const unsigned*>(row + down);
@@ -88,16 +91,19 @@ struct ScoreFactors {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       factor[i] = 1.0f;
-      if (alpha_k != nullptr && token + i % 2 < end) factor[i] = to_float(alpha_k[static_cast<size_t>(token + i % 2) * groups + group[i / 2]]);
+      if (alpha_k != nullptr && token + i % 2 < end)
+        factor[i] = to_float(alpha_k[static_cast<size_t>(token + i % 2) * groups + group[i / 2]]);
     }
   }
-  __device__ __forceinline__ float apply(const float (&factor)[4], int i) const { return alpha_k != nullptr ? alpha_q[i / 2] * factor[i] : 1.0f; }
+  __device__ __forceinline__ float apply(const float (&factor)[4], int i) const {
+    return alpha_k != nullptr ? alpha_q[i / 2] * factor[i] : 1.0f;
+  }
 };
 
 /// This warp's part of the score tile: (alpha_q alpha_k <q_tilde, c> + <q_rope_hat, k_rope>) over its half of the dims, to shared memory.
 template <class T, class A>
-__device__ __forceinline__ void score_tile(const unsigned (&a)[kHalfSteps][4], const T* stage, const ScoreFactors<A>& factors, const float (&factor)[4], float* scores,
-                                           int warp, int lane) {
+__device__ __forceinline__ void score_tile(const unsigned (&a)[kHalfSteps][4], const T* stage, const ScoreFactors<A>& factors,
+                                           const float (&factor)[4], float* scores, int warp, int lane) {
   const int half = warp / 4, column = warp % 4 * 8;
   float content[2][4] = {}, last[4] = {};
   const T* row = stage + (column + lane % 8) * kStride + half * kHalfSteps * 16 + lane / 8 * 8;
@@ -123,7 +129,8 @@ __device__ __forceinline__ void score_tile(const unsigned (&a)[kHalfSteps][4], c
 
 /// Softmax of the tile for rows lane / 4 and 8 below, as A fragments of the 16 x 32 weights; rescales what was before.
 template <class T>
-__device__ __forceinline__ void softmax_tile(const float* scores, int live, float scale_log2e, Running (&running)[2], float (&acc)[8][4], unsigned (&p)[2][4], int lane) {
+__device__ __forceinline__ void softmax_tile(const float* scores, int live, float scale_log2e, Running (&running)[2], float (&acc)[8][4],
+                                             unsigned (&p)[2][4], int lane) {
 #pragma unroll
   for (int below = 0; below < 2; ++below) {
     const float* row = scores + (lane / 4 + below * 8) * kScoreStride + lane % 4 * 2;
@@ -173,8 +180,9 @@ __device__ __forceinline__ void value_tile(const unsigned (&p)[2][4], const T* s
 }
 
 template <class T, class A>
-__device__ __forceinline__ void absorbed_mma(const T* __restrict__ q_tilde, const T* __restrict__ q_rope_hat, const float* __restrict__ alpha_q, const Caches<T>& caches,
-                                             const A* __restrict__ alpha_k, const int* __restrict__ lengths, float* __restrict__ partial, float2* __restrict__ state,
+__device__ __forceinline__ void absorbed_mma(const T* __restrict__ q_tilde, const T* __restrict__ q_rope_hat,
+                                             const float* __restrict__ alpha_q, const Caches<T>& caches, const A* __restrict__ alpha_k,
+                                             const int* __restrict__ lengths, float* __restrict__ partial, float2* __restrict__ state,
                                              int context, int heads, int groups, int mask, int window, float scale_log2e) {
   extern __shared__ __align__(16) unsigned char memory[];
   T* stages = reinterpret_cast<T*>(memory);
@@ -229,28 +237,30 @@ __device__ __forceinline__ void absorbed_mma(const T* __restrict__ q_tilde, cons
     if (warp == 0 && lane % 4 == 0) state[at] = make_float2(running[below].largest, total);
 #pragma unroll
     for (int n = 0; n < 8; ++n)
-      *reinterpret_cast<float2*>(partial + at * kLatent + warp * 64 + n * 8 + lane % 4 * 2) = make_float2(acc[n][2 * below], acc[n][2 * below + 1]);
+      *reinterpret_cast<float2*>(partial + at * kLatent + warp * 64 + n * 8 + lane % 4 * 2) =
+          make_float2(acc[n][2 * below], acc[n][2 * below + 1]);
   }
 }
 
 }  // namespace equinorm
 
-#define EQUINORM_MMA(NAME, T, A)                                                                                                                        \
-  extern "C" __global__ void __launch_bounds__(equinorm::kThreads, 1)                                                                                   \
-      NAME(const T* q_tilde, const T* q_rope_hat, const float* alpha_q, const T* c, const int* c_table, int c_blocks, long long c_page_stride,          \
-           long long c_row_stride, int c_page_size, const T* k_rope, const int* rope_table, int rope_blocks, long long rope_page_stride,                \
-           long long rope_row_stride, int rope_page_size, const A* alpha_k, const int* lengths, float* partial, float2* state, int context, int heads,  \
-           int groups, int mask, int window, float scale_log2e) {                                                                                       \
-    const equinorm::Caches<T> caches{{c, c_table, c_blocks, c_page_stride, c_row_stride},                                                               \
-                                     {k_rope, rope_table, rope_blocks, rope_page_stride, rope_row_stride},                                              \
-                                     c_page_size,                                                                                                       \
-                                     rope_page_size};                                                                                                   \
-    equinorm::absorbed_mma(q_tilde, q_rope_hat, alpha_q, caches, alpha_k, lengths, partial, state, context, heads, groups, mask, window, scale_log2e);  \
+#define EQUINORM_MMA(NAME, T, A)                                                                                                         \
+  extern "C" __global__ void __launch_bounds__(equinorm::kThreads, 1)                                                                    \
+      NAME(const T* q_tilde, const T* q_rope_hat, const float* alpha_q, const T* c, const int* c_table, int c_blocks,                    \
+           long long c_page_stride, long long c_row_stride, int c_page_size, const T* k_rope, const int* rope_table, int rope_blocks,    \
+           long long rope_page_stride, long long rope_row_stride, int rope_page_size, const A* alpha_k, const int* lengths,              \
+           float* partial, float2* state, int context, int heads, int groups, int mask, int window, float scale_log2e) {                 \
+    const equinorm::Caches<T> caches{{c, c_table, c_blocks, c_page_stride, c_row_stride},                                                \
+                                     {k_rope, rope_table, rope_blocks, rope_page_stride, rope_row_stride},                               \
+                                     c_page_size,                                                                                        \
+                                     rope_page_size};                                                                                    \
+    equinorm::absorbed_mma(q_tilde, q_rope_hat, alpha_q, caches, alpha_k, lengths, partial, state, context, heads, groups, mask, window, \
+                           scale_log2e);                                                                                                 \
   }
-#define EQUINORM_COMBINE(NAME, T)                                                                                                                       \
-  extern "C" __global__ void __launch_bounds__(128)                                                                                                     \
-      NAME(const float* partial, const float2* state, const T* sink, T* u, float* lse, int splits) {                                                    \
-    equinorm::combine_splits(partial, state, sink, u, lse, splits, equinorm::kLatent);                                                                  \
+#define EQUINORM_COMBINE(NAME, T)                                                                    \
+  extern "C" __global__ void __launch_bounds__(128)                                                  \
+      NAME(const float* partial, const float2* state, const T* sink, T* u, float* lse, int splits) { \
+    equinorm::combine_splits(partial, state, sink, u, lse, splits, equinorm::kLatent);               \
   }
 EQUINORM_MMA(absorbed_mma_fp16, __half, float)
 EQUINORM_MMA(absorbed_mma_bf16, __nv_bfloat16, float)

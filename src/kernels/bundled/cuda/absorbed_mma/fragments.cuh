@@ -1,7 +1,7 @@
 // Instructions of the tensor cores and asynchronous copies.
 #pragma once
 
-#include "numbers.cuh"
+#include "kernels/bundled/cuda/common/numbers.cuh"
 
 namespace equinorm {
 
@@ -9,7 +9,8 @@ __device__ __forceinline__ unsigned shared_address(const void* p) { return stati
 
 /// 16 bytes to shared memory; zeros where `live` is false (the source is then not read).
 __device__ __forceinline__ void copy16(void* to, const void* from, bool live) {
-  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(live ? 16 : 0) : "memory");
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(live ? 16 : 0)
+               : "memory");
 }
 __device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int kPending>

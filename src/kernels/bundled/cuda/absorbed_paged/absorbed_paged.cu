@@ -1,7 +1,8 @@
-// Absorbed decode over paged caches of 16-bit numbers, 16 bytes a load, split over the tokens; alpha_k is applied to each score. latent 512, rope_dim 64, pages of
-// any size. absorbed_paged: grid (heads, queries * splits, batch), 128 threads, one partial result a block; combine: grid (heads, queries, batch).
-#include "online_softmax.cuh"
-#include "paged.cuh"
+// Absorbed decode over paged caches of 16-bit numbers, 16 bytes a load, split over the tokens; alpha_k is applied to each score. latent
+// 512, rope_dim 64, pages of any size. absorbed_paged: grid (heads, queries * splits, batch), 128 threads, one partial result a block;
+// combine: grid (heads, queries, batch).
+#include "kernels/bundled/cuda/common/online_softmax.cuh"
+#include "kernels/bundled/cuda/common/paged.cuh"
 
 namespace equinorm {
 
@@ -32,12 +33,14 @@ __device__ __forceinline__ float dot_latent(const float (&query)[2][8], const T*
 }
 
 template <class T>
-__device__ __forceinline__ void absorbed_paged(const T* __restrict__ q_tilde, const T* __restrict__ q_rope_hat, const float* __restrict__ alpha_q, const Pages<T>& c,
-                                               const Pages<T>& k_rope, const float* __restrict__ alpha_k, const int* __restrict__ lengths, float* __restrict__ partial,
-                                               float2* __restrict__ state, int context, int groups, int splits, int c_page_size, int rope_page_size, int mask,
-                                               int window, float scale_log2e) {
+__device__ __forceinline__ void absorbed_paged(const T* __restrict__ q_tilde, const T* __restrict__ q_rope_hat,
+                                               const float* __restrict__ alpha_q, const Pages<T>& c, const Pages<T>& k_rope,
+                                               const float* __restrict__ alpha_k, const int* __restrict__ lengths,
+                                               float* __restrict__ partial, float2* __restrict__ state, int context, int groups, int splits,
+                                               int c_page_size, int rope_page_size, int mask, int window, float scale_log2e) {
   __shared__ float weights[kKeyTile];
-  const int head = blockIdx.x, heads = gridDim.x, s = blockIdx.y / splits, split = blockIdx.y % splits, queries = gridDim.y / splits, b = blockIdx.z;
+  const int head = blockIdx.x, heads = gridDim.x, s = blockIdx.y / splits, split = blockIdx.y % splits, queries = gridDim.y / splits,
+            b = blockIdx.z;
   const int lane = threadIdx.x % 32, group = head * groups / heads;
   const size_t row = (static_cast<size_t>(b) * queries + s) * heads + head;
   const size_t out = ((static_cast<size_t>(b) * queries + s) * splits + split) * heads + head;
@@ -57,11 +60,13 @@ __device__ __forceinline__ void absorbed_paged(const T* __restrict__ q_tilde, co
           const float content = dot_latent(query, c.row(c.page(b, token, c_page_size), token, c_page_size), lane);
           const T* key = k_rope.row(k_rope.page(b, token, rope_page_size), token, rope_page_size);
           const float2 x = unpack<T>(*reinterpret_cast<const unsigned*>(key + lane * 2));
-          const float factor = alpha_k != nullptr ? query_factor * alpha_k[(static_cast<size_t>(b) * context + token) * groups + group] : 1.0f;
+          const float factor =
+              alpha_k != nullptr ? query_factor * alpha_k[(static_cast<size_t>(b) * context + token) * groups + group] : 1.0f;
           return (warp_sum(content) * factor + warp_sum(rope.x * x.x + rope.y * x.y)) * scale_log2e;
         },
         [&](int token, float p, float(&sums)[kColumns]) {
-          const uint2 bits = *reinterpret_cast<const uint2*>(c.row(c.page(b, token, c_page_size), token, c_page_size) + threadIdx.x * kColumns);
+          const uint2 bits =
+              *reinterpret_cast<const uint2*>(c.row(c.page(b, token, c_page_size), token, c_page_size) + threadIdx.x * kColumns);
           const float2 low = unpack<T>(bits.x), high = unpack<T>(bits.y);
           sums[0] += p * low.x;
           sums[1] += p * low.y;
@@ -75,19 +80,19 @@ __device__ __forceinline__ void absorbed_paged(const T* __restrict__ q_tilde, co
 
 }  // namespace equinorm
 
-#define EQUINORM_PAGED(NAME, T)                                                                                                                         \
-  extern "C" __global__ void __launch_bounds__(equinorm::kThreads)                                                                                      \
-      NAME(const T* q_tilde, const T* q_rope_hat, const float* alpha_q, const T* c, const int* c_table, int c_blocks, long long c_page_stride,          \
-           long long c_row_stride, int c_page_size, const T* k_rope, const int* rope_table, int rope_blocks, long long rope_page_stride,                \
-           long long rope_row_stride, int rope_page_size, const float* alpha_k, const int* lengths, float* partial, float2* state, int context,         \
-           int groups, int splits, int mask, int window, float scale_log2e) {                                                                           \
-    equinorm::absorbed_paged(q_tilde, q_rope_hat, alpha_q, equinorm::Pages<T>{c, c_table, c_blocks, c_page_stride, c_row_stride},                       \
-                             equinorm::Pages<T>{k_rope, rope_table, rope_blocks, rope_page_stride, rope_row_stride}, alpha_k, lengths, partial, state,  \
-                             context, groups, splits, c_page_size, rope_page_size, mask, window, scale_log2e);                                          \
-  }                                                                                                                                                     \
-  extern "C" __global__ void __launch_bounds__(equinorm::kThreads)                                                                                      \
-      NAME##_combine(const float* partial, const float2* state, const T* sink, T* u, float* lse, int splits) {                                          \
-    equinorm::combine_splits(partial, state, sink, u, lse, splits, equinorm::kLatent);                                                                  \
+#define EQUINORM_PAGED(NAME, T)                                                                                                        \
+  extern "C" __global__ void __launch_bounds__(equinorm::kThreads)                                                                     \
+      NAME(const T* q_tilde, const T* q_rope_hat, const float* alpha_q, const T* c, const int* c_table, int c_blocks,                  \
+           long long c_page_stride, long long c_row_stride, int c_page_size, const T* k_rope, const int* rope_table, int rope_blocks,  \
+           long long rope_page_stride, long long rope_row_stride, int rope_page_size, const float* alpha_k, const int* lengths,        \
+           float* partial, float2* state, int context, int groups, int splits, int mask, int window, float scale_log2e) {              \
+    equinorm::absorbed_paged(q_tilde, q_rope_hat, alpha_q, equinorm::Pages<T>{c, c_table, c_blocks, c_page_stride, c_row_stride},      \
+                             equinorm::Pages<T>{k_rope, rope_table, rope_blocks, rope_page_stride, rope_row_stride}, alpha_k, lengths, \
+                             partial, state, context, groups, splits, c_page_size, rope_page_size, mask, window, scale_log2e);         \
+  }                                                                                                                                    \
+  extern "C" __global__ void __launch_bounds__(equinorm::kThreads)                                                                     \
+      NAME##_combine(const float* partial, const float2* state, const T* sink, T* u, float* lse, int splits) {                         \
+    equinorm::combine_splits(partial, state, sink, u, lse, splits, equinorm::kLatent);                                                 \
   }
 EQUINORM_PAGED(absorbed_paged_fp16, __half)
 EQUINORM_PAGED(absorbed_paged_bf16, __nv_bfloat16)

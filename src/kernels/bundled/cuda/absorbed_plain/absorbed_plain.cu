@@ -1,16 +1,18 @@
-// Stages score, softmax and value of the absorbed form, the plain way: u[b,s,h] = sum_t p_t c_t, p = softmax_t(scale (alpha_q alpha_k,t <q_tilde, c_t> +
-// <q_rope_hat, k_rope_cached,t>)). Any latent up to 1024. Grid (heads, queries, batch), 256 threads, shared memory for the query in fp32.
-#include "online_softmax.cuh"
+// Stages score, softmax and value of the absorbed form, the plain way: u[b,s,h] = sum_t p_t c_t, p = softmax_t(scale (alpha_q alpha_k,t
+// <q_tilde, c_t> + <q_rope_hat, k_rope_cached,t>)). Any latent up to 1024. Grid (heads, queries, batch), 256 threads, shared memory for the
+// query in fp32.
+#include "kernels/bundled/cuda/common/online_softmax.cuh"
 
 namespace equinorm {
 
 constexpr int kThreads = 256, kColumns = 4;
 
 template <class T>
-__device__ __forceinline__ void absorbed_plain(const T* __restrict__ q_tilde, const T* __restrict__ q_rope_hat, const float* __restrict__ alpha_q,
-                                               const T* __restrict__ c, const T* __restrict__ k_rope, const float* __restrict__ alpha_k, const T* __restrict__ sink,
-                                               const int* __restrict__ lengths, T* __restrict__ u, float* __restrict__ lse, int context, int groups, int latent,
-                                               int rope_dim, int mask, int window, float scale_log2e) {
+__device__ __forceinline__ void absorbed_plain(const T* __restrict__ q_tilde, const T* __restrict__ q_rope_hat,
+                                               const float* __restrict__ alpha_q, const T* __restrict__ c, const T* __restrict__ k_rope,
+                                               const float* __restrict__ alpha_k, const T* __restrict__ sink,
+                                               const int* __restrict__ lengths, T* __restrict__ u, float* __restrict__ lse, int context,
+                                               int groups, int latent, int rope_dim, int mask, int window, float scale_log2e) {
   extern __shared__ __align__(16) float query[];
   __shared__ float weights[kKeyTile];
   const int head = blockIdx.x, heads = gridDim.x, s = blockIdx.y, queries = gridDim.y, b = blockIdx.z;
@@ -53,12 +55,12 @@ __device__ __forceinline__ void absorbed_plain(const T* __restrict__ q_tilde, co
 
 }  // namespace equinorm
 
-#define EQUINORM_PLAIN(NAME, T)                                                                                                                         \
-  extern "C" __global__ void __launch_bounds__(equinorm::kThreads)                                                                                      \
-      NAME(const T* q_tilde, const T* q_rope_hat, const float* alpha_q, const T* c, const T* k_rope, const float* alpha_k, const T* sink,               \
-           const int* lengths, T* u, float* lse, int context, int groups, int latent, int rope_dim, int mask, int window, float scale_log2e) {          \
-    equinorm::absorbed_plain(q_tilde, q_rope_hat, alpha_q, c, k_rope, alpha_k, sink, lengths, u, lse, context, groups, latent, rope_dim, mask, window,  \
-                             scale_log2e);                                                                                                              \
+#define EQUINORM_PLAIN(NAME, T)                                                                                                           \
+  extern "C" __global__ void __launch_bounds__(equinorm::kThreads) NAME(                                                                  \
+      const T* q_tilde, const T* q_rope_hat, const float* alpha_q, const T* c, const T* k_rope, const float* alpha_k, const T* sink,      \
+      const int* lengths, T* u, float* lse, int context, int groups, int latent, int rope_dim, int mask, int window, float scale_log2e) { \
+    equinorm::absorbed_plain(q_tilde, q_rope_hat, alpha_q, c, k_rope, alpha_k, sink, lengths, u, lse, context, groups, latent, rope_dim,  \
+                             mask, window, scale_log2e);                                                                                  \
   }
 EQUINORM_PLAIN(absorbed_plain_fp32, float)
 EQUINORM_PLAIN(absorbed_plain_fp16, __half)

@@ -1,17 +1,18 @@
-// Stage cache_write, absorbed form: alpha_k[b,t,g] = 1 / S(c W_K^(g)) and k_rope_cached[b,t], the RoPE key normalised (blockwise; unified: only
-// weighted) and rotated. Blockwise: S over the content block; unified: over content and RoPE key together; none: no alpha_k.
-// Grid (tokens / 8, groups, batch), 128 threads, shared memory for 8 latents and 8 RoPE keys in fp32.
-#include "latent_product.cuh"
+// Stage cache_write, absorbed form: alpha_k[b,t,g] = 1 / S(c W_K^(g)) and k_rope_cached[b,t], the RoPE key normalised (blockwise; unified:
+// only weighted) and rotated. Blockwise: S over the content block; unified: over content and RoPE key together; none: no alpha_k. Grid
+// (tokens / 8, groups, batch), 128 threads, shared memory for 8 latents and 8 RoPE keys in fp32.
+#include "kernels/bundled/cuda/common/latent_product.cuh"
 
 namespace equinorm {
 
 constexpr int kThreads = 128, kWarps = kThreads / 32;
 
 template <class T, class A>
-__device__ __forceinline__ void cache_write(const T* __restrict__ c, const T* __restrict__ k_rope, const T* __restrict__ w_k, const T* __restrict__ gamma_rk,
-                                            const T* __restrict__ gamma_k, const float* __restrict__ cosine, const float* __restrict__ sine,
-                                            const long long* __restrict__ positions, const int* __restrict__ lengths, A* __restrict__ alpha_k,
-                                            T* __restrict__ k_rope_cached, int context, int latent, int content_dim, int rope_dim, int rotated, int norm_scheme,
+__device__ __forceinline__ void cache_write(const T* __restrict__ c, const T* __restrict__ k_rope, const T* __restrict__ w_k,
+                                            const T* __restrict__ gamma_rk, const T* __restrict__ gamma_k, const float* __restrict__ cosine,
+                                            const float* __restrict__ sine, const long long* __restrict__ positions,
+                                            const int* __restrict__ lengths, A* __restrict__ alpha_k, T* __restrict__ k_rope_cached,
+                                            int context, int latent, int content_dim, int rope_dim, int rotated, int norm_scheme,
                                             int norm_kind, int weight_kind, int rope_layout, float eps) {
   extern __shared__ __align__(16) float memory[];
   __shared__ float partial[kWarps][kTokenTile];
@@ -74,13 +75,13 @@ __device__ __forceinline__ void cache_write(const T* __restrict__ c, const T* __
 
 }  // namespace equinorm
 
-#define EQUINORM_CACHE_WRITE(NAME, T, A)                                                                                                                \
-  extern "C" __global__ void __launch_bounds__(equinorm::kThreads)                                                                                      \
-      NAME(const T* c, const T* k_rope, const T* w_k, const T* gamma_rk, const T* gamma_k, const float* cosine, const float* sine,                      \
-           const long long* positions, const int* lengths, A* alpha_k, T* k_rope_cached, int context, int latent, int content_dim, int rope_dim,        \
-           int rotated, int norm_scheme, int norm_kind, int weight_kind, int rope_layout, float eps) {                                                  \
-    equinorm::cache_write(c, k_rope, w_k, gamma_rk, gamma_k, cosine, sine, positions, lengths, alpha_k, k_rope_cached, context, latent, content_dim,    \
-                          rope_dim, rotated, norm_scheme, norm_kind, weight_kind, rope_layout, eps);                                                    \
+#define EQUINORM_CACHE_WRITE(NAME, T, A)                                                                                                \
+  extern "C" __global__ void __launch_bounds__(equinorm::kThreads)                                                                      \
+      NAME(const T* c, const T* k_rope, const T* w_k, const T* gamma_rk, const T* gamma_k, const float* cosine, const float* sine,      \
+           const long long* positions, const int* lengths, A* alpha_k, T* k_rope_cached, int context, int latent, int content_dim,      \
+           int rope_dim, int rotated, int norm_scheme, int norm_kind, int weight_kind, int rope_layout, float eps) {                    \
+    equinorm::cache_write(c, k_rope, w_k, gamma_rk, gamma_k, cosine, sine, positions, lengths, alpha_k, k_rope_cached, context, latent, \
+                          content_dim, rope_dim, rotated, norm_scheme, norm_kind, weight_kind, rope_layout, eps);                       \
   }
 EQUINORM_CACHE_WRITE(cache_write_fp32, float, float)
 EQUINORM_CACHE_WRITE(cache_write_fp16, __half, float)

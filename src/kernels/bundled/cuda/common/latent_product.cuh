@@ -1,7 +1,7 @@
 // Rows of latents times one group's matrix: k0 = c W_K, v = c W_V.
 #pragma once
 
-#include "numbers.cuh"
+#include "kernels/bundled/cuda/common/numbers.cuh"
 
 namespace equinorm {
 
@@ -16,7 +16,8 @@ __device__ __forceinline__ void load_latents(const T* c, int live, int latent, f
 
 /// sums[t] = sum_i rows[t][i] w[i][column], w of `width` columns, latent a multiple of 4.
 template <class T>
-__device__ __forceinline__ void latent_product(const float* rows, int latent, const T* w, int width, int column, float (&sums)[kTokenTile]) {
+__device__ __forceinline__ void latent_product(const float* rows, int latent, const T* w, int width, int column,
+                                               float (&sums)[kTokenTile]) {
 #pragma unroll
   for (int t = 0; t < kTokenTile; ++t) sums[t] = 0.0f;
   for (int i = 0; i < latent; i += 4) {

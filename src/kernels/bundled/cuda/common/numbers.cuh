@@ -65,7 +65,8 @@ __device__ __forceinline__ float norm_weight(const T* gamma, int i, int weight_k
 
 /// Rotates x[0, rotated) (shared memory, written by this warp) by a row of the RoPE tables, and stores all of x[0, width). One warp.
 template <class T>
-__device__ __forceinline__ void rotate_and_store(float* x, T* out, int width, int rotated, int layout, const float* cosine, const float* sine, bool turns) {
+__device__ __forceinline__ void rotate_and_store(float* x, T* out, int width, int rotated, int layout, const float* cosine,
+                                                 const float* sine, bool turns) {
   const int lane = threadIdx.x % 32, half = rotated / 2;
   __syncwarp();
   if (turns) {

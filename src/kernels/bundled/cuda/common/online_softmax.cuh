@@ -1,7 +1,7 @@
 // Softmax averages over the keys of one query row, by one block, in tiles; and how splits are joined.
 #pragma once
 
-#include "numbers.cuh"
+#include "kernels/bundled/cuda/common/numbers.cuh"
 
 namespace equinorm {
 
@@ -12,8 +12,8 @@ struct Running {
   float largest = -INFINITY, total = 0.0f;
 };
 
-/// Runs over tokens [begin, end). score(token) is called by whole warps and returns the logit times log2 e in every lane; add(token, p, acc)
-/// adds p times this thread's columns. weights[kKeyTile] is shared memory.
+/// Runs over tokens [begin, end). score(token) is called by whole warps and returns the logit times log2 e in every lane; add(token, p,
+/// acc) adds p times this thread's columns. weights[kKeyTile] is shared memory.
 template <int kColumns, class Score, class Add>
 __device__ __forceinline__ void attend(int begin, int end, float* weights, Running& running, float (&acc)[kColumns], Score score, Add add) {
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, warps = blockDim.x / 32;
@@ -60,10 +60,12 @@ __device__ __forceinline__ float lse_of(const Running& running) {
 constexpr float kLog2E = 1.44269504f;
 
 /// Joins splits: partial[row][split][head][latent] are sums relative to 2^state.x, state[row][split][head].y their totals, row = (b, s); a
-/// split without a token has state (-inf, 0), and its partial is not there. u[row][head][latent], lse[b][head][s]. One block per (head, s, b).
+/// split without a token has state (-inf, 0), and its partial is not there. u[row][head][latent], lse[b][head][s]. One block per (head, s,
+/// b).
 template <class T>
-__device__ __forceinline__ void combine_splits(const float* __restrict__ partial, const float2* __restrict__ state, const T* __restrict__ sink,
-                                               T* __restrict__ u, float* __restrict__ lse, int splits, int latent) {
+__device__ __forceinline__ void combine_splits(const float* __restrict__ partial, const float2* __restrict__ state,
+                                               const T* __restrict__ sink, T* __restrict__ u, float* __restrict__ lse, int splits,
+                                               int latent) {
   const int head = blockIdx.x, heads = gridDim.x, s = blockIdx.y, queries = gridDim.y, b = blockIdx.z;
   const size_t row = static_cast<size_t>(b) * queries + s;
   float largest = sink != nullptr ? to_float(sink[head]) * kLog2E : -INFINITY, total = 0.0f;

@@ -1,7 +1,7 @@
 // Rows of a paged cache, and the tokens of a split.
 #pragma once
 
-#include "numbers.cuh"
+#include "kernels/bundled/cuda/common/numbers.cuh"
 
 namespace equinorm {
 
@@ -13,7 +13,9 @@ struct Pages {
   int blocks_per_row;
   long long page_stride, row_stride;  ///< elements
 
-  __device__ __forceinline__ int page(int b, int token, int page_size) const { return table[static_cast<size_t>(b) * blocks_per_row + token / page_size]; }
+  __device__ __forceinline__ int page(int b, int token, int page_size) const {
+    return table[static_cast<size_t>(b) * blocks_per_row + token / page_size];
+  }
   __device__ __forceinline__ const T* row(int page, int token, int page_size) const {
     return data + page * page_stride + static_cast<long long>(token % page_size) * row_stride;
   }

@@ -1,7 +1,7 @@
-// Stages score, softmax and value of the explicit form: o[b,s,h] = sum_t p_t v_t, p = softmax_t(scale <q_hat, k_hat_t>). Latent attention has its values
-// computed first, v = c W_V^(g) in fp32 (explicit_values); otherwise v is an input. Width of a value at most 512.
-#include "latent_product.cuh"
-#include "online_softmax.cuh"
+// Stages score, softmax and value of the explicit form: o[b,s,h] = sum_t p_t v_t, p = softmax_t(scale <q_hat, k_hat_t>). Latent attention
+// has its values computed first, v = c W_V^(g) in fp32 (explicit_values); otherwise v is an input. Width of a value at most 512.
+#include "kernels/bundled/cuda/common/latent_product.cuh"
+#include "kernels/bundled/cuda/common/online_softmax.cuh"
 
 namespace equinorm {
 
@@ -9,8 +9,8 @@ constexpr int kThreads = 128, kColumns = 4;
 
 /// v[b,t,g,j] = sum_i c[b,t,i] w_v[g,i,j]. Grid (tokens / 8, groups, batch).
 template <class T>
-__device__ __forceinline__ void explicit_values(const T* __restrict__ c, const T* __restrict__ w_v, const int* __restrict__ lengths, float* __restrict__ v, int context,
-                                                int latent, int value_dim) {
+__device__ __forceinline__ void explicit_values(const T* __restrict__ c, const T* __restrict__ w_v, const int* __restrict__ lengths,
+                                                float* __restrict__ v, int context, int latent, int value_dim) {
   extern __shared__ __align__(16) float memory[];
   const int start = blockIdx.x * kTokenTile, group = blockIdx.y, groups = gridDim.y, b = blockIdx.z;
   const int live = min(kTokenTile, lengths[b] - start);
@@ -30,9 +30,10 @@ __device__ __forceinline__ void explicit_values(const T* __restrict__ c, const T
 
 /// Grid (heads, queries, batch).
 template <class T, class V>
-__device__ __forceinline__ void explicit_decode(const T* __restrict__ q_hat, const T* __restrict__ k_hat, const V* __restrict__ v, const T* __restrict__ sink,
-                                                const int* __restrict__ lengths, T* __restrict__ o, float* __restrict__ lse, int context, int groups, int width,
-                                                int value_dim, int mask, int window, float scale_log2e) {
+__device__ __forceinline__ void explicit_decode(const T* __restrict__ q_hat, const T* __restrict__ k_hat, const V* __restrict__ v,
+                                                const T* __restrict__ sink, const int* __restrict__ lengths, T* __restrict__ o,
+                                                float* __restrict__ lse, int context, int groups, int width, int value_dim, int mask,
+                                                int window, float scale_log2e) {
   extern __shared__ __align__(16) float query[];
   __shared__ float weights[kKeyTile];
   const int head = blockIdx.x, heads = gridDim.x, s = blockIdx.y, queries = gridDim.y, b = blockIdx.z;
@@ -72,16 +73,16 @@ __device__ __forceinline__ void explicit_decode(const T* __restrict__ q_hat, con
 
 }  // namespace equinorm
 
-#define EQUINORM_VALUES(NAME, T)                                                                                                                        \
-  extern "C" __global__ void __launch_bounds__(equinorm::kThreads)                                                                                      \
-      NAME(const T* c, const T* w_v, const int* lengths, float* v, int context, int latent, int value_dim) {                                            \
-    equinorm::explicit_values(c, w_v, lengths, v, context, latent, value_dim);                                                                          \
+#define EQUINORM_VALUES(NAME, T)                                                                             \
+  extern "C" __global__ void __launch_bounds__(equinorm::kThreads)                                           \
+      NAME(const T* c, const T* w_v, const int* lengths, float* v, int context, int latent, int value_dim) { \
+    equinorm::explicit_values(c, w_v, lengths, v, context, latent, value_dim);                               \
   }
-#define EQUINORM_DECODE(NAME, T, V)                                                                                                                     \
-  extern "C" __global__ void __launch_bounds__(equinorm::kThreads)                                                                                      \
-      NAME(const T* q_hat, const T* k_hat, const V* v, const T* sink, const int* lengths, T* o, float* lse, int context, int groups, int width,         \
-           int value_dim, int mask, int window, float scale_log2e) {                                                                                    \
-    equinorm::explicit_decode(q_hat, k_hat, v, sink, lengths, o, lse, context, groups, width, value_dim, mask, window, scale_log2e);                    \
+#define EQUINORM_DECODE(NAME, T, V)                                                                                                  \
+  extern "C" __global__ void __launch_bounds__(equinorm::kThreads)                                                                   \
+      NAME(const T* q_hat, const T* k_hat, const V* v, const T* sink, const int* lengths, T* o, float* lse, int context, int groups, \
+           int width, int value_dim, int mask, int window, float scale_log2e) {                                                      \
+    equinorm::explicit_decode(q_hat, k_hat, v, sink, lengths, o, lse, context, groups, width, value_dim, mask, window, scale_log2e); \
   }
 EQUINORM_VALUES(explicit_values_fp32, float)
 EQUINORM_VALUES(explicit_values_fp16, __half)

@@ -1,17 +1,19 @@
-// Stage query, absorbed form: q_tilde[b,s,h] = (q_content gamma_cq gamma_ck) W_K^(g)T, alpha_q[b,s,h] = 1 / S(q_content), and q_rope_hat[b,s,h], the RoPE
-// query normalised by its own statistic, weighted, rotated. Schemes blockwise and none. Grid (heads, queries, batch), 256 threads.
-#include "numbers.cuh"
+// Stage query, absorbed form: q_tilde[b,s,h] = (q_content gamma_cq gamma_ck) W_K^(g)T, alpha_q[b,s,h] = 1 / S(q_content), and
+// q_rope_hat[b,s,h], the RoPE query normalised by its own statistic, weighted, rotated. Schemes blockwise and none. Grid (heads, queries,
+// batch), 256 threads.
+#include "kernels/bundled/cuda/common/numbers.cuh"
 
 namespace equinorm {
 
 constexpr int kThreads = 256, kWarps = kThreads / 32;
 
 template <class T>
-__device__ __forceinline__ void query(const T* __restrict__ q_content, const T* __restrict__ q_rope, const T* __restrict__ w_k, const T* __restrict__ gamma_cq,
-                                      const T* __restrict__ gamma_ck, const T* __restrict__ gamma_rq, const float* __restrict__ cosine,
-                                      const float* __restrict__ sine, const long long* __restrict__ positions, T* __restrict__ q_tilde,
-                                      float* __restrict__ alpha_q, T* __restrict__ q_rope_hat, int groups, int latent, int content_dim, int rope_dim,
-                                      int rotated, int norm_scheme, int norm_kind, int weight_kind, int rope_layout, float eps) {
+__device__ __forceinline__ void query(const T* __restrict__ q_content, const T* __restrict__ q_rope, const T* __restrict__ w_k,
+                                      const T* __restrict__ gamma_cq, const T* __restrict__ gamma_ck, const T* __restrict__ gamma_rq,
+                                      const float* __restrict__ cosine, const float* __restrict__ sine,
+                                      const long long* __restrict__ positions, T* __restrict__ q_tilde, float* __restrict__ alpha_q,
+                                      T* __restrict__ q_rope_hat, int groups, int latent, int content_dim, int rope_dim, int rotated,
+                                      int norm_scheme, int norm_kind, int weight_kind, int rope_layout, float eps) {
   extern __shared__ __align__(16) float memory[];  // factors [content_dim], RoPE query [rope_dim]
   float* rope = memory + content_dim;
   const int head = blockIdx.x, heads = gridDim.x, s = blockIdx.y, queries = gridDim.y, b = blockIdx.z;
@@ -56,13 +58,13 @@ __device__ __forceinline__ void query(const T* __restrict__ q_content, const T* 
 
 }  // namespace equinorm
 
-#define EQUINORM_QUERY(NAME, T)                                                                                                                            \
-  extern "C" __global__ void __launch_bounds__(equinorm::kThreads)                                                                                         \
-      NAME(const T* q_content, const T* q_rope, const T* w_k, const T* gamma_cq, const T* gamma_ck, const T* gamma_rq, const float* cosine,                \
-           const float* sine, const long long* positions, T* q_tilde, float* alpha_q, T* q_rope_hat, int groups, int latent, int content_dim,              \
-           int rope_dim, int rotated, int norm_scheme, int norm_kind, int weight_kind, int rope_layout, float eps) {                                       \
-    equinorm::query(q_content, q_rope, w_k, gamma_cq, gamma_ck, gamma_rq, cosine, sine, positions, q_tilde, alpha_q, q_rope_hat, groups, latent,           \
-                    content_dim, rope_dim, rotated, norm_scheme, norm_kind, weight_kind, rope_layout, eps);                                                \
+#define EQUINORM_QUERY(NAME, T)                                                                                                          \
+  extern "C" __global__ void __launch_bounds__(equinorm::kThreads) NAME(                                                                 \
+      const T* q_content, const T* q_rope, const T* w_k, const T* gamma_cq, const T* gamma_ck, const T* gamma_rq, const float* cosine,   \
+      const float* sine, const long long* positions, T* q_tilde, float* alpha_q, T* q_rope_hat, int groups, int latent, int content_dim, \
+      int rope_dim, int rotated, int norm_scheme, int norm_kind, int weight_kind, int rope_layout, float eps) {                          \
+    equinorm::query(q_content, q_rope, w_k, gamma_cq, gamma_ck, gamma_rq, cosine, sine, positions, q_tilde, alpha_q, q_rope_hat, groups, \
+                    latent, content_dim, rope_dim, rotated, norm_scheme, norm_kind, weight_kind, rope_layout, eps);                      \
   }
 EQUINORM_QUERY(query_fp32, float)
 EQUINORM_QUERY(query_fp16, __half)

@@ -1,0 +1,27 @@
+#include "kernels/cuda_bundled.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+#include <vector>
+
+#include "scalar/error.hpp"
+
+namespace equinorm::kernels {
+
+std::string bundled_cuda(const std::string& folder, const std::string& manifest) {
+  std::vector<std::filesystem::path> roots;
+  if (const char* other = std::getenv("EQUINORM_BUNDLED_CUDA")) roots.emplace_back(other);
+  std::error_code ignored;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  if (!program.empty()) roots.push_back(program.parent_path().parent_path() / "share/equinorm/cuda");
+  roots.emplace_back(EQUINORM_BUNDLED_CUDA_SOURCE);
+  std::string tried;
+  for (const std::filesystem::path& root : roots) {
+    const std::filesystem::path path = root / folder / (manifest + ".json");
+    if (std::filesystem::exists(path, ignored)) return path.string();
+    tried += (tried.empty() ? "" : ", ") + root.string();
+  }
+  throw Error("bundled kernel " + folder + "/" + manifest + " is in none of " + tried + "; allowed: EQUINORM_BUNDLED_CUDA=FOLDER");
+}
+
+}  // namespace equinorm::kernels

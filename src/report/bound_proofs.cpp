@@ -1,0 +1,74 @@
+#include "report/bound_proofs.hpp"
+
+#include <array>
+
+namespace equinorm::report {
+namespace {
+
+constexpr std::array kBoundProofs{
+    BoundProof{"every rounding", "bounds/rounding.hpp Rounding::half_ulp", "half_ulp_of_upper, flushed_of_upper", ""},
+    BoundProof{"every rounding", "bounds/rounding.hpp Rounding::relative", "half_ulp_relative", ""},
+    BoundProof{"underflow", "bounds/rounding.hpp Rounding::product_underflow", "round_model, round_sum_error, flushed_operation", ""},
+    BoundProof{"sums", "bounds/rounding.hpp phi", "phi_as_exp, phi_evaluation", ""},
+    BoundProof{"stored tensors", "bounds/setting.hpp Setting::store", "half_ulp_of_upper", ""},
+    BoundProof{"sums and dot products", "bounds/accumulation.hpp accumulation",
+               "dot_error_height, dot_error_count, dot_fma, dot_flushed_error, truncating_chain", ""},
+    BoundProof{"sums and dot products", "bounds/accumulation.hpp rounding_height", "dot_sequential, dot_pairwise, dot_blocked", ""},
+    BoundProof{"matrix units", "bounds/accumulation.hpp matrix_unit_underflow", "", "what subnormal factors lose in a matrix unit"},
+    BoundProof{"k0, v, q_tilde, y; x W", "bounds/linear.hpp multiply_bounded", "radius_dot_exact, dot_finite_guard, absolute_sum_guard",
+               ""},
+    BoundProof{"latents from x", "bounds/linear.hpp spread_factor", "factor_elementwise", ""},
+    BoundProof{"latents, queries from x", "bounds/sources.hpp make_sources",
+               "radius_dot_exact, statistic_ratio_exact, normalised_component_error", ""},
+    BoundProof{"k_hat, q_hat", "bounds/vectors.hpp Vectors", "factor_elementwise", ""},
+    BoundProof{"k_hat, q_hat", "bounds/vectors.hpp Vectors::magnitude", "near_magnitude", ""},
+    BoundProof{"k_hat, q_hat", "bounds/vectors.hpp weights", "half_ulp_of_upper", ""},
+    BoundProof{"k_hat, k_deferred, k_rope_cached, q_hat", "bounds/vectors.hpp finish_row",
+               "normalised_component_error, radius_product_exact, radius_rope, rounded_radius", ""},
+    BoundProof{"alpha_k, alpha_q", "bounds/statistic.hpp statistic",
+               "statistic_distance, rms_lipschitz, computed_mean_square, statistic_ratio_exact, squares_guard", ""},
+    BoundProof{"alpha_k", "bounds/statistic.hpp stored_rho", "stored_ratio", ""},
+    BoundProof{"k_rope_cached, alpha_k", "bounds/keys.hpp make_row_keys", "statistic_ratio_exact, normalised_component_error, radius_rope",
+               ""},
+    BoundProof{"k_hat, k_deferred, alpha_k", "bounds/keys.hpp make_group_keys",
+               "projected_component_error, statistic_ratio_exact, stored_ratio, normalised_component_error", ""},
+    BoundProof{"q_hat, q_tilde, alpha_q", "bounds/queries.hpp make_queries",
+               "statistic_ratio_exact, normalised_component_error, absorbed_exact_error, latent_stage", ""},
+    BoundProof{"kernels that are handed tensors", "bounds/given.hpp HandedOver", "given_radius, given_ratio, half_ulp_of_upper", ""},
+    BoundProof{"kernels that are handed tensors", "bounds/given.hpp HandedOver::replace", "given_radius, given_ratio", ""},
+    BoundProof{"kernels that are handed tensors", "bounds/given.hpp HandedOver::radius", "given_radius", ""},
+    BoundProof{"logits", "bounds/scores.hpp make_scores",
+               "dot_stage, latent_stage, outside_stage, joined_stage, logit_stage, score_stages, explicit_exact_error, "
+               "absorbed_exact_error, factor_product, soft_cap_error, constant_product, dot_finite_guard, absolute_sum_guard, "
+               "norm_guard, joined_guard",
+               ""},
+    BoundProof{"p, lse", "bounds/softmax_weights.hpp make_weights",
+               "online_weight, exp2_weight, lse_split_weight, rescales_telescope, weighted_average_error, weighted_average_upper, "
+               "lse_error, computed_lse_error, kernel_probability_upper, kernel_probability_lower",
+               ""},
+    BoundProof{"o, u of a given p", "bounds/softmax_weights.hpp given_weights", "radius_dot_exact", ""},
+    BoundProof{"o, u", "bounds/average.hpp average_bound",
+               "accumulator_guard, weighted_average_error, weighted_average_inexact, weighted_average_fallback, "
+               "accumulated_average_error, kernel_average_error, average_stages, reference_guard",
+               ""},
+    BoundProof{"o, u", "bounds/average.hpp AverageBound::total", "average_stages", ""},
+    BoundProof{"o, u", "bounds/average.hpp quotient_rounding", "quotient_error", ""},
+    BoundProof{"o, o_gated, y: all stages together", "bounds/bounds.hpp error_bounds",
+               "explicit_kernel_error, absorbed_kernel_error, absorbed_stages, projected_output_error, kernel_output_error, "
+               "gate_error, radius_dot_exact, slack_covers, decidable_below",
+               "the allowance for binary64's own errors in the exact quantities"},
+    BoundProof{"o; v = c W_V", "bounds/values.hpp group_values", "radius_dot_exact, rounded_radius", ""},
+    BoundProof{"'suspect': probable bounds", "bounds/bounds.hpp probable_bounds", "", "a model of random rounding errors"},
+    BoundProof{"'suspect': probable bounds", "bounds/bounds.hpp ProbableBounds::miss", "", "a model of random rounding errors"},
+    BoundProof{"'suspect': logits", "bounds/probable.hpp probable_scores", "", "a model of random rounding errors"},
+    BoundProof{"'suspect': o", "bounds/probable.hpp probable_average", "", "a model of random rounding errors"},
+    BoundProof{"predicted errors of stored tensors", "bounds/amplification.hpp predicted_logit_rms", "",
+               "a model of random roundings, no bound"},
+    BoundProof{"predicted errors of stored tensors", "bounds/amplification.hpp predicted_rms", "", "a model of random roundings, no bound"},
+};
+
+}  // namespace
+
+std::span<const BoundProof> bound_proofs() { return kBoundProofs; }
+
+}  // namespace equinorm::report

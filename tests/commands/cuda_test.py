@@ -1,0 +1,45 @@
+"""`equinorm check` of the bundled CUDA kernels: on the virtual GPU, through a driver that runs on it, and without a driver.
+
+EQUINORM_BUNDLED_CUDA is the folder of the kernels, EQUINORM_FAKE_DRIVER the library that stands in for libcuda.so.
+"""
+import os
+import pathlib
+import unittest
+
+from support import CommandTest
+
+BUNDLED = pathlib.Path(os.environ["EQUINORM_BUNDLED_CUDA"])
+FAKE_DRIVER = os.environ["EQUINORM_FAKE_DRIVER"]
+FEW_HEADS = ["--heads", "2", "--groups", "2"]
+
+
+class Cuda(CommandTest):
+    def holds(self, manifest, case, *arguments, **environment):
+        run = self.run_json("check", BUNDLED / manifest, case, *arguments, **environment)
+        result = run["cases"][0]
+        self.assertEqual({row["verdict"] for row in result["kernel"]["conduct"]}, {"kept"}, result["kernel"])
+        self.assertTrue(result["errors"])
+        for row in result["errors"]:
+            self.assertEqual(row["verdict"], "within", row)
+
+    def test_each_stage_holds_on_the_virtual_gpu(self):
+        for manifest, case, dims in (("cache_write/cache_write.bf16.json", "paper-tp8", ["--context", "9", *FEW_HEADS]),
+                                     ("query/query.fp16.json", "paper-tp8", ["--context", "9", *FEW_HEADS]),
+                                     ("explicit_decode/explicit_decode.mla.bf16.json", "paper-tp8", ["--context", "9", *FEW_HEADS]),
+                                     ("explicit_decode/explicit_decode.gqa.bf16.json", "qwen3-8b", ["--context", "20", "--heads", "4", "--groups", "2"]),
+                                     ("absorbed_plain/absorbed_plain.fp32.json", "paper-tp8", ["--context", "70", *FEW_HEADS]),
+                                     ("absorbed_paged/absorbed_paged.bf16.json", "paper-tp8", ["--context", "70", *FEW_HEADS]),
+                                     ("absorbed_mma/absorbed_mma.bf16.json", "paper-tp8", ["--context", "70"])):
+            with self.subTest(manifest):
+                self.holds(manifest, case, *dims, "--device", "virtual")
+
+    def test_the_cuda_backend_holds_on_the_fake_driver(self):
+        self.holds("absorbed_mma/absorbed_mma.bf16.json", "paper-tp8", "--context", "40", EQUINORM_CUDA_DRIVER=FAKE_DRIVER)
+
+    def test_without_a_driver_it_is_skipped(self):
+        result = self.succeed("check", BUNDLED / "query/query.fp32.json", "paper-tp8", EQUINORM_CUDA_DRIVER="/nonexistent/libcuda.so", code=3)
+        self.assertIn("skipped: no driver", result.out + result.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
