@@ -44,8 +44,8 @@ class Rounding {
   }
 
   /// |fl(z) - z| for any z within `spread` of value: half an ulp, or less where all of them are rounded to one or two neighbours, since
-  /// fl is monotone: fl(value - spread) <= fl(z) <= fl(value + spread). `value` itself may be off by `spread` too. Proof:
-  /// half_ulp_of_upper.
+  /// fl is monotone: fl(value - spread) <= fl(z) <= fl(value + spread). `value` itself may be off by `spread` too (that part
+  /// is not machine-checked). Proof: half_ulp_of_upper.
   double error_near(double value, double spread) const {
     const double widest = half_ulp((std::fabs(value) + spread) * (1 + 0x1p-50));
     if (sum_underflow_ > 0 || format_.precision >= 53) return widest;  // flushed, or nothing to look at in binary64
