@@ -24,7 +24,8 @@ int merge(const MergeOptions& merge, const Options& options) {
     throw Error("merge: the journals were made by version " + merged.header.version + "; this is " + work::version());
   const auto recipe = work::from_line<Recipe>(merged.header.recipe);
   if ((recipe.kind == "report") != !merge.out.empty())
-    throw Error(recipe.kind == "report" ? "merge: a report needs --out DIR" : "merge: --out is for reports; these are results of " + recipe.kind);
+    throw Error(recipe.kind == "report" ? "merge: a report needs --out DIR"
+                                        : "merge: --out is for reports; these are results of " + recipe.kind);
   return finish(recipe, merged.results, merge.out, 0, options);
 }
 

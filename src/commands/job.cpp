@@ -109,8 +109,7 @@ Ready make_ready(const std::function<Job()>& make, const Options& options, const
   ready.job = make();
   if (options.dry_run) return ready;
   if (ranks.count() > 1 || !options.resume.empty()) ready.header = header_of(ready.job);
-  if (ranks.first() && !options.resume.empty())
-    ready.journal = std::make_unique<work::Journal>(options.resume, ready.header, ready.shard);
+  if (ranks.first() && !options.resume.empty()) ready.journal = std::make_unique<work::Journal>(options.resume, ready.header, ready.shard);
   return ready;
 }
 
@@ -161,8 +160,11 @@ int run_job(const std::function<Job()>& make, const Options& options) {
     results = compute(ranks, ready, options);
     if (!ranks.first()) return 0;
   }
-  if (ready.shard.count == 1) return finish(ready.job.recipe, results, ready.job.out, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), options);
-  if (!options.quiet) fmt::print("shard {}: complete in {}\n", work::to_string(ready.shard), work::journal_path(options.resume, ready.shard));
+  if (ready.shard.count == 1)
+    return finish(ready.job.recipe, results, ready.job.out, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
+                  options);
+  if (!options.quiet)
+    fmt::print("shard {}: complete in {}\n", work::to_string(ready.shard), work::journal_path(options.resume, ready.shard));
   return 0;
 }
 

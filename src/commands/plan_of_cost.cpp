@@ -30,7 +30,8 @@ int show_plan_of_cost(const Job& job, const work::Shard& shard, int ranks) {
     ++count, total += seconds, longest = std::max(longest, seconds), largest = std::max(largest, bytes);
   }
   fmt::print("\n{} units{}: {} on one process, the longest {}, the largest about {} of memory\n", count,
-             shard.count > 1 ? " of shard " + work::to_string(shard) : "", seconds_text(total), seconds_text(longest), memory_text(largest));
+             shard.count > 1 ? " of shard " + work::to_string(shard) : "", seconds_text(total), seconds_text(longest),
+             memory_text(largest));
   // Any greedy schedule is at most the mean plus the longest unit (Graham 1966).
   if (ranks > 1) fmt::print("on {} ranks at least {}\n", ranks, seconds_text(std::max(longest, total / ranks)));
   fmt::print("times are measured rates of this machine as it is now, with the threads given; take them as within a factor of two\n");

@@ -86,8 +86,8 @@ void add_points(Problem problem, Index n, std::vector<report::GrowthSeries>& ser
 
 std::string growth_setting() {
   const Problem base = base_problem();
-  return fmt::format("Normal inputs in bf16, {} heads, T {}, r {}, d_c {}, d_r {}, sums in sequential order, {} seeds together.", base.heads,
-                     base.max_context(), base.latent, base.content_dim, base.rope_dim, kSeeds);
+  return fmt::format("Normal inputs in bf16, {} heads, T {}, r {}, d_c {}, d_r {}, sums in sequential order, {} seeds together.",
+                     base.heads, base.max_context(), base.latent, base.content_dim, base.rope_dim, kSeeds);
 }
 
 const std::vector<std::string>& growth_axes() {

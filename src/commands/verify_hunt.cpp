@@ -81,8 +81,8 @@ Quarry quarry_of(const std::string& case_text, const std::string& arithmetic, co
   return quarry;
 }
 
-/// `asked` for a single hunt; else "NAME-CASE-ARITHMETIC.safetensors", with the seed where there are several, NAME being `asked` without its
-/// end, or "hunt".
+/// `asked` for a single hunt; else "NAME-CASE-ARITHMETIC.safetensors", with the seed where there are several, NAME being `asked` without
+/// its end, or "hunt".
 std::string file_name(const std::string& asked, const Quarry& quarry, bool single, bool seeds) {
   if (single && !asked.empty()) return asked;
   const std::filesystem::path path = asked.empty() ? "hunt.safetensors" : asked;
@@ -171,7 +171,9 @@ Catch run(const Quarry& quarry, const VerifyOptions& verify, const UnitProgress&
 }
 
 /// Evaluations, or seconds of a core that makes about 1e9 multiply-adds in each.
-double cost_of(const search::Budget& budget) { return budget.evaluations > 0 ? 2e6 * static_cast<double>(budget.evaluations) : 1e9 * budget.seconds; }
+double cost_of(const search::Budget& budget) {
+  return budget.evaluations > 0 ? 2e6 * static_cast<double>(budget.evaluations) : 1e9 * budget.seconds;
+}
 
 Job hunt_job(const VerifyOptions& verify, const Options& options) {
   check_request(verify);

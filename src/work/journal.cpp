@@ -32,7 +32,8 @@ void keep_name(const std::string& folder) {
 
 }  // namespace
 
-Journal::Journal(const std::string& folder, const Header& header, const Shard& shard) : path_(journal_path(folder, shard)), header_(header) {
+Journal::Journal(const std::string& folder, const Header& header, const Shard& shard)
+    : path_(journal_path(folder, shard)), header_(header) {
   std::error_code failure;
   files::create_directories(folder, failure);
   if (failure) throw Error(fmt::format("--resume: {}: cannot be made: {}", folder, failure.message()));
