@@ -25,8 +25,8 @@ Proof.
   rewrite (Rabs_pos_eq m); [assumption|]. eapply Rle_trans; [apply Rabs_pos|exact H].
 Qed.
 
-(* C++: bounds/given.hpp HandedOver; bounds/rounding.hpp Rounding::half_ulp; bounds/setting.hpp Setting::store; bounds/vectors.hpp weights.
-   *)
+(* C++: bounds/given.hpp HandedOver; bounds/rounding.hpp Rounding::error_near; bounds/rounding.hpp Rounding::half_ulp; bounds/setting.hpp
+   Setting::store; bounds/vectors.hpp weights. *)
 Theorem half_ulp_of_upper z m : Rabs z <= m -> near (rnd z) (half_ulp_at m) z.
 Proof.
   intros H. unfold near. eapply Rle_trans; [|apply half_ulp_at_mono; exact H]. apply error_le_half_ulp. typeclasses eauto.

@@ -1,6 +1,6 @@
 (** Purpose: the exact output that Pipeline.v speaks of is the one of the model in RealModel.v.
-    Main results: [model_logits], [model_output]: the explicit path's logits and o, row by row, where every token is seen and no sink is there;
-      [absorbed_model_logits]: the same logit in the absorbed contraction, with the statistics on the score.
+    Main results: [model_logits], [model_output]: the explicit path's logits and o, row by row, where every token is seen and no sink is
+      there; [absorbed_model_logits]: the same logit in the absorbed contraction, with the statistics on the score.
     Depends on: Bridge, Pipeline. Axioms: those of Coq's real numbers. *)
 From Equinorm Require Import RealModel Bridge.
 From Equinorm Require Import Pipeline.

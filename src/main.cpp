@@ -64,7 +64,8 @@ void add_work(CLI::App& command, Options& options) {
   command.add_option("--shard", options.shard, "Do part I of N of the units alone; 'equinorm merge' puts them together")
       ->type_name("I/N")
       ->group(group);
-  command.add_flag("--dry-run", options.dry_run, "Show the units, the time and the memory that each will take, and do nothing")->group(group);
+  command.add_flag("--dry-run", options.dry_run, "Show the units, the time and the memory that each will take, and do nothing")
+      ->group(group);
 }
 
 /// `ptx coverage` and `ptx run`; `runs` makes a body the callback of a command.

@@ -21,8 +21,8 @@ constexpr double kSlack = 1 + 0x1p-30;
 constexpr double kDecidable = 0x1p-460;
 
 /// Far below binary64's unit, above what certified enclosures know a number to, of its row's largest: where a kernel only copies its
-/// inputs, or multiplies zeros, the bound is this rather than 0, which no enclosure of positive width could be held to. A larger bound is a
-/// bound all the same; what slips through is no more than 2^-22 of binary64's own unit.
+/// inputs, multiplies zeros, or rounds a number that is known exactly, the bound needs this much more for an enclosure of positive width to
+/// be held to it. A larger bound is a bound all the same; what slips through is no more than 2^-22 of binary64's own unit.
 constexpr double kKnown = 0x1p-75;
 
 /// Inputs as they are.
@@ -53,6 +53,9 @@ class BoundRun {
     for (const problem::TensorSpec& spec : paths::outputs_of(at.form, at.problem, at.plan)) {
       const bool needed = spec.name == "o" || (spec.name == "o_gated" && wanted.contains("y"));
       if (wanted.contains(spec.name) || needed) out_.emplace(spec.name, Tensor<double>(spec.shape));
+    }
+    if (wanted.contains(kUnsharedLogits)) {
+      out_.emplace(kUnsharedLogits, Tensor<double>({pb_.batch, pb_.heads, pb_.queries, pb_.max_context()}));
     }
     o_ = Tensor<double>({pb_.batch, pb_.queries, pb_.heads * pb_.value_dim});
   }
@@ -95,11 +98,11 @@ class BoundRun {
     raise(x.value.row(i), x.width(), to);
   }
 
-  /// Bounds of one row to kKnown of its largest value at least.
+  /// Bounds of one row by kKnown of its largest value.
   static void raise(const double* value, Index width, double* bound) {
     double most = 0;
     for (Index j = 0; j < width; ++j) most = std::max(most, std::fabs(value[j]));
-    for (Index j = 0; j < width; ++j) bound[j] = std::max(bound[j], kKnown * most);
+    for (Index j = 0; j < width; ++j) bound[j] += kKnown * most + kDecidable;
   }
 
   void run_row(Index b) {
@@ -194,11 +197,11 @@ class BoundRun {
         const double value = average.mean.row(i)[j];
         double bound = at_.absorbed_mla() ? expanded.row(i)[j] : average.total(at_, i, j);
         if (at_.absorbed_mla() && !is_given("u")) bound += average.weights.row(i)[j] + average.stored_p.row(i)[j];
-        bound += at_.store(Stored::o, std::fabs(value) + bound);
+        bound += at_.store_near(Stored::o, value, bound);
         const Index flat = ((row.b * pb_.queries + rows[n].s) * pb_.heads + rows[n].h) * pb_.value_dim + j;
         to[j] = value, kept[j] = is_given("o") ? given_->radius("o", flat, value) : bound;
       }
-      raise(to, pb_.value_dim, kept);
+      if (weights[n].live) raise(to, pb_.value_dim, kept);
     }
     if (!probable_.empty()) keep_probable(row, g, keys, queries, scores, weights, values, average, rows);
   }
@@ -237,6 +240,8 @@ class BoundRun {
 
   void keep_scores(const RowKeys& row, const Scores& scores, const RowWeights& weights, Index i, const QueryIndex& at_query) {
     if (Tensor<double>* kept = find("logits")) std::copy_n(scores.radius.row(i), row.tokens, kept->row(row.b, at_query.h, at_query.s));
+    if (Tensor<double>* kept = find(kUnsharedLogits))
+      std::copy_n(scores.unshared.row(i), row.tokens, kept->row(row.b, at_query.h, at_query.s));
     if (Tensor<double>* kept = find("lse")) *kept->row(row.b, at_query.h, at_query.s) = weights.live ? weights.lse_radius : 0;
     if (Tensor<double>* kept = find("p"); kept != nullptr && weights.live) {
       std::copy(weights.p_radius.begin(), weights.p_radius.end(), kept->row(row.b, at_query.h, at_query.s));
@@ -256,7 +261,7 @@ class BoundRun {
       const QueryIndex& at_query = rows[static_cast<std::size_t>(i)];
       for (Index k = 0; k < r; ++k) {
         const double value = std::fabs(u.mean.row(i)[k]), computed = u.total(at_, i, k);
-        const double store = at_.store(Stored::u, value + computed);
+        const double store = at_.store_near(Stored::u, value, computed);
         const Index flat = ((row.b * pb_.queries + at_query.s) * pb_.heads + at_query.h) * r + k;
         const double total = is_given("u") ? given_->radius("u", flat, value) : computed + store;
         const double own = u.accumulation.row(i)[k] + u.carried.row(i)[k];
@@ -264,7 +269,7 @@ class BoundRun {
         held.row(i)[k] = value + total;
         if (kept != nullptr && weights[static_cast<std::size_t>(i)].live) kept->row(row.b, at_query.s, at_query.h)[k] = total;
       }
-      if (kept != nullptr) raise(u.mean.row(i), r, kept->row(row.b, at_query.s, at_query.h));
+      if (kept != nullptr && weights[static_cast<std::size_t>(i)].live) raise(u.mean.row(i), r, kept->row(row.b, at_query.s, at_query.h));
     }
     const Tensor<double> w_v = absolute(in_.at("w_v").row(g), r, pb_.value_dim);
     Accumulation sum = accumulation(at_.products, r);

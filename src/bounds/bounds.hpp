@@ -16,6 +16,11 @@ namespace equinorm::bounds {
 /// lose every digit of a statistic.
 using Bounds = std::map<std::string, tensor::Tensor<double>>;
 
+/// Asked for beside outputs, in the shape of logits: the part of the bound of a logit that the other form does not share if it computes the
+/// same statistics and, apart from the content, the same RoPE scores, as run_path does (unified: the same statistics alone). Two forms
+/// differ by no more than the sum of theirs: their common statistics cancel. Proof: factor_product, radius_dot_exact.
+inline constexpr const char* kUnsharedLogits = "logits.unshared";
+
 /// Whether there are bounds for the plan: fp16, bf16, fp32 and fp64, in every order. That of a matrix unit rests on its model
 /// (scalar/tensor_core.hpp), an assumption about the hardware.
 bool has_bounds(const paths::Plan& plan);

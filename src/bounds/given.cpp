@@ -66,7 +66,7 @@ paths::Plan HandedOver::remaining(const problem::Problem& problem, paths::Plan p
 
 double HandedOver::radius(const Entry& entry, Index flat, double value) {
   const double own = 2 * entry.own[flat];
-  return own + entry.format.half_ulp((std::fabs(value) + own) * (1 + 0x1p-50));
+  return own + entry.format.error_near(value, own);
 }
 
 double HandedOver::radius(const char* name, Index flat, double value) const { return radius(at(name), flat, value); }

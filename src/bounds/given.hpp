@@ -16,8 +16,8 @@ namespace equinorm::bounds {
 using Given = std::map<std::string, scalar::Format>;
 
 /// Puts what is handed over in the place of what a stage would have made. A number x that binary64 knows to E is handed over as
-/// RN(x + E'), |E'| <= E, and binary64 knows it here as x + E'' likewise: radius 2 E + half an ulp at |x| + 2 E. No error of an earlier
-/// stage remains. Proof: given_radius, given_ratio, half_ulp_of_upper.
+/// RN(x + E'), |E'| <= E, and binary64 knows it here as x + E'' likewise: radius 2 E and the rounding of a number that near. No error of an
+/// earlier stage remains. Proof: given_radius, given_ratio, half_ulp_of_upper.
 class HandedOver {
  public:
   /// Throws Error for a name that no stage reads, or that the problem does not have.

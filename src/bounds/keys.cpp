@@ -25,7 +25,7 @@ SquareSums exactly(SquareSums sums) {
 Vectors project_keys(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index g) {
   Vectors k0 = multiply_bounded(at, sources.c, in.at("w_k").row(g), at.problem.content_dim);
   if (at.rounds(Stored::k0)) {
-    for (Index i = 0; i < k0.value.size(); ++i) k0.radius[i] += at.store(Stored::k0, std::fabs(k0.value[i]) + k0.radius[i]);
+    for (Index i = 0; i < k0.value.size(); ++i) k0.radius[i] += at.store_near(Stored::k0, k0.value[i], k0.radius[i]);
   }
   return k0;
 }

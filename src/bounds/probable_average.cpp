@@ -40,7 +40,7 @@ class Rest {
     Tensor<double> own(values_.value.shape()), p_squares(p_.shape());
     for (Index i = 0; i < own.size(); ++i) {
       const double store = at_.store(Stored::v, std::fabs(values_.value[i]));
-      own[i] = square(store) + ratio * square(std::max(0.0, values_.radius[i] - store));
+      own[i] = square(store) + ratio * square(values_.radius[i]);
     }
     for (Index i = 0; i < p_.size(); ++i) p_squares[i] = square(p_[i]);
     const Tensor<double> carried = multiply(p_squares, own.data(), pb_.value_dim);

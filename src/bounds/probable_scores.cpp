@@ -51,14 +51,15 @@ Roundings roundings_of(const Setting& at, const Tensor<double>& x, int products,
   return out;
 }
 
-/// Squares of what an accumulation and a store did to x, from their joint radius.
+/// Squares of what an accumulation and a store did to x. The joint radius stands for the accumulation's: too large by the store's share, of
+/// which 1/h counts.
 Tensor<double> squares_of_sums(const Setting& at, const Tensor<double>& value, const Tensor<double>& radius, Stored stored, Index depth) {
   Tensor<double> out(value.shape());
   const double h = static_cast<double>(rounding_height(at.products.order, depth)), u = at.fa.unit();
   const double ratio = h * square(u / accumulation(at.products, depth).factor);
   for (Index i = 0; i < out.size(); ++i) {
     const double store = at.store(stored, std::fabs(value[i]));
-    out[i] = square(store) + ratio * square(std::max(0.0, radius[i] - store));
+    out[i] = square(store) + ratio * square(radius[i]);
   }
   return out;
 }
@@ -195,7 +196,7 @@ class Stage {
     const double ratio = h * square(u / accumulation(at_.products, pb_.latent).factor);
     for (Index j = 0; j < k0.width(); ++j) {
       const double value = k0.value.row(t)[j], store = at_.store(Stored::k0, std::fabs(value));
-      const double beta = square(store) + ratio * square(std::max(0.0, k0.radius.row(t)[j] - store));
+      const double beta = square(store) + ratio * square(k0.radius.row(t)[j]);
       alpha_squares_[t] += square(nu_alpha * value) * beta;
     }
   }

@@ -133,7 +133,8 @@ class QueryStage {
       const double f = 1 + factors.rho[static_cast<std::size_t>(i)];
       for (Index k = 0; k < r; ++k) {
         double local = sums.row(i)[k] * (1 + sum.factor) <= at_.fa.largest() ? sum.factor * sums.row(i)[k] + sum.underflow : kInfinity;
-        local += at_.store(Stored::q_tilde, f * std::fabs(out.q_tilde.row(i)[k]) + out.q_tilde_radius.row(i)[k] + local);
+        const double value = out.q_tilde.row(i)[k], spread = (f - 1) * std::fabs(value) + out.q_tilde_radius.row(i)[k] + local;
+        local += at_.store_near(Stored::q_tilde, value, spread);
         out.q_tilde_local.row(i)[k] = local;
         out.q_tilde_radius.row(i)[k] += local;
       }

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "scalar/format.hpp"
+#include "scalar/rounding.hpp"
 
 namespace equinorm::bounds {
 
@@ -40,6 +41,18 @@ class Rounding {
     const double at_least = magnitude > smallest_normal_ ? magnitude : smallest_normal_;
     const double power = std::bit_cast<double>(std::bit_cast<std::uint64_t>(at_least) & 0x7ff0000000000000U);  // 2^e <= at_least
     return power * unit_ + lost_ + sum_underflow_;
+  }
+
+  /// |fl(z) - z| for any z within `spread` of value: half an ulp, or less where all of them are rounded to one or two neighbours, since
+  /// fl is monotone: fl(value - spread) <= fl(z) <= fl(value + spread). `value` itself may be off by `spread` too (that part
+  /// is not machine-checked). Proof: half_ulp_of_upper.
+  double error_near(double value, double spread) const {
+    const double widest = half_ulp((std::fabs(value) + spread) * (1 + 0x1p-50));
+    if (sum_underflow_ > 0 || format_.precision >= 53) return widest;  // flushed, or nothing to look at in binary64
+    const double twice = 2 * spread * (1 + 0x1p-50), low = scalar::round_to(format_, value - twice),
+                 high = scalar::round_to(format_, value + twice);
+    const double near = (std::fmax(std::fabs(low - value), std::fabs(high - value)) + twice) * (1 + 0x1p-50);
+    return near < widest ? near : widest;
   }
 
   /// Relative part of a rounding whose operand's binade is not known: u |z|. Infinite where the result may overflow. Proof:

@@ -86,7 +86,8 @@ class ScoreStage {
       rope_ = contract(queries_.rope, keys_.rope.value.empty() ? row_.rope : keys_.rope, rope_sum, rope_raw, at_.fa.largest());
       rope_underflow_ += matrix_unit_underflow(at_.products, pb_.rope_dim, rope_.largest_factor);
     }
-    Scores out{Tensor<double>({n, tokens}), Tensor<double>({n, tokens}), {}, Tensor<std::uint8_t>({n, tokens})};
+    const auto empty = [&] { return Tensor<double>({n, tokens}); };
+    Scores out{empty(), empty(), empty(), {}, Tensor<std::uint8_t>({n, tokens})};
     for (Index i = 0; i < n; ++i) {
       for (Index t = 0; t < tokens; ++t) {
         if (!sees(pb_, row_.b, rows_[static_cast<std::size_t>(i)].s, t)) continue;
@@ -214,7 +215,12 @@ class ScoreStage {
               query_outside && key_outside ? alpha_k : 1)) {
       radius = kInfinity;
     }
-    finish_logit(total, radius, i, t, out);
+    const double normed = unified ? total : content,
+                 own = (1 + rounding) * outside * (unified ? content_radius + rope_radius : content_radius);
+    const double unshared =
+        own + rounding * f_q * f_k * std::fabs(normed) + underflow +
+        (has_rope_ ? f_q * f_k * (at_.fa.relative(std::fabs(total) + radius) + at_.fa.sum_underflow() * (1 + alpha_k)) : 0);
+    finish_logit(total, radius, queries_.rope_has_alpha ? radius : std::min(unshared, radius), i, t, out);
   }
 
   /// The joined score, and the part of it that alphas multiply: before them (in units of `raw`), between them, and after.
@@ -224,10 +230,11 @@ class ScoreStage {
   }
 
   /// scale, soft-cap, store; scale and cap are held rounded.
-  void finish_logit(double total, double radius, Index i, Index t, Scores& out) const {
+  void finish_logit(double total, double radius, double unshared, Index i, Index t, Scores& out) const {
     const Rounding& fx = at_.fx;
     const double two = phi(2, fx.unit()), scale = std::fabs(at_.scale);
     double logit = at_.scale * total;
+    unshared = scale * unshared * (1 + two) + two * (std::fabs(logit) + scale * radius) + fx.product_underflow();
     radius = scale * radius * (1 + two) + two * std::fabs(logit) + fx.product_underflow();
     if (!pb_.softcap.is_zero()) {
       const double cap = pb_.softcap.to_double(), before = logit;
@@ -236,11 +243,14 @@ class ScoreStage {
       const double argument = radius * (1 + two) + two * std::fabs(before) + cap * fx.product_underflow();
       const double last = phi(2, fx.unit()) + at_.e_tanh * (1 + two);
       radius = argument * (1 + last) + last * std::fabs(logit) + (1 + cap) * fx.product_underflow();
+      unshared = radius;
     }
-    radius += at_.store(Stored::logits, std::fabs(logit) + radius);
+    const double store = at_.store_near(Stored::logits, logit, radius);
+    radius += store, unshared += store;
     if (!(std::fabs(logit) + radius <= at_.fx.largest())) radius = kInfinity;
     out.logit.row(i)[t] = logit;
     out.radius.row(i)[t] = radius < kInfinity ? radius : kInfinity;
+    out.unshared.row(i)[t] = radius < kInfinity ? std::min(unshared, radius) : kInfinity;
   }
 
   const Setting& at_;

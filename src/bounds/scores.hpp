@@ -7,9 +7,10 @@ namespace equinorm::bounds {
 
 /// All [n,T]. Where live is 0 the logit is -inf for every arithmetic and the other entries are 0.
 struct Scores {
-  Tensor<double> logit;   ///< exact value, evaluated in binary64
-  Tensor<double> radius;  ///< |kernel - exact|; infinite where nothing can be said
-  Tensor<double> own;     ///< |logit - exact|: what binary64 itself may lose here; empty until someone says
+  Tensor<double> logit;     ///< exact value, evaluated in binary64
+  Tensor<double> radius;    ///< |kernel - exact|; infinite where nothing can be said
+  Tensor<double> unshared;  ///< the part of radius that another form with the same statistics and RoPE scores does not share
+  Tensor<double> own;       ///< |logit - exact|: what binary64 itself may lose here; empty until someone says
   Tensor<std::uint8_t> live;
 };
 

@@ -30,8 +30,7 @@ Statistic statistic(const StatisticArithmetic& how, const SquareSums& x) {
 }
 
 double stored_rho(const Statistic& alpha, const Rounding& format) {
-  const double magnitude = alpha.alpha * (1 + alpha.rho);
-  return alpha.rho + format.half_ulp(magnitude) / alpha.alpha;
+  return alpha.rho + format.error_near(alpha.alpha, alpha.alpha * alpha.rho) / alpha.alpha;
 }
 
 }  // namespace equinorm::bounds

@@ -46,7 +46,7 @@ Values group_values(const Setting& at, const paths::PathInputs<double>& in, cons
     values.value = multiply(row.sources->c.value, w_v, d_v);
   } else {
     Vectors v = multiply_bounded(at, row.sources->c, w_v, d_v);
-    for (Index i = 0; i < v.value.size(); ++i) v.radius[i] += at.store(Stored::v, std::fabs(v.value[i]) + v.radius[i]);
+    for (Index i = 0; i < v.value.size(); ++i) v.radius[i] += at.store_near(Stored::v, v.value[i], v.radius[i]);
     values.value = std::move(v.value), values.radius = std::move(v.radius);
   }
   values.own = own_errors(at, row, w_v);

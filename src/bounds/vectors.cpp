@@ -76,7 +76,7 @@ void finish_row(const Setting& at, const Finish& how, Vectors& x, Index i) {
   }
   if (how.cosine != nullptr) rotate(at, how, rho, value + how.first_rotated, radius + how.first_rotated);
   if (how.unstored) return;
-  for (Index j = 0; j < width; ++j) radius[j] += at.store(how.stored, (1 + rho) * std::fabs(value[j]) + radius[j]);
+  for (Index j = 0; j < width; ++j) radius[j] += at.store_near(how.stored, value[j], rho * std::fabs(value[j]) + radius[j]);
 }
 
 }  // namespace equinorm::bounds

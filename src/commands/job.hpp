@@ -20,7 +20,7 @@ struct UnitProgress {
 /// `run` must be a function of the command line and the unit alone, and finish() one of recipe and results: then results do not depend on
 /// who computed them.
 struct Job {
-  std::string command;                ///< to be typed again, without what only speaks of output
+  std::string command;  ///< to be typed again, without what only speaks of output
   Recipe recipe;
   std::string out;                    ///< the folder of a report
   std::vector<std::string> problems;  ///< canonical problem files; with `files` they tell runs apart

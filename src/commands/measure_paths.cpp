@@ -84,7 +84,7 @@ std::map<std::string, std::string> main_stages(const Plan& plan, PathKind form, 
 }  // namespace
 
 void measure_paths(const NamedArithmetic& arithmetic, StorageViews& views, const std::set<std::string>& names, verdict::CaseResult& result,
-                   const std::function<void(paths::PathKind, const Doubles&)>& observe) {
+                   const std::function<void(paths::PathKind, const Doubles&)>& observe, const inputs::Block& block) {
   const Problem& problem = views.problem();
   const verdict::Reference& reference = views.given().reference;
   const bool bounded = bounds::has_bounds(arithmetic.plan);
@@ -106,8 +106,11 @@ void measure_paths(const NamedArithmetic& arithmetic, StorageViews& views, const
       row.tensor = name;
       row.format = format_of_output(arithmetic.plan, name);
       row.error = verdict::measure(found->second, reference.at(name), row.format);
+      inputs::move_to_whole(block, name, row.error.worst);
       if (bounds.contains(name)) {
-        apply_bound(verdict::judge(found->second, view.reference.at(name), {bounds.at(name), {}, 0}), Unbounded::measured, row);
+        verdict::Judgement judgement = verdict::judge(found->second, view.reference.at(name), {bounds.at(name), {}, 0});
+        inputs::move_to_whole(block, name, judgement.worst);
+        apply_bound(judgement, Unbounded::measured, row);
         both_bounds[name] += row.bound.value_or(HUGE_VAL);
       }
       result.errors.push_back(std::move(row));

@@ -15,7 +15,7 @@ struct Options {
   std::vector<std::pair<std::string, std::string>> overrides;  ///< problem fields changed on the command line, in order
   std::string json_path, junit_path;
   bool quiet = false, verbose = false;
-  int threads = 0;  ///< 0: all cores
+  int threads = 0;     ///< 0: all cores
   std::string resume;  ///< folder of the journal: what is in it is not computed again
   std::string shard;   ///< "3/16": this part of the units alone
   bool dry_run = false;
@@ -30,7 +30,7 @@ struct VerifyOptions {
   bool exact_only = false;
   bool sensitivity = false;
   std::uint64_t seeds = 1;  ///< every case with its own seed and the ones after it
-  std::string weights;  ///< checkpoint whose layer supplies the weights
+  std::string weights;      ///< checkpoint whose layer supplies the weights
   problem::Index layer = 0, first_head = 0;
 };
 

@@ -36,8 +36,8 @@ vgpu::Module load(const std::string& path) { return vgpu::parse_module(read_file
 template <class T>
 vgpu::Argument number(const std::string& text, const std::string& whole) {
   std::size_t used = 0;
-  double real = 0;
-  long long integer = 0;
+  [[maybe_unused]] double real = 0;
+  [[maybe_unused]] long long integer = 0;
   try {
     if constexpr (std::is_floating_point_v<T>)
       real = std::stod(text, &used);
@@ -50,8 +50,7 @@ vgpu::Argument number(const std::string& text, const std::string& whole) {
   if constexpr (std::is_floating_point_v<T>) {
     return vgpu::Argument::of(static_cast<T>(real));
   } else {
-    if (std::cmp_less(integer, std::numeric_limits<T>::min()) ||
-        (sizeof(T) < 8 && std::cmp_greater(integer, std::numeric_limits<T>::max())))
+    if (std::cmp_less(integer, std::numeric_limits<T>::min()) || std::cmp_greater(integer, std::numeric_limits<T>::max()))
       throw Error("--arg " + whole + ": out of the type's range");
     return vgpu::Argument::of(static_cast<T>(integer));
   }

@@ -47,10 +47,14 @@ class VerifyRun {
     std::vector<std::string> words = words_of(verify);
     if (verify.seeds > 1) words.insert(words.end(), {"--seeds", std::to_string(verify.seeds)});
     Job job;
+    std::size_t group = 0, last_case = 0, last_block = 0;
     for (const auto& [index, part] : self->units_) {
       const VerifyCase& one = self->cases_[index];
       const CasePart& piece = one.parts()[part];
-      job.units.push_back({unit_id(index, one.problem(), piece.what), index, piece.cost, piece.bytes});
+      // Only parts of one block share what is dear to make.
+      if (piece.block != last_block || index != last_case) ++group;
+      last_block = piece.block, last_case = index;
+      job.units.push_back({unit_id(index, one.problem(), one.name_of(part)), group, piece.cost, piece.bytes});
     }
     for (const VerifyCase& one : self->cases_) {
       job.problems.push_back(problem::to_json(one.problem()));
@@ -73,7 +77,9 @@ class VerifyRun {
     const auto [index, part] = units_.at(unit);
     if (last_ != index) cases_.at(last_).forget();
     last_ = index;
-    return work::to_line(PartResult{index, part, cases_.at(index).run(part, progress.begin)});
+    PartResult found = cases_.at(index).run(part, progress.begin);
+    found.case_index = index;
+    return work::to_line(found);
   }
 
   std::vector<VerifyCase> cases_;

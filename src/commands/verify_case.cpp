@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <chrono>
+#include <cmath>
 
 #include "commands/arithmetics.hpp"
 #include "commands/codec.hpp"
@@ -26,7 +27,15 @@ using verdict::CaseResult;
 
 /// Tokens of the sample on which stages are told apart.
 constexpr problem::Index kStageTokens = 64;
+constexpr std::size_t kExactChecks = 3;
 const std::set<std::string> kMeasured{"logits", "lse", "o", "o_gated", "y"};
+
+double largest_finite(const tensor::Tensor<double>& values) {
+  double largest = 0;
+  for (problem::Index i = 0; i < values.size(); ++i)
+    largest = std::isfinite(values[i]) ? std::fmax(largest, std::fabs(values[i])) : largest;
+  return largest;
+}
 
 void check_applies(const paths::Mutant& mutant, const Problem& problem) {
   if (mutant.applies(problem)) return;
@@ -53,33 +62,55 @@ std::vector<std::string> words_of(const VerifyOptions& verify) {
 struct VerifyCase::Data {
   tensor::TensorMap inputs;
   std::vector<std::string> notes;
+  std::optional<inputs::Sample> sample;
+  // Of the block that was measured last:
+  std::size_t block = 0;
+  problem::Problem block_problem;
   std::optional<StorageViews> views;
   std::string reference;
-  std::optional<inputs::Sample> sample;
 };
 
-VerifyCase::VerifyCase(std::string case_text, const VerifyOptions& verify, Options options)
+VerifyCase::VerifyCase(std::string case_text, const VerifyOptions& verify, Options options, double block_work)
     : case_text_(std::move(case_text)), verify_(verify), options_(std::move(options)), problem_(problem_of(case_text_, options_)) {
   for (const std::string& name : verify_.formats) find_arithmetic(name, problem_);
-  check_memory(problem_);
   if (!verify_.mutant.empty()) check_applies(paths::find_mutant(verify_.mutant), problem_);
   // Weights come with the projections, so the path begins at the hidden state.
   if (!verify_.weights.empty()) problem_ = inputs::problem_from_x(problem_, verify_.weights, verify_.layer);
+  const bool measures = verify_.mutant.empty() && !verify_.sensitivity;
+  blocks_ = measures ? inputs::blocks_of(problem_, work_of(problem_), block_work) : std::vector<inputs::Block>{{}};
+  check_memory(inputs::block_problem(problem_, blocks_.front()));
   plan_parts();
 }
 
 void VerifyCase::plan_parts() {
-  const double work = work_of(problem_), bytes = memory_needed(problem_);
-  const auto add = [&](const std::string& what, double cost) { parts_.push_back({what, 0, cost, bytes}); };
+  const double work = work_of(problem_);
+  const auto add = [&](const std::string& what, double cost, std::size_t block = 0) {
+    parts_.push_back({what, block, cost, memory_needed(inputs::block_problem(problem_, blocks_[block]))});
+  };
   if (verify_.sensitivity) return add("wrong forms", 100 * work);
   add("prime field", work);
   add("rationals", 1e6);
   add("precision ladder", 500 * ladder_work(problem_));
   if (verify_.exact_only) return;
   if (!verify_.mutant.empty()) return add("bounds", 5 * work);
-  for (const std::string& name : verify_.formats) add(name, 10 * work);
-  if (!verify_.formats.empty()) return;
-  for (const auto& [name, description] : arithmetic_names()) add(name, 10 * work);
+  std::vector<std::string> formats = verify_.formats;
+  if (formats.empty()) {
+    for (const auto& [name, description] : arithmetic_names()) formats.push_back(name);
+  }
+  for (std::size_t block = 0; block < blocks_.size(); ++block) {
+    std::set<std::string> named;
+    for (const std::string& name : formats) {
+      if (!named.insert(name).second) continue;  // asked for twice
+      add(name, 10 * work_of(inputs::block_problem(problem_, blocks_[block])), block);
+    }
+  }
+}
+
+std::string VerifyCase::name_of(std::size_t part) const {
+  const CasePart& piece = parts_.at(part);
+  const inputs::Block& block = blocks_.at(piece.block);
+  if (block.whole() || part < kExactChecks) return piece.what;
+  return fmt::format("{}, row {}, heads {} to {}", piece.what, block.row, block.first_head, block.first_head + block.heads - 1);
 }
 
 VerifyCase::Data& VerifyCase::data() {
@@ -98,28 +129,38 @@ VerifyCase::Data& VerifyCase::data() {
   return *data_;
 }
 
-void VerifyCase::measure(const std::string& name, CaseResult& result) {
+void VerifyCase::measure(const CasePart& part, PartResult& found) {
   Data& shared = data();
-  if (!shared.views) {
-    ReferenceResult reference = certified_reference(problem_, shared.inputs, kMeasured);
+  const inputs::Block& block = blocks_.at(part.block);
+  if (!shared.views || shared.block != part.block) {
+    shared.views.reset();
+    shared.block = part.block, shared.block_problem = inputs::block_problem(problem_, block);
+    tensor::TensorMap block_inputs = inputs::block_inputs(problem_, shared.inputs, block);
+    ReferenceResult reference = certified_reference(shared.block_problem, block_inputs, kMeasured);
     shared.reference = reference.description;
-    shared.views.emplace(problem_, StorageView{shared.inputs, std::move(reference.tensors)}, kMeasured);
-    shared.sample = inputs::sample_problem(problem_, shared.inputs, kStageTokens, problem_.inputs.seed);
+    shared.views.emplace(shared.block_problem, StorageView{std::move(block_inputs), std::move(reference.tensors)}, kMeasured);
   }
-  const NamedArithmetic arithmetic = find_arithmetic(name, problem_);
-  measure_paths(arithmetic, *shared.views, kMeasured, result);
-  if (shared.sample) find_main_stages(arithmetic, *shared.sample, result);
-  result.reference = shared.reference;
+  measure_paths(find_arithmetic(part.what, shared.block_problem), *shared.views, kMeasured, found.result, {}, block);
+  found.result.reference = shared.reference;
+  if (!block.whole()) {
+    for (const auto& [name, exact] : shared.views->given().reference) found.max_exact[name] = largest_finite(exact.value);
+  }
+  if (part.block != 0) return;
+  // Stages are told apart on a sample of the whole problem, once.
+  if (!shared.sample) shared.sample = inputs::sample_problem(problem_, shared.inputs, kStageTokens, problem_.inputs.seed);
+  if (shared.sample) find_main_stages(find_arithmetic(part.what, problem_), *shared.sample, found.result);
 }
 
-CaseResult VerifyCase::run(std::size_t part, const std::function<void(const std::string&)>& label) {
+PartResult VerifyCase::run(std::size_t part, const std::function<void(const std::string&)>& label) {
   const auto start = std::chrono::steady_clock::now();
   const std::string& what = parts_.at(part).what;
   const paths::Mutant* mutant = verify_.mutant.empty() ? nullptr : &paths::find_mutant(verify_.mutant);
-  CaseResult result;
+  PartResult found;
+  found.what = what, found.block = parts_[part].block;
+  CaseResult& result = found.result;
   result.problem = problem_, result.mutant = verify_.mutant;
   result.reproduce = reproduction_line("verify", case_text_, options_, words_of(verify_));
-  label(problem_.name + ": " + what);
+  label(problem_.name + ": " + name_of(part));
   if (what == "prime field") {
     result.checks.push_back(prime_field_check(problem_, verify_.mutant));
   } else if (what == "rationals") {
@@ -134,10 +175,10 @@ CaseResult VerifyCase::run(std::size_t part, const std::function<void(const std:
   } else if (what == "bounds") {
     result.errors = judge_mutant(problem_, data().inputs, verify_.mutant);
   } else {
-    measure(what, result);
+    measure(parts_[part], found);
   }
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return result;
+  return found;
 }
 
 }  // namespace equinorm::commands

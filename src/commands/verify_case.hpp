@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,25 +10,32 @@
 
 #include "commands/options.hpp"
 #include "commands/storage_views.hpp"
-#include "inputs/sample.hpp"
+#include "inputs/block.hpp"
 #include "verdict/results.hpp"
 
 namespace equinorm::commands {
 
-/// A part: "prime field", "rationals", "precision ladder", then "bounds" of a mutant or the arithmetics by name; or "wrong forms" alone.
+/// A part: "prime field", "rationals", "precision ladder", then "bounds" of a mutant or the arithmetics by name, block by block; or "wrong
+/// forms" alone.
 struct CasePart {
   std::string what;
-  std::size_t group = 0;  ///< parts of one group share inputs and references
-  double cost = 0;        ///< in multiply-adds, roughly
+  std::size_t block = 0;
+  double cost = 0;  ///< in multiply-adds, roughly
   double bytes = 0;
 };
 
+/// Multiply-adds of one form above which measured errors are computed block by block (inputs/block.hpp): about ten seconds of a core.
+inline constexpr double kBlockWork = 1e10;
+
 /// What the parts of a case have found, put together part by part in their order.
 struct PartResult {
-  std::size_t case_index = 0, part = 0;
+  std::size_t case_index = 0;
+  std::string what;
+  std::size_t block = 0;                    ///< rows of further blocks join those of block 0
+  std::map<std::string, double> max_exact;  ///< by output, where the case is cut: max |exact| over the finite exact values of the block
   verdict::CaseResult result;
 };
-inline auto members(PartResult& x) { return std::tie(x.case_index, x.part, x.result); }
+inline auto members(PartResult& x) { return std::tie(x.case_index, x.what, x.block, x.max_exact, x.result); }
 
 /// The cases of a run from the results of its units, in their order.
 std::vector<verdict::CaseResult> gather_cases(const std::vector<std::string>& results);
@@ -39,13 +47,16 @@ std::vector<std::string> words_of(const VerifyOptions& verify);
 class VerifyCase {
  public:
   /// `options` hold the overrides of this case alone. Throws Error for what is wrong with the words of the command.
-  VerifyCase(std::string case_text, const VerifyOptions& verify, Options options);
+  VerifyCase(std::string case_text, const VerifyOptions& verify, Options options, double block_work = kBlockWork);
 
   const problem::Problem& problem() const { return problem_; }
   const std::vector<CasePart>& parts() const { return parts_; }
+  std::size_t blocks() const { return blocks_.size(); }
+  /// "bf16/fp32, row 0, heads 16 to 31": a part in words.
+  std::string name_of(std::size_t part) const;
 
   /// Computes a part. Inputs and references stay for the next one until forget().
-  verdict::CaseResult run(std::size_t part, const std::function<void(const std::string&)>& label);
+  PartResult run(std::size_t part, const std::function<void(const std::string&)>& label);
   void forget() { data_.reset(); }
 
  private:
@@ -53,12 +64,13 @@ class VerifyCase {
 
   void plan_parts();
   Data& data();
-  void measure(const std::string& arithmetic, verdict::CaseResult& result);
+  void measure(const CasePart& part, PartResult& found);
 
   std::string case_text_;
   const VerifyOptions& verify_;
   Options options_;
   problem::Problem problem_;
+  std::vector<inputs::Block> blocks_;
   std::vector<CasePart> parts_;
   std::shared_ptr<Data> data_;
 };

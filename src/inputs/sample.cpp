@@ -4,11 +4,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
-#include <numeric>
 #include <set>
 
 #include "inputs/random.hpp"
+#include "inputs/selection.hpp"
 #include "problem/tensors.hpp"
 
 namespace equinorm::inputs {
@@ -17,37 +16,6 @@ namespace {
 using problem::Index;
 using problem::Problem;
 using tensor::AnyTensor;
-
-/// Indices to keep on each axis; an axis without an entry is kept whole.
-using Selection = std::map<std::size_t, std::vector<Index>>;
-
-std::vector<Index> range(Index begin, Index count) {
-  std::vector<Index> result(static_cast<std::size_t>(count));
-  std::iota(result.begin(), result.end(), begin);
-  return result;
-}
-
-AnyTensor select(const AnyTensor& source, const Selection& selection) {
-  tensor::Shape shape = source.shape();
-  for (const auto& [axis, kept] : selection) shape.at(axis) = static_cast<Index>(kept.size());
-  AnyTensor result(source.dtype(), shape);
-  const std::size_t width = tensor::size_of(source.dtype());
-  std::vector<Index> at(shape.size());
-  for (Index flat = 0; flat < result.size(); ++flat) {
-    Index rest = flat, from = 0;
-    for (std::size_t axis = shape.size(); axis-- > 0;) {
-      at[axis] = rest % shape[axis];
-      rest /= shape[axis];
-    }
-    for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-      const auto kept = selection.find(axis);
-      from = from * source.shape()[axis] + (kept == selection.end() ? at[axis] : kept->second[static_cast<std::size_t>(at[axis])]);
-    }
-    std::memcpy(result.mutable_bytes() + static_cast<std::size_t>(flat) * width, source.bytes() + static_cast<std::size_t>(from) * width,
-                width);
-  }
-  return result;
-}
 
 /// What is kept of a problem.
 struct Choice {
@@ -90,30 +58,6 @@ Problem smaller_problem(const Problem& problem, const Choice& choice) {
   return small;
 }
 
-/// The part of one input tensor that the sample keeps, by its name and the table of problem/tensors.
-Selection selection_of(const std::string& name, const Problem& p, const Choice& choice) {
-  const std::vector<Index> row{choice.row}, query{choice.query}, head{choice.head}, group{choice.group};
-  const auto columns = [](Index index, Index width) { return range(index * width, width); };
-  const bool full = p.norm.scheme == problem::NormScheme::full_width;
-  const Index d = p.key_dim();
-  if (name == "c" || name == "k_rope" || name == "x") return {{0, row}, {1, choice.tokens}};
-  if (name == "k" || name == "v") return {{0, row}, {1, choice.tokens}, {2, group}};
-  if (name == "q" || name == "q_content" || name == "q_rope") return {{0, row}, {1, query}, {2, head}};
-  if (name == "w_k" && !p.is_mla()) return {{1, columns(choice.group, d)}};
-  if (name == "w_v" && !p.is_mla()) return {{1, columns(choice.group, p.value_dim)}};
-  if (name == "w_k" || name == "w_v") return {{0, group}};
-  if (name == "w_q" || name == "w_uq") return {{1, columns(choice.head, d)}};
-  if (name == "w_o") return {{0, columns(choice.head, p.value_dim)}};
-  if (name == "gate") return {{0, row}, {1, query}, {2, columns(choice.head, p.value_dim)}};
-  if (name == "sink") return {{0, head}};
-  if (full && name == "gamma_cq") return {{0, columns(choice.head, p.content_dim)}};
-  if (full && name == "gamma_ck") return {{0, columns(choice.group, p.content_dim)}};
-  if (full && name == "gamma_rq") return {{0, columns(choice.head, p.rope_dim)}};
-  if (full && name == "gamma_q") return {{0, columns(choice.head, d)}};
-  if (full && name == "gamma_k") return {{0, columns(choice.group, d)}};
-  return {};
-}
-
 AnyTensor positions(const tensor::TensorMap& inputs, const std::string& name, Index row, Index length, const std::vector<Index>& kept,
                     const std::vector<Index>& defaults) {
   AnyTensor result(tensor::DType::i64, {1, static_cast<Index>(kept.size())});
@@ -133,8 +77,9 @@ std::optional<Sample> sample_problem(const Problem& problem, const tensor::Tenso
   const std::optional<Choice> choice = choose(problem, max_tokens, seed);
   if (!choice) return std::nullopt;
   Sample sample{smaller_problem(problem, *choice), {}, {}};
+  const Selection kept{{choice->row}, {choice->query}, {choice->head}, {choice->group}, choice->tokens};
   for (const auto& [name, values] : inputs) {
-    if (name != "positions_q" && name != "positions_k") sample.inputs.emplace(name, select(values, selection_of(name, problem, *choice)));
+    if (name != "positions_q" && name != "positions_k") sample.inputs.emplace(name, select(problem, name, values, kept));
   }
   sample.inputs["positions_q"] =
       positions(inputs, "positions_q", choice->row, problem.queries, {choice->query}, {problem.query_position(choice->row, choice->query)});

@@ -7,6 +7,9 @@ namespace {
 
 constexpr std::array kBoundProofs{
     BoundProof{"every rounding", "bounds/rounding.hpp Rounding::half_ulp", "half_ulp_of_upper, flushed_of_upper", ""},
+    BoundProof{"stored tensors, handed-over tensors", "bounds/rounding.hpp Rounding::error_near", "half_ulp_of_upper",
+               "the one or two neighbours of a number known well"},
+    BoundProof{"stored tensors", "bounds/setting.hpp Setting::store_near", "", "the one or two neighbours of a number known well"},
     BoundProof{"every rounding", "bounds/rounding.hpp Rounding::relative", "half_ulp_relative", ""},
     BoundProof{"underflow", "bounds/rounding.hpp Rounding::product_underflow", "round_model, round_sum_error, flushed_operation", ""},
     BoundProof{"sums", "bounds/rounding.hpp phi", "phi_as_exp, phi_evaluation", ""},

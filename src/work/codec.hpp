@@ -22,7 +22,9 @@ using Json = nlohmann::json;
 
 /// A struct takes part by a function members(x) in its namespace that ties all of its members.
 template <class T>
-concept HasMembers = requires(T& x) { members(x); };
+concept HasMembers = requires(T& x) {
+  members(x);
+};
 
 namespace detail {
 
@@ -75,14 +77,14 @@ T from_line(const std::string& line) {
 }
 
 template <class T>
-  requires std::integral<T> || std::same_as<T, std::string>
+requires std::integral<T> || std::same_as<T, std::string>
 struct Codec<T> {
   static Json to(const T& x) { return x; }
   static void from(const Json& json, T& x) { json.get_to(x); }
 };
 
 template <class T>
-  requires std::is_enum_v<T>
+requires std::is_enum_v<T>
 struct Codec<T> {
   static Json to(T x) { return static_cast<std::int64_t>(x); }
   static void from(const Json& json, T& x) { x = static_cast<T>(json.get<std::int64_t>()); }

@@ -56,8 +56,8 @@ std::string elsewhere(const char* what, const std::string& a, const std::string&
 std::string journal_line(const std::string& text) { return checksum_text(checksum(text)) + "\t" + text + "\n"; }
 
 std::string header_text(const Header& header, const Shard& shard) {
-  const Json json{{"equinorm_journal", kFormat},  {"version", header.version}, {"command", header.command}, {"shard", to_string(shard)},
-                  {"recipe", header.recipe}, {"data", header.data},       {"units", header.units}};
+  const Json json{{"equinorm_journal", kFormat}, {"version", header.version}, {"command", header.command}, {"shard", to_string(shard)},
+                  {"recipe", header.recipe},     {"data", header.data},       {"units", header.units}};
   return json.dump();
 }
 

@@ -47,7 +47,8 @@ Merged merge_journals(const std::vector<std::string>& folders) {
   for (const std::string& folder : folders) {
     for (const std::string& path : journals_in(folder)) {
       journals.push_back(read_journal(path));
-      if (journals.back().bytes == 0) throw Error(fmt::format("merge: {}: line 1 is not complete; run its command again with --resume", path));
+      if (journals.back().bytes == 0)
+        throw Error(fmt::format("merge: {}: line 1 is not complete; run its command again with --resume", path));
     }
   }
   Merged merged{journals.front().header, {}};

@@ -213,7 +213,8 @@ bool all_ready(Ranks& ranks, const std::string& failure, const std::string& word
     if (end > 0) {
       problem = fmt::format("{} (on rank {})", message.text.substr(0, end), message.from);
     } else if (message.text.substr(1) != word) {
-      problem = fmt::format("rank {} has another version of the program, or other problems or inputs; allowed: the same on all", message.from);
+      problem =
+          fmt::format("rank {} has another version of the program, or other problems or inputs; allowed: the same on all", message.from);
     }
   }
   for (int i = 1; i < ranks.count(); ++i) ranks.send(i, problem.empty() ? "go" : "stop");

@@ -209,6 +209,25 @@ std::map<std::string, Judged> judge_probable(const problem::Problem& problem, co
                          probable_bounds(problem, inputs, plan, form, names, lambda, functions).probable);
 }
 
+Difference judge_difference(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan) {
+  FunctionErrors functions;
+  functions.base_two = false;
+  const Wide ar(plan);
+  const auto values = paths::load_inputs(ar, problem, inputs);
+  const auto bounds = [&](PathKind form) { return error_bounds(problem, inputs, plan, form, {"logits", kUnsharedLogits}, functions); };
+  const auto run = [&](PathKind form) { return paths::run_path(ar, form, problem, plan, values, paths::Formula<Wide>(), {"logits"}); };
+  const Bounds a = bounds(PathKind::explicit_form), b = bounds(PathKind::absorbed_form);
+  const auto x = run(PathKind::explicit_form), y = run(PathKind::absorbed_form);
+  Difference result;
+  for (Index i = 0; i < x.at("logits").size(); ++i) {
+    const double difference = std::fabs(x.at("logits")[i] - y.at("logits")[i]);
+    const double sharp = a.at(kUnsharedLogits)[i] + b.at(kUnsharedLogits)[i], simple = a.at("logits")[i] + b.at("logits")[i];
+    if (!(sharp < kInfinity) || difference == 0) continue;
+    result.worst = std::fmax(result.worst, difference / sharp), result.worst_simple = std::fmax(result.worst_simple, difference / simple);
+  }
+  return result;
+}
+
 paths::Plan any_plan(reference::Dice& dice, scalar::Format storage) {
   const auto stored = [&dice] { return dice.one_of({scalar::kFp16, scalar::kBf16, scalar::kFp32, scalar::kFp32}); };
   const auto compute = [&dice] {

@@ -36,6 +36,12 @@ std::set<std::string> handed_over(const problem::Problem& problem, PathKind form
 std::map<std::string, Judged> judge_with_oracle(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
                                                 PathKind form);
 
+/// Largest difference / bound of difference of the two forms' logits; `simple` takes the sum of the forms' bounds as the latter.
+struct Difference {
+  double worst = 0, worst_simple = 0;
+};
+Difference judge_difference(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan);
+
 /// logits and o against their probable bounds at `lambda`; exact values from the oracle.
 std::map<std::string, Judged> judge_probable(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
                                              PathKind form, double lambda);

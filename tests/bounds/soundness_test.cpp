@@ -127,5 +127,24 @@ TEST_CASE("what is copied exactly, and what is exactly zero, is decided against 
   CHECK(elements > 50000);
 }
 
+TEST_CASE("the logits of the two forms differ by no more than what their bounds do not share") {
+  const std::uint64_t seeds = from_environment("EQUINORM_BOUND_SEEDS", 300);
+  double worst = 0, gain = 1;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    const problem::Problem problem = reference::random_small_problem(seed);
+    reference::Dice dice(seed * 23 + 9);
+    const paths::Plan plan = any_plan(dice, problem.precision.storage);
+    const tensor::TensorMap inputs = inputs::round_inputs(problem, any_inputs(problem, dice), plan.precision.storage, plan.precision.ftz);
+    const Difference one = judge_difference(problem, inputs, plan);
+    INFO(reference::describe(problem) << "; " << describe(plan));
+    CHECK(one.worst <= 1);
+    worst = std::fmax(worst, one.worst);
+    if (one.worst > 0) gain = std::fmax(gain, one.worst / one.worst_simple);
+  }
+  WARN(fmt::format("largest difference / bound {:.4f}; the sum of both bounds is up to {:.1f} times as large", worst, gain));
+  CHECK(worst > 0.8);
+  CHECK(gain > 1.5);
+}
+
 }  // namespace
 }  // namespace equinorm::bounds

@@ -189,8 +189,9 @@ class JournalTest(SpreadTest):
         seed = random.SystemRandom().randrange(10**6)
         print(f"seed {seed}")
         draw = random.Random(seed)
+        arguments = ["verify", *self.files[1:], "--formats", "bf16,fp32"]
         begin = time.monotonic()
-        whole = self.complete(0, *self.arguments)
+        whole = self.complete(0, *arguments)
         seconds = time.monotonic() - begin
         kills = rounds = units_kept = 0
         while kills < 50:
@@ -198,7 +199,7 @@ class JournalTest(SpreadTest):
             who = draw.choice((None, draw.randrange(100)))
             before = self.read_state()
             # A journal holds it until the last of its processes is gone.
-            cut = self.killed(ranks, draw.uniform(0, 0.6 * seconds + (0.7 if ranks else 0)), who, *self.arguments, *ONE_THREAD, "-q", "--resume", self.state)
+            cut = self.killed(ranks, draw.uniform(0, 0.6 * seconds + (0.7 if ranks else 0)), who, *arguments, *ONE_THREAD, "-q", "--resume", self.state)
             after = self.read_state()
             self.assertEqual(after[:len(before)], before, "what was kept changed")
             ids = [line.split("\t")[0] for line in after[1:]]
@@ -206,7 +207,7 @@ class JournalTest(SpreadTest):
             units_kept += len(after) - len(before)
             kills += cut
             if not cut or rounds % 4 == 3:
-                self.assertEqual(self.complete(0 if NO_MPI or rounds % 2 else 2, *self.arguments, "--resume", self.state), whole, f"seed {seed}")
+                self.assertEqual(self.complete(0 if NO_MPI or rounds % 2 else 2, *arguments, "--resume", self.state), whole, f"seed {seed}")
                 shutil.rmtree(self.state)
             rounds += 1
         self.assertGreater(units_kept, 0)

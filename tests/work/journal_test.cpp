@@ -1,10 +1,10 @@
 #include "work/journal.hpp"
 
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <filesystem>
-#include <functional>
 #include <fstream>
+#include <functional>
 #include <sstream>
 
 #include "scalar/error.hpp"
@@ -65,7 +65,8 @@ TEST_CASE("FNV-1a's published values") {
 
 TEST_CASE("shards are parsed and cover every unit once") {
   CHECK(parse_shard("3/16") == Shard{3, 16});
-  for (const char* bad : {"", "1", "/", "1/", "/2", "0/2", "3/2", "1/2/3", "1/2 ", " 1/2", "-1/2", "1/0", "a/b", "1/1000001", "99999999999999999999/2"})
+  for (const char* bad :
+       {"", "1", "/", "1/", "/2", "0/2", "3/2", "1/2/3", "1/2 ", " 1/2", "-1/2", "1/0", "a/b", "1/1000001", "99999999999999999999/2"})
     CHECK_THROWS_AS(parse_shard(bad), Error);
   for (std::size_t unit = 0; unit < 20; ++unit) {
     int holders = 0;
@@ -106,7 +107,8 @@ TEST_CASE("cut anywhere, a journal keeps its whole lines and goes on") {
   const std::string path = make_journal(folder.path), whole = slurp(path);
   for (std::size_t length = 0; length < whole.size(); ++length) {
     spill(path, whole.substr(0, length));
-    const std::size_t lines = static_cast<std::size_t>(std::count(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length), '\n'));
+    const std::size_t lines =
+        static_cast<std::size_t>(std::count(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length), '\n'));
     {
       Journal journal(folder.path, header(), {});
       REQUIRE(journal.results().size() == (lines == 0 ? 0 : lines - 1));
@@ -114,7 +116,8 @@ TEST_CASE("cut anywhere, a journal keeps its whole lines and goes on") {
       if (!journal.results().contains(1)) journal.append(1, "second");
       if (!journal.results().contains(2)) journal.append(2, R"({"third": "with \"quotes\""})");
     }
-    REQUIRE(read_journal(path).results == std::map<std::size_t, std::string>{{0, "first"}, {1, "second"}, {2, R"({"third": "with \"quotes\""})"}});
+    REQUIRE(read_journal(path).results ==
+            std::map<std::size_t, std::string>{{0, "first"}, {1, "second"}, {2, R"({"third": "with \"quotes\""})"}});
   }
 }
 
@@ -155,7 +158,10 @@ TEST_CASE("merge takes each unit exactly once") {
     Journal first(a, header(), {1, 2}), second(b, header(), {2, 2});
     first.append(0, "0"), first.append(4, "4"), first.append(2, "2");
     second.append(3, "3");
-    CHECK_THAT(message_of([&] { merge_journals({a, b}); }), Contains("1 of 5") && Contains("'b'") && Contains("journal-2-of-2 is not complete"));
+    CHECK_THAT(message_of([&] {
+                 merge_journals({a, b});
+               }),
+               Contains("1 of 5") && Contains("'b'") && Contains("journal-2-of-2 is not complete"));
     CHECK_THAT(message_of([&] { merge_journals({a}); }), Contains("2 of 5") && Contains("no journal of shard 2/2"));
     second.append(1, "1");
   }
