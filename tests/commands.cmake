@@ -1,7 +1,7 @@
 # End-to-end tests of the binary: commands/NAME_test.py is the CTest "commands: NAME". They need nothing but Python's standard library.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
-foreach(name reference usage verify compare compare_rules weights hunt report check ptx spread spread_network)
+foreach(name reference usage verify compare compare_rules weights hunt report check faults ptx spread spread_network)
   add_test(NAME "commands: ${name}" COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/commands/${name}_test.py)
   set_tests_properties("commands: ${name}" PROPERTIES ENVIRONMENT "EQUINORM=$<TARGET_FILE:equinorm>;EQUINORM_KERNELS=${CMAKE_BINARY_DIR}/kernels" TIMEOUT 600)
 endforeach()

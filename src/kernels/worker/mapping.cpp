@@ -39,7 +39,8 @@ std::uint64_t watched_sequence = 0;
 
 void on_fault(int number, siginfo_t* info, void*) {
   const auto* address = static_cast<const std::byte*>(info->si_addr);
-  for (int i = 0; i < watched_count; ++i) {
+  // A signal that somebody sent has no address.
+  for (int i = 0; info->si_code > 0 && i < watched_count; ++i) {
     const Watched& region = watched[i];
     if (address < region.begin || address >= region.end) continue;
     static WireReply reply;
@@ -49,8 +50,10 @@ void on_fault(int number, siginfo_t* info, void*) {
     send(kWorkerDescriptor, &reply, sizeof(reply), MSG_NOSIGNAL);
     _exit(0);
   }
-  // Nothing of ours: the same access faults again, and ends the process as it would have without us.
+  // Nothing of ours: the process ends as it would have without us, once this handler is left (until then the signal is blocked). The same
+  // access would fault again; a signal that was sent would not come back by itself.
   signal(number, SIG_DFL);
+  raise(number);
 }
 
 }  // namespace
