@@ -98,7 +98,7 @@ void add_storage(const std::string& name, const verdict::ReferenceTensor& exact,
 
 /// One output under its bound; `bounds` lacks it where the declared form does not define it, or its formats have no bounds.
 verdict::ErrorRow judge(const std::string& name, const tensor::AnyTensor& got, const verdict::ReferenceTensor& exact,
-                        const bounds::Bounds& bounds) {
+                        const bounds::Bounds& bounds, const DeclaredProbable& probable) {
   verdict::ErrorRow row;
   row.arithmetic = tensor::to_string(got.dtype());
   row.path = "file";
@@ -116,7 +116,9 @@ verdict::ErrorRow judge(const std::string& name, const tensor::AnyTensor& got, c
   if (const auto found = bounds.find(name); found != bounds.end()) {
     tensor::Tensor<double> bound = found->second;
     add_storage(name, exact, row.format, bound);
-    apply_bound(verdict::judge(values, exact, {std::move(bound), {}, 0}), Unbounded::undecided, row);
+    verdict::ElementBound both{std::move(bound), {}, probable.miss};
+    if (const auto likely = probable.bounds.find(name); likely != probable.bounds.end()) both.probable = likely->second;
+    apply_bound(verdict::judge(values, exact, both), Unbounded::undecided, row);
     return row;
   }
   if (row.error.nonfinite > 0) {
@@ -157,9 +159,10 @@ int compare(const CompareOptions& compare, const Options& options) {
     const ReferenceResult reference = certified_reference(problem, inputs, names);
     result.reference = reference.description;
     const bounds::Bounds bounds = declared_bounds(problem, inputs, reference.tensors, names);
+    const DeclaredProbable probable = declared_probable_bounds(problem, inputs, reference.tensors, names);
     result.notes.push_back("bounds: " + describe_declaration(problem.precision));
     for (const std::string& name : names)
-      result.errors.push_back(judge(name, outputs.tensors.at(name), reference.tensors.at(name), bounds));
+      result.errors.push_back(judge(name, outputs.tensors.at(name), reference.tensors.at(name), bounds, probable));
     add_rule_rows(compare.rules, problem, inputs, outputs.tensors, reference.tensors, result);
   }
   result.seconds = run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

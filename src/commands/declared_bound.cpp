@@ -14,6 +14,9 @@ namespace {
 using problem::Precision;
 using problem::Stored;
 
+/// Query rows times tokens: some seconds' work.
+constexpr double kProbableTokens = 1 << 16;
+
 bool narrowed(const Precision& precision, Stored tensor) { return precision.of(tensor).precision < precision.statistics.precision; }
 
 /// Every plan of the form that the declaration allows and that moves the bound. FMA only widens it, so it is always assumed.
@@ -75,6 +78,28 @@ bounds::Bounds declared_bounds(const problem::Problem& problem, const tensor::Te
       const double radii = (given.radius.empty() ? 0 : given.radius[i]) + (moved.radius.empty() ? 0 : moved.radius[i]);
       bound[i] += std::fabs((moved.value[i] - given.value[i]) + (moved.low[i] - given.low[i])) + radii;
     }
+  }
+  return all;
+}
+
+DeclaredProbable declared_probable_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs,
+                                          const verdict::Reference& reference, const std::set<std::string>& names) {
+  DeclaredProbable all;
+  const double rows = static_cast<double>(problem.batch * problem.queries * problem.heads);
+  const bool small = rows * static_cast<double>(problem.max_context()) <= kProbableTokens;
+  StorageViews views(problem, {inputs, reference}, names);
+  if (!small || !(names.contains("logits") || names.contains("o"))) return all;
+  const StorageView& view = views.stored(problem.precision);
+  if (&view != &views.given()) return all;
+  std::set<std::string> wanted;
+  for (const char* name : {"logits", "o"}) {
+    if (names.contains(name)) wanted.insert(name);
+  }
+  for (const paths::Plan& plan : open_plans(problem.precision, problem.precision.path, {})) {
+    if (!bounds::has_bounds(plan)) return all;
+    bounds::ProbableBounds both = bounds::probable_bounds(problem, view.inputs, plan, problem.precision.path, wanted);
+    widen(all.bounds, std::move(both.probable));
+    all.miss = both.miss();
   }
   return all;
 }

@@ -24,6 +24,15 @@ struct KernelChoices {
 bounds::Bounds declared_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const verdict::Reference& reference,
                                const std::set<std::string>& names, const KernelChoices& choices = {});
 
+/// Probable bounds of logits and o under the same declaration, and the probability that an element exceeds its own. Empty where the model
+/// of random rounding errors does not hold, where inputs had to be rounded, and where the problem is so large that they would take minutes.
+struct DeclaredProbable {
+  bounds::Bounds bounds;
+  double miss = 0;
+};
+DeclaredProbable declared_probable_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs,
+                                          const verdict::Reference& reference, const std::set<std::string>& names);
+
 /// "bf16 storage, fp32 accumulation, ..., absorbed form": what the bounds speak of.
 std::string describe_declaration(const problem::Precision& precision);
 

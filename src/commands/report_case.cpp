@@ -110,6 +110,7 @@ report::CaseReport report_case(const std::string& case_text, const ReportOptions
   run.reference = reference.description;
   StorageViews views(problem, {inputs, std::move(reference.tensors)}, names);
   measure_stages(views, asked, names, step, result);
+  measure_rules(views, run);
   measure_storage(views, step, result);
   if (asked.sensitivity) {
     step(problem.name + ": wrong forms");

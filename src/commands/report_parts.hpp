@@ -20,6 +20,10 @@ std::int64_t report_case_steps(const ReportOptions& asked);
 /// Exact checks, errors of every stage tensor under their bounds, histograms of the last output, and the storage what-if of one case.
 report::CaseReport report_case(const std::string& case_text, const ReportOptions& asked, const Options& options, const Step& step);
 
+/// What every public acceptance rule says of o of the absorbed form, in the problem's storage format with fp32 sums, beside our verdict.
+/// Nothing where that arithmetic was not measured.
+void measure_rules(StorageViews& views, verdict::CaseResult& result);
+
 /// Fills `storage`: each tensor that a kernel may round, alone in bf16 and in fp16, all else in fp32.
 void measure_storage(StorageViews& views, const Step& step, report::CaseReport& result);
 inline constexpr std::int64_t kStorageSteps = 3;

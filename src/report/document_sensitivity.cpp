@@ -68,15 +68,17 @@ void add_sensitivity(const Report& report, Document& document) {
 
 void add_rules(const Report& report, Document& document) {
   Table table{"Public acceptance rules on the same outputs, each as published, beside our verdict. They decide nothing here.",
-              {"case", "tensor", "our verdict", "rule", "says", "its figure", "its threshold"},
+              {"case", "output", "our verdict", "rule", "says", "its figure", "its threshold"},
               {},
               false};
   for (const CaseReport& one : report.cases) {
     for (const verdict::RuleRow& row : one.result.rules) {
       std::string ours = "-";
       for (const verdict::ErrorRow& error : one.result.errors) ours = error.tensor == row.tensor ? to_string(error.verdict) : ours;
+      if (row.verdict) ours = to_string(*row.verdict);
+      const std::string output = row.run.empty() ? row.tensor : row.tensor + " of " + row.run;
       const bool applies = row.result.outcome != verdict::RuleOutcome::not_applicable;
-      table.rows.push_back({one.result.problem.name, row.tensor, ours, row.rule, to_string(row.result.outcome),
+      table.rows.push_back({one.result.problem.name, output, ours, row.rule, to_string(row.result.outcome),
                             applies ? figure_number(row.result.figure) : "-", applies ? figure_number(row.result.threshold) : "-"});
     }
   }

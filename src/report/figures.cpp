@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "report/shrink_svg.hpp"
 #include "scalar/error.hpp"
 
 namespace equinorm::report {
@@ -66,7 +67,7 @@ std::string inline_svg(const std::string& name, const std::string& svg) {
   }
   drop_ids(text, "_plot_");  // numbered anew in every panel, and of no use here
   for (const char* before : {" id='", " id=\"", "href='#", "href=\"#", "url(#"}) replace_all(text, before, before + name + "-");
-  return text;
+  return shrink_svg(text);
 }
 
 std::string svg_file(const std::string& svg) {

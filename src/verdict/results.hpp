@@ -95,6 +95,8 @@ struct RuleRow {
   std::string tensor;
   std::string rule;
   RuleResult result;
+  std::string run = {};                 ///< which of our own runs made the output; empty: it came from outside
+  std::optional<Verdict> verdict = {};  ///< ours of that output; none: that of the tensor's error row
 };
 
 /// What a kernel owes beside its numbers: that it runs, leaves alone what is not its own, gives the same bits again, keeps its claims.

@@ -204,7 +204,8 @@ TEST_CASE("what gnuplot draws is made fit for a page") {
       "<path stroke='black'/></svg>\n";
   const std::string fit = inline_svg("a", drawn);
   CHECK(fit ==
-        "<svg width=\"9\"><circle id='a-gpDot'/><g fill=\"currentColor\"><g id=\"a-b\"/><use xlink:href='#a-gpPt6'/></g><path "
+        "<svg font-family=\"Helvetica Neue,Arial,sans-serif\" font-size=\"13\" width=\"9\"><circle id='a-gpDot'/><g "
+        "fill=\"currentColor\"><g id=\"a-b\"/><use xlink:href='#a-gpPt6'/></g><path "
         "stroke='currentColor'/>"
         "</svg>\n");
   CHECK(svg_file(fit).find("prefers-color-scheme: dark") != std::string::npos);
