@@ -27,7 +27,7 @@ inline auto members(HuntResult& x) {
   return std::tie(x.rows, x.worst_row, x.evaluations, x.unscored, x.restarts, x.seconds, x.budget, x.file);
 }
 inline auto members(RuleResult& x) { return std::tie(x.outcome, x.figure, x.threshold, x.detail); }
-inline auto members(RuleRow& x) { return std::tie(x.tensor, x.rule, x.result); }
+inline auto members(RuleRow& x) { return std::tie(x.tensor, x.rule, x.result, x.run, x.verdict); }
 inline auto members(ConductRow& x) { return std::tie(x.what, x.verdict, x.detail, x.seconds); }
 inline auto members(CaseResult& x) {
   return std::tie(x.problem, x.mutant, x.checks, x.errors, x.differences, x.sensitivity, x.hunt, x.rules, x.kernel, x.conduct, x.reference, x.notes,
