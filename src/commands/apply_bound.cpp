@@ -11,7 +11,9 @@ using verdict::Verdict;
 void apply_bound(const Judgement& judgement, Unbounded otherwise, verdict::ErrorRow& row) {
   row.verdict = judgement.verdict;
   row.unbounded = judgement.unbounded;
-  if (judgement.elements > judgement.unbounded) row.bound = judgement.largest_bound, row.ratio = judgement.ratio;
+  if (judgement.elements > judgement.unbounded) {
+    row.bound = judgement.largest_bound, row.ratio = judgement.ratio, row.judged_error = judgement.largest_error;
+  }
   const auto worst = [&] {
     return fmt::format("[{}]: got {:.9g}, exact {:.9g}, bound {:.2e}", fmt::join(judgement.worst, ","), judgement.worst_value,
                        judgement.worst_exact, judgement.worst_bound);

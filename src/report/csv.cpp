@@ -52,6 +52,7 @@ void add_case(const CaseReport& one, Writer& out) {
     out.line(key, "nonfinite", "", static_cast<double>(row.error.nonfinite));
     out.line(key, "bound", row.bound);
     out.line(key, "error_over_bound", row.ratio);
+    out.line(key, "judged_error", row.judged_error);
     out.line(key, "verdict", "", to_string(row.verdict));
   }
   for (const Histogram& h : one.histograms) {

@@ -101,8 +101,8 @@ void add_stage_errors(const Report& report, Document& document) {
       document.blocks.push_back(
           Paragraph{"A name such as bf16/fp32 means inputs and o in bf16, everything else in fp32; a single name means that every "
                     "operation is rounded "
-                    "to that format. Where the inputs do not fit the storage format, the error includes what rounding them does, the "
-                    "verdict does not."});
+                    "to that format. Where the inputs do not fit the storage format, an error beside a bound is that against the exact "
+                    "function of the inputs as that format holds them."});
     }
     started = true;
     document.blocks.push_back(Heading{3, one.result.problem.name});

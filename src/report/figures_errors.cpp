@@ -39,9 +39,10 @@ std::vector<std::string> tensors_of(const CaseResult& result) {
 }
 
 /// The largest exact element times this is the error or bound.
-std::optional<double> normwise_bound(const ErrorRow& row) {
-  if (!row.bound || !(row.error.max_abs > 0) || row.unbounded > 0) return {};
-  return *row.bound * (row.error.normwise / row.error.max_abs);
+/// `size` relative to the tensor's largest exact element; none where that is not known.
+std::optional<double> normwise(const ErrorRow& row, const std::optional<double>& size) {
+  if (!size || !(row.error.max_abs > 0) || row.unbounded > 0) return {};
+  return *size * (row.error.normwise / row.error.max_abs);
 }
 
 }  // namespace
@@ -110,11 +111,12 @@ Figure stage_figure(const CaseReport& one, const std::string& name) {
       for (const ErrorRow& row : one.result.errors) {
         if (row.arithmetic != arithmetic || row.tensor != tensor) continue;
         const bool finite = row.error.nonfinite == 0;
-        const std::optional<double> bound = normwise_bound(row);
+        const std::optional<double> bound = normwise(row, row.bound);
+        const double error = normwise(row, row.judged_error).value_or(row.error.normwise);
         PanelMark& mark = row.path == "explicit" ? column.explicit_form : column.absorbed_form;
-        if (finite && row.error.normwise > 0) mark.error = row.error.normwise;
+        if (finite && error > 0) mark.error = error;
         mark.bound = bound;
-        figure.data.rows.push_back({arithmetic, tensor, row.path, finite ? figure_number(row.error.normwise) : "not finite",
+        figure.data.rows.push_back({arithmetic, tensor, row.path, finite ? figure_number(error) : "not finite",
                                     bound ? figure_number(*bound) : "-", row.ratio && row.bound ? figure_number(*row.ratio) : "-"});
       }
       panel.columns.push_back(std::move(column));

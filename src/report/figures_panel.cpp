@@ -44,6 +44,8 @@ std::string panel_program(const Panel& panel, std::size_t index) {
       "set title {} offset 0,-0.6\nset ylabel {} offset 0.5,0\nset xtics ({}) rotate by 38 right offset 0,-0.2\nset xrange [-0.6:{}]\n",
       plot_text(panel.title), plot_text(panel.y_label), tics, static_cast<double>(panel.columns.size()) - 0.4);
   const auto range = range_of(panel);
+  // Between many decades the small marks would be a grey bar.
+  text += range && range->second < 1e4 * range->first ? "set mytics default\n" : "unset mytics\n";
   // An empty logarithmic axis has no range of its own; elsewhere no mark may lie on the frame.
   text += range ? fmt::format("set yrange [{:.3g}:{:.3g}]\n", range->first / 2.5, range->second * 2.5)
                 : "set label 1 'nothing finite here' at graph 0.5,0.5 center\nset yrange [1e-8:1]\n";

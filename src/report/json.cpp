@@ -66,6 +66,7 @@ Json json_of(const verdict::ErrorRow& row) {
           {"worst_index", e.worst},
           {"bound", row.bound ? finite(*row.bound) : Json(nullptr)},
           {"error_over_bound", row.ratio ? finite(*row.ratio) : Json(nullptr)},
+          {"judged_error", row.judged_error ? finite(*row.judged_error) : Json(nullptr)},
           {"unbounded", row.unbounded},
           {"verdict", to_string(row.verdict)},
           {"detail", row.detail.empty() ? Json(nullptr) : Json(row.detail)},

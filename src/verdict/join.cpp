@@ -38,6 +38,7 @@ void join(ErrorRow& whole, const ErrorRow& part, double max_exact) {
   error.max_ulp = std::fmax(error.max_ulp, part.error.max_ulp);
   error.normwise = normwise(error.max_abs, max_exact);
   whole.bound = larger(whole.bound, part.bound), whole.ratio = larger(whole.ratio, part.ratio);
+  whole.judged_error = larger(whole.judged_error, part.judged_error);
   whole.unbounded += part.unbounded;
   if (gravity(part.verdict) > gravity(whole.verdict)) whole.verdict = part.verdict;
   if (!part.detail.empty()) whole.detail += (whole.detail.empty() ? "" : "; ") + part.detail;

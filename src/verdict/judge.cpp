@@ -57,6 +57,7 @@ class Judge {
       return;
     }
     const double error = std::fabs((got - expected) - exact_.low[i]);
+    result_.largest_error = std::fmax(result_.largest_error, error);
     if (error + rho <= bound) {
       ++result_.within;
       if (!bound_.probable.empty() && !(error <= bound_.probable[i] + rho)) ++result_.improbable;

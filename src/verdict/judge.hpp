@@ -22,6 +22,7 @@ struct Judgement {
   Index improbable = 0;      ///< within, but beyond the probable bound
   double ratio = 0;          ///< max (e + rho) / B over bounded elements
   double largest_bound = 0;  ///< max B over bounded elements
+  double largest_error = 0;  ///< max e over bounded elements with a finite output
   std::vector<Index> worst;  ///< where ratio is
   double worst_value = 0, worst_exact = 0, worst_bound = 0;
 };

@@ -18,7 +18,8 @@ inline auto members(ErrorStatistics& x) {
 }
 inline auto members(DifferenceStatistics& x) { return std::tie(x.nonfinite, x.max_abs, x.normwise); }
 inline auto members(ErrorRow& x) {
-  return std::tie(x.arithmetic, x.path, x.tensor, x.format, x.error, x.bound, x.ratio, x.unbounded, x.verdict, x.detail, x.main_stage);
+  return std::tie(x.arithmetic, x.path, x.tensor, x.format, x.error, x.bound, x.ratio, x.judged_error, x.unbounded, x.verdict, x.detail,
+                  x.main_stage);
 }
 inline auto members(DifferenceRow& x) { return std::tie(x.arithmetic, x.tensor, x.difference, x.bound); }
 inline auto members(MutantRow& x) { return std::tie(x.mutant, x.verdict, x.caught_by, x.by_output, x.ratio); }
@@ -30,8 +31,8 @@ inline auto members(RuleResult& x) { return std::tie(x.outcome, x.figure, x.thre
 inline auto members(RuleRow& x) { return std::tie(x.tensor, x.rule, x.result, x.run, x.verdict); }
 inline auto members(ConductRow& x) { return std::tie(x.what, x.verdict, x.detail, x.seconds); }
 inline auto members(CaseResult& x) {
-  return std::tie(x.problem, x.mutant, x.checks, x.errors, x.differences, x.sensitivity, x.hunt, x.rules, x.kernel, x.conduct, x.reference, x.notes,
-                  x.reproduce, x.seconds);
+  return std::tie(x.problem, x.mutant, x.checks, x.errors, x.differences, x.sensitivity, x.hunt, x.rules, x.kernel, x.conduct, x.reference,
+                  x.notes, x.reproduce, x.seconds);
 }
 
 }  // namespace equinorm::verdict

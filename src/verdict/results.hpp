@@ -50,6 +50,9 @@ struct ErrorRow {
   ErrorStatistics error;
   std::optional<double> bound;  ///< largest over the elements that have one
   std::optional<double> ratio;  ///< largest error / bound of an element
+  /// Largest error of such an element as it was judged: against the exact function of the inputs in the format that they are kept in, where
+  /// `error` has the inputs as they were given.
+  std::optional<double> judged_error;
   Index unbounded = 0;          ///< elements of which no bound says anything
   Verdict verdict = Verdict::measured;
   std::string detail;      ///< why the verdict fails, with the values; empty otherwise

@@ -43,6 +43,17 @@ class VerifyTest(CommandTest):
                 self.assertTrue(judged, row)
                 self.assertLessEqual(row["error_over_bound"], 1)
 
+    def test_error_beside_a_bound_has_the_inputs_as_they_are_kept(self):
+        """Inputs made in fp32 do not fit bf16: the error of a logit on the inputs as given is beyond any bound of the arithmetic alone."""
+        case = self.run_json("verify", "gqa-from-x-window", "--context", "24", "--formats", "bf16/fp32")["cases"][0]
+        rows = [row for row in case["errors"] if row["tensor"] == "logits"]
+        self.assertTrue(rows)
+        for row in rows:
+            self.assertEqual(row["verdict"], "within", row)
+            self.assertLess(0, row["judged_error"])
+            self.assertLessEqual(row["judged_error"], row["bound"])
+            self.assertGreater(row["max_abs"], row["bound"])
+
     def test_declared_tensor_core_order(self):
         """The matrix unit's cuts show beside the sequential chain of the same formats, but are no larger than what bf16 costs."""
         def error(order):
@@ -191,7 +202,8 @@ class FilesTest(CommandTest):
             self.assertFalse(self.names_in(run_json) - described, "fields that SCHEMA.md does not describe")
         case = whole["cases"][0]
         self.assertEqual(set(case["errors"][0]), {"arithmetic", "path", "tensor", "format", "elements", "nonfinite", "max_abs", "max_relative",
-                                                  "max_ulp", "normwise", "worst_index", "bound", "error_over_bound", "unbounded", "verdict", "detail", "main_stage"})
+                                                  "max_ulp", "normwise", "worst_index", "bound", "error_over_bound", "judged_error", "unbounded",
+                                                  "verdict", "detail", "main_stage"})
         self.assertEqual(case["exact_checks"][2]["rungs"][0].keys(), {"bits", "log2_difference"})
         self.assertTrue(math.isclose(case["exact_checks"][2]["slope"], -1, abs_tol=0.02))
         self.assertEqual(failing["cases"][0]["exact_checks"][0]["first_difference"].keys(), {"stage", "tensor", "index", "explicit", "absorbed"})
