@@ -24,6 +24,17 @@ std::string mark(const MutantRow* row) {
   return row->by_output ? "\u25cf" : "\u25cb";
 }
 
+/// Puts `text` in the row that begins with `head` and the column `column`, adding either where it is missing.
+void place(const std::vector<std::string>& head, const std::string& column, const std::string& text, Table& table) {
+  std::size_t at = static_cast<std::size_t>(std::find(table.columns.begin(), table.columns.end(), column) - table.columns.begin());
+  if (at == table.columns.size()) table.columns.push_back(column);
+  auto row = std::find_if(table.rows.begin(), table.rows.end(),
+                          [&](const std::vector<std::string>& cells) { return std::equal(head.begin(), head.end(), cells.begin()); });
+  if (row == table.rows.end()) row = table.rows.insert(row, head);
+  while (row->size() <= at) row->emplace_back("-");
+  (*row)[at] = text;
+}
+
 }  // namespace
 
 void add_sensitivity(const Report& report, Document& document) {
@@ -36,13 +47,7 @@ void add_sensitivity(const Report& report, Document& document) {
     }
   }
   if (cases.empty()) return;
-  Table table{
-      "Catalogued wrong forms, each run in place of the absorbed form and judged under the case's own bounds. \u25cf caught by an output "
-      "(o, y or "
-      "lse); \u25cb only by a tensor of some stage; \u00b7 not caught; blank: the same function on this case.",
-      {"wrong form"},
-      {},
-      false};
+  Table table{"", {"wrong form"}, {}, false};
   std::string legend;
   for (std::size_t i = 0; i < cases.size(); ++i) {
     table.columns.push_back(std::to_string(i + 1));
@@ -61,16 +66,20 @@ void add_sensitivity(const Report& report, Document& document) {
     table.rows.push_back(std::move(row));
   }
   document.blocks.push_back(Heading{2, "What each case can catch"});
-  document.blocks.push_back(
-      Paragraph{fmt::format("{} of {} wrong forms that apply are caught by at least one case. {}.", caught, mutants.size(), legend)});
+  document.blocks.push_back(Paragraph{
+      fmt::format("{} of {} catalogued wrong forms that apply are caught by at least one case: each was run in place of the "
+                  "absorbed form and judged under the case's own bounds. \u25cf caught by an output (o, y or lse); \u25cb only by "
+                  "a tensor of some stage; \u00b7 not caught; blank: the same function on this case. {}.",
+                  caught, mutants.size(), legend)});
   document.blocks.push_back(std::move(table));
 }
 
 void add_rules(const Report& report, Document& document) {
-  Table table{"Public acceptance rules on the same outputs, each as published, beside our verdict. They decide nothing here.",
-              {"case", "output", "our verdict", "rule", "says", "its figure", "its threshold"},
-              {},
-              false};
+  Table said{"", {"case", "output", "our verdict"}, {}, false};
+  Table figures{"What each rule measured, and its threshold.",
+                {"case", "output", "our verdict", "rule", "says", "its figure", "its threshold"},
+                {},
+                true};
   for (const CaseReport& one : report.cases) {
     for (const verdict::RuleRow& row : one.result.rules) {
       std::string ours = "-";
@@ -78,13 +87,17 @@ void add_rules(const Report& report, Document& document) {
       if (row.verdict) ours = to_string(*row.verdict);
       const std::string output = row.run.empty() ? row.tensor : row.tensor + " of " + row.run;
       const bool applies = row.result.outcome != verdict::RuleOutcome::not_applicable;
-      table.rows.push_back({one.result.problem.name, output, ours, row.rule, to_string(row.result.outcome),
-                            applies ? figure_number(row.result.figure) : "-", applies ? figure_number(row.result.threshold) : "-"});
+      figures.rows.push_back({one.result.problem.name, output, ours, row.rule, to_string(row.result.outcome),
+                              applies ? figure_number(row.result.figure) : "-", applies ? figure_number(row.result.threshold) : "-"});
+      place({one.result.problem.name, output, ours}, row.rule, applies ? to_string(row.result.outcome) : "-", said);
     }
   }
-  if (table.rows.empty()) return;
+  if (figures.rows.empty()) return;
   document.blocks.push_back(Heading{2, "Beside public acceptance rules"});
-  document.blocks.push_back(std::move(table));
+  document.blocks.push_back(
+      Paragraph{"What public acceptance rules, each as published, say of the same outputs beside our verdict. They decide nothing here."});
+  document.blocks.push_back(std::move(said));
+  document.blocks.push_back(std::move(figures));
 }
 
 }  // namespace equinorm::report
