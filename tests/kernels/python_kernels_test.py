@@ -1,6 +1,6 @@
 """The example kernels against certified outputs, each element under its own bound, and through the process runner of the program.
 
-Environment: EQUINORM (the program), EQUINORM_KERNELS_TESTS (the room's test program). Needs numpy; torch where it is there.
+Environment: EQUINORM (the program), EQUINORM_KERNELS_TESTS (the room's test program). Needs numpy; torch and jax where they are there.
 """
 import importlib.util
 import json
@@ -120,6 +120,21 @@ class Kernels(unittest.TestCase):
         ["/usr/bin/python3", "-c", "import torch, numpy"], capture_output=True, check=False).returncode == 0, "Debian's python3-torch is not installed")
     def test_torch(self):
         self.within("absorbed_decode_torch.py", "mla-blockwise-yarn --context 100", "mla-small-tokens", python="/usr/bin/python3")
+
+    @unittest.skipUnless(importlib.util.find_spec("jax"), "jax is not installed")
+    def test_jax(self):
+        self.within("absorbed_decode_jax.py", "mla-blockwise-yarn --context 100", "mla-small-tokens")
+
+    def test_the_quick_matrix(self):
+        """Ragged batches, empty rows and planted keys through `check` itself."""
+        found = {**os.environ, "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"}
+        path = self.folder / "run.json"
+        done = subprocess.run([os.environ["EQUINORM"], "check", str(EXAMPLES / "absorbed_decode_bf16.py"), "--cases", "quick", "--json", str(path)],
+                              env=found, capture_output=True, text=True, check=False, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        cases = json.loads(path.read_text())["cases"]
+        self.assertGreaterEqual(len(cases), 10)
+        self.assertEqual({row["verdict"] for case in cases for row in case["errors"]}, {"within"})
 
     def test_a_wrong_kernel_is_beyond_the_bound(self):
         wrong = self.folder / "wrong.py"
