@@ -52,13 +52,13 @@ constexpr std::array kBoundProofs{
     BoundProof{"o, u of a given p", "bounds/softmax_weights.hpp given_weights", "radius_dot_exact", ""},
     BoundProof{"o, u", "bounds/average.hpp average_bound",
                "accumulator_guard, weighted_average_error, weighted_average_inexact, weighted_average_fallback, "
-               "accumulated_average_error, kernel_average_error, average_stages, reference_guard",
+               "accumulated_average_error, kernel_average_error, average_stages, reference_guard, live_average, empty_row",
                ""},
     BoundProof{"o, u", "bounds/average.hpp AverageBound::total", "average_stages", ""},
     BoundProof{"o, u", "bounds/average.hpp quotient_rounding", "quotient_error", ""},
     BoundProof{"o, o_gated, y: all stages together", "bounds/bounds.hpp error_bounds",
                "explicit_kernel_error, absorbed_kernel_error, absorbed_stages, projected_output_error, kernel_output_error, "
-               "gate_error, radius_dot_exact, slack_covers, decidable_below",
+               "gate_error, radius_dot_exact, slack_covers, decidable_below, model_output, model_empty_row",
                "the allowance for binary64's own errors in the exact quantities"},
     BoundProof{"o; v = c W_V", "bounds/values.hpp group_values", "radius_dot_exact, rounded_radius", ""},
     BoundProof{"'suspect': probable bounds", "bounds/bounds.hpp probable_bounds", "", "a model of random rounding errors"},
