@@ -1,15 +1,15 @@
 (** Purpose: a kernel from end to end. Whatever it computes: if each stage obeys its own bound, the output is within the bound that
-      src/bounds hands from stage to stage, in magnitudes of the exact values alone.
+      src/bounds hands from stage to stage, in magnitudes of the exact values alone. A row is its live tokens and, if there is one, a sink.
     Main results: [explicit_kernel_error]: stored keys and queries (explicit form; the deferred form of gqa, whose alpha_k meets the score),
       values with radii; [absorbed_kernel_error]: g, q_tilde, latents, u W_V; [projected_output_error]: gate and output projection of
       such outputs; [stored_ratio]: storing a statistic; [given_radius], [given_ratio]: tensors that a kernel is handed instead of
       computing them, as such stages.
-    Depends on: AttentionStages, ScoreStages, CapGate. Axioms: those of Coq's real numbers.
+    Depends on: AttentionStages, ScoreStages, CapGate, LiveTokens. Axioms: those of Coq's real numbers.
 
     The stages' own bounds are theorems for the roundings declared: a dot product's D and U are Dot.v's, DotModel.v's or AlignedBlock.v's,
     a component's radius is ExactLogit.v's, a statistic's factor ExactMagnitudes.v's, xi and omega are KernelWeight.v's, the soft-cap is
     CapGate.v's. A stage that a kernel is spared (given) is a stage too: its radius is [given_radius], its ratio 1. *)
-From Equinorm Require Export AttentionStages ScoreStages CapGate.
+From Equinorm Require Export AttentionStages ScoreStages CapGate LiveTokens.
 Local Open Scope R_scope.
 
 (** alpha (ratio within rho), stored: half an ulp at the most that it can be, relative to the true alpha. *)
@@ -115,16 +115,54 @@ Proof.
   - now apply dot_stage with (1 := HD) (2 := Hq0) (3 := Hk0) (4 := Hq) (5 := Hk), rope_dot.
 Qed.
 
-(** softmax: weights, stored weights, the two sums, the quotient. *)
+(** softmax: the row is the tokens and the sink, an exact logit that joins the denominator and meets no value; weights, stored weights, the
+    two sums, the quotient. *)
+Variable sink : option R.
+Notation N := (with_sink sink n).
+Definition row_logit : nat -> R := extended n exact_score (sink_logit sink).
+Definition computed_logit : nat -> R := extended n (fun t => store logit_format (lc t)) (sink_logit sink).
 Variables (xi X omega Om w sw zeta : nat -> R) (M Rf u_P phiN phiD F kq wq den : R) (o_format : option Format).
-Hypothesis some_token : (0 < n)%nat.
+Hypothesis some_token : (0 < N)%nat.
 Hypothesis reference_below : M <= Rf.
-Hypothesis weight_stage : forall t, (t < n)%nat ->
-  Rabs (xi t) <= X t /\ Rabs (omega t) <= Om t /\ w t = exp (store logit_format (lc t) - M + xi t) + omega t.
+Hypothesis weight_stage : forall t, (t < N)%nat ->
+  Rabs (xi t) <= X t /\ Rabs (omega t) <= Om t /\ w t = exp (computed_logit t - M + xi t) + omega t.
 Hypothesis softmax_factors : 0 <= u_P /\ 0 <= phiN /\ 0 <= phiD < 1 /\ 0 <= F /\ 0 <= kq.
 Hypothesis zeta_nonneg : forall t, (t < n)%nat -> 0 <= zeta t.
 Hypothesis stored_weight_stage : forall t, (t < n)%nat -> near (sw t) (u_P * Rabs (w t) + zeta t) (w t).
-Hypothesis denominator_stage : near den (phiD * rsum n w) (rsum n w).
+Hypothesis denominator_stage : near den (phiD * rsum N w) (rsum N w).
+
+Lemma row_logits_near B : (forall t, (t < n)%nat -> near (store logit_format (lc t)) (B t) (exact_score t)) ->
+  forall t, (t < N)%nat -> near (computed_logit t) (extended n B 0 t) (row_logit t).
+Proof.
+  intros H t Ht. unfold computed_logit, row_logit. destruct (token_or_sink sink n t Ht) as [Hn|[-> _]].
+  - rewrite !extended_token by assumption. auto.
+  - rewrite !extended_behind. apply near_refl.
+Qed.
+
+(** The sink's weight is stored nowhere. *)
+Lemma row_weights_stored t : (t < N)%nat -> near (extended n sw (w n) t) (u_P * Rabs (w t) + extended n zeta 0 t) (w t).
+Proof.
+  intros Ht. destruct (token_or_sink sink n t Ht) as [Hn|[-> _]].
+  - rewrite !extended_token by assumption. auto.
+  - rewrite !extended_behind. eapply near_weaken; [apply near_refl|]. destruct softmax_factors as (HP & _). pose proof (Rabs_pos (w n)).
+    assert (0 <= u_P * Rabs (w n)) by now apply Rmult_le_pos. lra.
+Qed.
+
+Lemma row_zeta_nonneg t : (t < N)%nat -> 0 <= extended n zeta 0 t.
+Proof.
+  intros Ht. destruct (token_or_sink sink n t Ht) as [Hn|[-> _]]; [rewrite extended_token by assumption; auto|].
+  rewrite extended_behind. lra.
+Qed.
+
+(** A value of 0 behind the tokens changes no numerator. *)
+Lemma row_numerator (y : nat -> R) num : near num (phiN * rsum n (fun t => Rabs (sw t * y t)) + F) (rsum n (fun t => sw t * y t)) ->
+  near num (phiN * rsum N (fun t => Rabs (extended n sw (w n) t * extended n y 0 t)) + F)
+    (rsum N (fun t => extended n sw (w n) t * extended n y 0 t)).
+Proof.
+  intros H. rewrite (rsum_row sink n (fun t => extended n sw (w n) t * extended n y 0 t) (fun t => sw t * y t));
+    [rewrite (rsum_row sink n (fun t => Rabs (extended n sw (w n) t * extended n y 0 t)) (fun t => Rabs (sw t * y t)))|..];
+    try (intros t Ht; now rewrite !extended_token); try assumption; rewrite !extended_behind, Rmult_0_r; auto using Rabs_R0.
+Qed.
 
 (** ** Explicit, and gqa's deferred form: stored content rows *)
 Section Explicit.
@@ -145,14 +183,14 @@ Hypothesis division_stage : near out (kq * Rabs (num / den) + wq) (num / den).
 
 Definition explicit_logit_radius : nat -> R :=
   logit_radius (fun t => dot_radius dc Dc Uc fq (fk t) qx eq (kx t) (ek t)) (fun t => fq * fk t).
-Hypothesis weights_left : 0 < total_low n exact_score (shift explicit_logit_radius X) (lost Rf Om).
+Hypothesis weights_left : 0 < total_low N row_logit (shift (extended n explicit_logit_radius 0) X) (lost Rf Om).
 
 Definition explicit_output_radius : R :=
-  finished kq wq o_format (average_radius n exact_score explicit_logit_radius X Om zeta Rf u_P phiN phiD F yt Ey)
-    (centre n exact_score yt).
+  finished kq wq o_format (average_radius N row_logit (extended n explicit_logit_radius 0) X Om (extended n zeta 0) Rf u_P phiN phiD F
+    (extended n yt 0) (extended n Ey 0)) (centre N row_logit (extended n yt 0)).
 
 (* C++: bounds/bounds.hpp error_bounds. *)
-Theorem explicit_kernel_error : near (store o_format out) explicit_output_radius (centre n exact_score yt).
+Theorem explicit_kernel_error : near (store o_format out) explicit_output_radius (centre N row_logit (extended n yt 0)).
 Proof.
   destruct softmax_factors as (HP & HN & HD & HF & Hkq). destruct query_stage as [Hq0 Hq].
   assert (Hl : forall t, (t < n)%nat -> near (store logit_format (lc t)) (explicit_logit_radius t) (exact_score t)).
@@ -162,8 +200,10 @@ Proof.
         content_dot.
     - now apply one_statistic. }
   unfold explicit_output_radius. apply finishing_stage with (v := num / den); [assumption| |assumption].
-  apply average_stages with (lh := fun t => store logit_format (lc t)) (xi := xi) (omega := omega) (w := w) (sw := sw) (M := M) (y := y);
-    assumption.
+  apply average_stages with (lh := computed_logit) (xi := xi) (omega := omega) (w := w) (sw := extended n sw (w n)) (M := M)
+    (y := extended n y 0); auto using row_logits_near, row_weights_stored, row_zeta_nonneg, row_numerator.
+  intros t Ht. destruct (token_or_sink sink n t Ht) as [Hn|[-> _]]; [rewrite !extended_token by assumption; auto|].
+  rewrite !extended_behind. apply near_refl.
 Qed.
 End Explicit.
 
@@ -189,23 +229,41 @@ Hypothesis output_stage : near out (D * rsum r (fun i => Rabs (store u_format (u
 
 Definition absorbed_logit_radius : nat -> R :=
   logit_radius (fun t => latent_radius r dc W (c t) (Ec t) local gx Eg fg Dz Uz) (fun _ => fg).
-Hypothesis weights_left : 0 < total_low n exact_score (shift absorbed_logit_radius X) (lost Rf Om).
+Hypothesis weights_left : 0 < total_low N row_logit (shift (extended n absorbed_logit_radius 0) X) (lost Rf Om).
 
+(** The latent that a sink would have. *)
+Definition with_zero (f : nat -> nat -> R) : nat -> nat -> R := extended n f (fun _ => 0).
 Definition absorbed_output_radius : R :=
-  let e := absorbed_radius_o n exact_score absorbed_logit_radius X Om zeta Rf u_P phiN phiD F kq wq r c Ec WV D Fo u_format in
-  e + storing_at o_format (Rabs (centre n exact_score (v r c WV)) + e).
+  let e := absorbed_radius_o N row_logit (extended n absorbed_logit_radius 0) X Om (extended n zeta 0) Rf u_P phiN phiD F kq wq r
+    (with_zero c) (with_zero Ec) WV D Fo u_format in
+  e + storing_at o_format (Rabs (centre N row_logit (v r (with_zero c) WV)) + e).
 
 (* C++: bounds/bounds.hpp error_bounds. *)
-Theorem absorbed_kernel_error : near (store o_format out) absorbed_output_radius (centre n exact_score (v r c WV)).
+Theorem absorbed_kernel_error : near (store o_format out) absorbed_output_radius
+  (centre N row_logit (extended n (v r c WV) 0)).
 Proof.
   destruct softmax_factors as (HP & HN & HD & HF & Hkq). destruct g_stage as [Hg0 Hg].
   assert (Hl : forall t, (t < n)%nat -> near (store logit_format (lc t)) (absorbed_logit_radius t) (exact_score t)).
   { apply logit_near with (rc := fun _ => rg). intros t Ht. repeat split; [assumption| |now apply one_statistic].
     rewrite exact_content by assumption.
     apply latent_stage with (ch := ch t) (qt := qt) (g := g); auto. }
-  unfold absorbed_output_radius. cbv zeta.
-  apply absorbed_stages with (lh := fun t => store logit_format (lc t)) (xi := xi) (omega := omega) (w := w) (sw := sw) (M := M) (ch := ch)
-    (num := num) (uq := uq) (den := den); assumption.
+  assert (Hv : centre N row_logit (extended n (v r c WV) 0) = centre N row_logit (v r (with_zero c) WV)).
+  { apply rsum_ext; intros t Ht. f_equal. unfold with_zero, v. destruct (token_or_sink sink n t Ht) as [Hn|[-> _]].
+    - now rewrite !extended_token.
+    - rewrite !extended_behind. transitivity (rsum r (fun _ => 0)); [now rewrite rsum_zero|]. apply rsum_ext; intros; ring. }
+  rewrite Hv. unfold absorbed_output_radius. cbv zeta.
+  apply absorbed_stages with (lh := computed_logit) (xi := xi) (omega := omega) (w := w) (sw := extended n sw (w n)) (M := M)
+    (ch := with_zero ch) (num := num) (uq := uq) (den := den); auto using row_logits_near, row_weights_stored, row_zeta_nonneg.
+  - intros i t Hi Ht. unfold with_zero. destruct (token_or_sink sink n t Ht) as [Hn|[-> _]].
+    + rewrite !extended_token by assumption. auto.
+    + rewrite !extended_behind. apply near_refl.
+  - intros i Hi. assert (E : forall t, with_zero ch t i = extended n (fun t => ch t i) 0 t).
+    { intros t. unfold with_zero, extended. now destruct (t <? n)%nat. }
+    assert (E1 : rsum N (fun t => extended n sw (w n) t * with_zero ch t i) =
+      rsum N (fun t => extended n sw (w n) t * extended n (fun t => ch t i) 0 t)) by (apply rsum_ext; intros t _; now rewrite E).
+    assert (E2 : rsum N (fun t => Rabs (extended n sw (w n) t * with_zero ch t i)) =
+      rsum N (fun t => Rabs (extended n sw (w n) t * extended n (fun t => ch t i) 0 t))) by (apply rsum_ext; intros t _; now rewrite E).
+    rewrite E1, E2. now apply row_numerator, numerators_stage.
 Qed.
 End Absorbed.
 End Kernel.

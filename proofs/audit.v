@@ -4,7 +4,7 @@ From Equinorm Require Rope Norms Statistics Absorption Project Gqa Online Fused 
   HalfUlp WeightedAverage KernelAverage LseError ExactMagnitudes CapGate AlignedBlock NoOverflow OracleSeries AprioriLogit AprioriForms
   KernelWeight DotModel ExactLogit WeightRatio AprioriOutput OracleTail Bridge Constants
   AttentionStages ScoreStages Pipeline Guards PairSum PairProduct Evaluation RandomErrors
-  PipelineModel.
+  PipelineModel LiveTokens MatrixUnit.
 
 (* assumptions: none *)
 Print Assumptions Rope.rotate_sum_of_squares.
@@ -207,6 +207,11 @@ Print Assumptions AprioriOutput.apriori_component.
 Print Assumptions AprioriOutput.apriori_average.
 Print Assumptions AprioriOutput.apriori_output.
 Print Assumptions AlignedBlock.inexact_count_range.
+Print Assumptions MatrixUnit.unit_exponent.
+Print Assumptions MatrixUnit.unit_count.
+Print Assumptions MatrixUnit.unit_truncated.
+Print Assumptions MatrixUnit.unit_rounded.
+Print Assumptions MatrixUnit.unit_halves.
 Print Assumptions AttentionStages.average_stages.
 Print Assumptions AttentionStages.absorbed_stages.
 Print Assumptions ScoreStages.dot_stage.
@@ -231,6 +236,13 @@ Print Assumptions Guards.reference_guard.
 Print Assumptions PipelineModel.model_logits.
 Print Assumptions PipelineModel.absorbed_model_logits.
 Print Assumptions PipelineModel.model_output.
+Print Assumptions PipelineModel.absorbed_model_row.
+Print Assumptions PipelineModel.absorbed_model_values.
+Print Assumptions PipelineModel.model_empty_row.
+Print Assumptions LiveTokens.live_at_seen.
+Print Assumptions LiveTokens.rsum_live.
+Print Assumptions LiveTokens.live_average.
+Print Assumptions LiveTokens.empty_row.
 Print Assumptions RandomErrors.hoeffding.
 Print Assumptions RandomErrors.hoeffding_level.
 Print Assumptions PairSum.two_sum_exact.

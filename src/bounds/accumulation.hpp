@@ -29,7 +29,8 @@ struct Reduction {
 Accumulation accumulation(const Reduction& reduction, std::int64_t n, std::int64_t extra = 0);
 
 /// What a matrix unit's cuts may add when a factor is subnormal in its format: 0 for every other order. `largest_factor` is an upper bound
-/// of the magnitude of every factor. Not machine-checked: derived in src/scalar/tensor_core_error.cpp.
+/// of the magnitude of every factor. Derived in src/scalar/tensor_core_error.cpp. Proof: unit_exponent, unit_truncated, unit_rounded,
+/// unit_halves.
 double matrix_unit_underflow(const Reduction& reduction, std::int64_t n, double largest_factor);
 
 /// h of the order for n terms, product included. Proof: dot_sequential, dot_pairwise, dot_blocked.

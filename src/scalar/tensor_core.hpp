@@ -79,7 +79,8 @@ void tensor_core_multiply(const TensorCore& unit, std::int64_t m, std::int64_t n
 ///
 /// `largest_factor` is the largest |a_k| or |b_k| if a factor that is not 0 is subnormal in unit.input, and 0 if none is: a subnormal's
 /// exponent is larger than its value, so the addends beside it are cut more coarsely. Derivation: tensor_core_error.cpp. Rounded upwards.
-/// Proof: cut_block_error, inexact_at_most, attaining_exact, truncating_block, truncating_chain, nearest_block, few_roundings.
+/// Proof: cut_block_error, inexact_at_most, attaining_exact, truncating_block, truncating_chain, nearest_block, few_roundings,
+/// unit_exponent, unit_count, unit_truncated, unit_rounded, unit_halves.
 double tensor_core_error_factor(const TensorCore& unit, std::int64_t n);
 double tensor_core_underflow(const TensorCore& unit, std::int64_t n, double largest_factor);
 
