@@ -203,6 +203,7 @@ int main(int argc, char** argv) {
   check_command->add_option("--keep", check_options.keep, "Keep inputs and outputs of failing cases in DIR")->type_name("DIR");
   check_command->add_flag("--explain", check_options.explain, "Virtual GPU: compare with rounding removed, name the lines that round");
   add_common(*check_command, options);
+  add_work(*check_command, options);
   add_overrides(*check_command, options);
   runs(check_command, [&] { return check(check_options, options); });
 

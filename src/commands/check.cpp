@@ -2,15 +2,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
+#include <filesystem>
+#include <numeric>
 
 #include "commands/check_case.hpp"
 #include "commands/check_matrix.hpp"
+#include "commands/codec.hpp"
+#include "commands/job.hpp"
 #include "commands/memory.hpp"
-#include "commands/progress.hpp"
 #include "commands/publish.hpp"
-#include "problem/spelling.hpp"
+#include "commands/reference.hpp"
+#include "commands/run_guarded.hpp"
+#include "kernels/cuda_manifest.hpp"
+#include "problem/problem_file.hpp"
 #include "scalar/error.hpp"
 
 namespace equinorm::commands {
@@ -43,60 +47,158 @@ std::vector<Named> cases_of(const CheckOptions& check, const Options& options) {
   return cases;
 }
 
+/// What was asked for beyond kernel and cases, where it is not the default.
 std::vector<std::string> words_of(const CheckOptions& check) {
+  const CheckOptions usual;
   std::vector<std::string> words;
-  if (check.device != "declared") words.insert(words.end(), {"--device", check.device});
-  if (!check.keep.empty()) words.insert(words.end(), {"--keep", check.keep});
+  const auto add = [&](const char* flag, const auto& value, const auto& other) {
+    if (value != other) words.insert(words.end(), {flag, fmt::format("{}", value)});
+  };
+  add("--device", check.device, usual.device);
+  add("--timeout", check.seconds, usual.seconds);
+  add("--memory", check.memory_gib, usual.memory_gib);
+  add("--repeats", check.repeats, usual.repeats);
+  add("--keep", check.keep, usual.keep);
   if (check.explain) words.emplace_back("--explain");
   return words;
 }
 
-}  // namespace
-
-int check(const CheckOptions& check, const Options& options) {
-  const auto start = std::chrono::steady_clock::now();
-  check_result_paths(options);
+CheckSettings settings_of(const CheckOptions& check, const Options& options) {
   CheckSettings settings;
   settings.limits.seconds = check.seconds;
   settings.limits.memory = static_cast<std::uint64_t>(check.memory_gib * 0x1p30);
-  settings.limits.threads = options.threads > 0 ? options.threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  settings.limits.threads = threads_of(options);
   settings.repeats = check.repeats, settings.keep = check.keep, settings.explain = check.explain;
-  std::unique_ptr<kernels::Runner> runner;
+  return settings;
+}
+
+/// The kernel's own files, as far as they are known.
+std::vector<std::string> kernel_files(const std::string& kernel) {
+  std::vector<std::string> found{kernel};
+  if (!kernels::is_manifest(kernel)) return found;
+  const kernels::CudaManifest manifest = kernels::load_manifest(kernel);
+  std::error_code ignored;
+  const auto add = [&](const std::string& path) {
+    if (std::filesystem::is_regular_file(path, ignored)) found.push_back(path);
+  };
+  for (const kernels::ModuleFile& module : manifest.modules) add(module.path);
+  add(manifest.source);
+  return found;
+}
+
+/// A kernel, opened, and the cases on which it is judged.
+class CheckRun {
+ public:
+  CheckRun(const CheckOptions& check, const Options& options)
+      : check_(check), settings_(settings_of(check, options)), runner_(open(check, settings_)) {
+    const bool by_name = !check.cases.empty() && check.matrix.empty();
+    for (Named& named : cases_of(check, options)) {
+      Problem problem = problem_of(named.text, named.options);
+      const bool supported = kernels::unsupported(runner_->declaration(), problem).empty();
+      // What a matrix holds beyond the kernel's declaration nobody asked for; a case asked for by name is reported as skipped.
+      if (!supported && !by_name) continue;
+      if (supported) check_memory(problem);
+      problems_.push_back(std::move(problem));
+      cases_.push_back(std::move(named));
+      costs_.push_back(supported ? (kJudging + settings_.repeats) * work_of(problems_.back()) : 1);
+    }
+    if (cases_.empty()) throw Error("no case of the matrix fits the kernel's declaration; allowed: name a CASE that does");
+  }
+
+  static Job job(const CheckOptions& check, const Options& options) {
+    const auto self = std::make_shared<CheckRun>(check, options);
+    std::vector<std::string> named{check.kernel};
+    named.insert(named.end(), check.cases.begin(), check.cases.end());
+    std::vector<std::string> words = words_of(check);
+    if (!check.matrix.empty()) words.insert(words.end(), {"--cases", check.matrix});
+    Job job;
+    job.command = command_line("check", named, options, words);
+    job.recipe = {"check", true, {}};
+    job.files = kernel_files(check.kernel);
+    for (std::size_t i = 0; i < self->problems_.size(); ++i) {
+      const Problem& problem = self->problems_[i];
+      const std::string shape = fmt::format("check, batch {}, queries {}, context {}, heads {}", problem.batch, problem.queries,
+                                            problem.max_context(), problem.heads);
+      job.units.push_back({unit_id(i, problem, shape), i, self->costs_[i], memory_needed(problem)});
+      job.problems.push_back(problem::to_json(problem));
+      if (problem.inputs.kind == "file") add_files(job, problem.inputs.path);
+    }
+    job.run = [self](std::size_t unit, const UnitProgress& progress) { return work::to_line(self->run(unit, progress.begin)); };
+    job.seconds = [self](std::size_t unit) { return self->seconds(unit); };
+    return job;
+  }
+
+ private:
+  /// Reference and bounds, in multiply-adds per multiply-add of the problem; a run of the kernel takes one.
+  static constexpr double kJudging = 20;
+
+  static std::unique_ptr<kernels::Runner> open(const CheckOptions& check, const CheckSettings& settings) {
+    return kernels::open_kernel(check.kernel, device_of(check.device), settings.limits);
+  }
+
+  verdict::CaseResult run(std::size_t unit, const std::function<void(const std::string&)>& label) {
+    const Problem& problem = problems_.at(unit);
+    verdict::CaseResult result =
+        check_case(*runner_, problem, settings_, [&](const std::string& what) { label(problem.name + ": " + what); });
+    std::vector<std::string> words = words_of(check_);
+    words.insert(words.begin(), cases_[unit].text);
+    result.reproduce = reproduction_line("check", check_.kernel, cases_[unit].options, words);
+    return result;
+  }
+
+  /// Only the kernel knows how fast it is: it runs on the cheapest case and on the dearest of those that take not much longer; the others
+  /// lie on that line.
+  double seconds(std::size_t unit) {
+    if (!line_) line_ = measured_line();
+    return line_->first + line_->second * costs_.at(unit);
+  }
+
+  /// Seconds at no cost, and per unit of cost.
+  std::pair<double, double> measured_line() {
+    const auto cheaper = [&](std::size_t a, std::size_t b) { return costs_[a] < costs_[b]; };
+    std::vector<std::size_t> order(costs_.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), cheaper);
+    const std::size_t first = order.front();
+    const double limit = 16 * costs_[first];
+    const std::size_t second = *std::find_if(order.rbegin(), order.rend(), [&](std::size_t i) { return costs_[i] <= limit; });
+    const auto measure = [&](std::size_t unit) { return run(unit, [](const std::string&) {}).seconds; };
+    measure(first);  // loads what later runs find ready
+    const double least = measure(first);
+    if (costs_[second] < 2 * costs_[first]) return {0, least / costs_[first]};
+    const double slope = std::max(0.0, (measure(second) - least) / (costs_[second] - costs_[first]));
+    return {std::max(0.0, least - slope * costs_[first]), slope};
+  }
+
+  const CheckOptions& check_;
+  CheckSettings settings_;
+  std::unique_ptr<kernels::Runner> runner_;
+  std::vector<Problem> problems_;
+  std::vector<Named> cases_;
+  std::vector<double> costs_;
+  std::optional<std::pair<double, double>> line_;
+};
+
+}  // namespace
+
+int check(const CheckOptions& check, const Options& options) {
   try {
-    runner = kernels::open_kernel(check.kernel, device_of(check.device), settings.limits);
+    return run_job([&] { return CheckRun::job(check, options); }, options);
   } catch (const Error& error) {
     if (std::string(error.what()).find("skipped:") == std::string::npos) throw;
     fmt::print("{}\n", error.what());
     return 3;
   }
-  const bool by_name = !check.cases.empty() && check.matrix.empty();
-  std::vector<Problem> problems;
-  std::vector<Named> cases;
-  for (Named& named : cases_of(check, options)) {
-    Problem problem = problem_of(named.text, named.options);
-    const bool supported = kernels::unsupported(runner->declaration(), problem).empty();
-    // What a matrix holds beyond the kernel's declaration nobody asked for; a case asked for by name is reported as skipped.
-    if (!supported && !by_name) continue;
-    if (supported) check_memory(problem);
-    problems.push_back(std::move(problem));
-    cases.push_back(std::move(named));
-  }
-  if (cases.empty()) throw Error("no case of the matrix fits the kernel's declaration; allowed: name a CASE that does");
+}
+
+int finish_check(const std::vector<std::string>& results, double seconds, const Options& options) {
   verdict::RunResult run;
   run.command = "check";
-  {
-    Progress progress(static_cast<std::int64_t>(cases.size()), !options.quiet);
-    for (std::size_t i = 0; i < cases.size(); ++i) {
-      verdict::CaseResult result =
-          check_case(*runner, problems[i], settings, [&](const std::string& what) { progress.begin(problems[i].name + ": " + what); });
-      std::vector<std::string> words{cases[i].text};
-      for (const std::string& word : words_of(check)) words.push_back(word);
-      result.reproduce = reproduction_line("check", check.kernel, cases[i].options, words);
-      run.cases.push_back(std::move(result));
-      progress.advance();
-    }
+  run.seconds = seconds;
+  for (const std::string& line : results) {
+    run.cases.push_back(work::from_line<verdict::CaseResult>(line));
+    run.seconds += seconds > 0 ? 0 : run.cases.back().seconds;
   }
-  run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return publish(run, true, options);
 }
 

@@ -227,7 +227,8 @@ class CheckCase {
 
   void keep_run(const std::string& what) {
     if (settings_.keep.empty()) return;
-    const std::string path = keep_failure(settings_.keep, what, problem_, inputs_, request_.inputs, runs_.back().outputs);
+    const std::string path =
+        keep_failure(settings_.keep, declaration_.name, what, problem_, inputs_, request_.inputs, runs_.back().outputs);
     result_.notes.push_back("kept: " + path);
   }
 

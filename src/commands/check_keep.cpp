@@ -7,10 +7,11 @@
 #include "problem/problem_file.hpp"
 #include "scalar/error.hpp"
 #include "tensor/safetensors.hpp"
+#include "work/checksum.hpp"
 
 namespace equinorm::commands {
 
-std::string keep_failure(const std::string& folder, const std::string& what, const problem::Problem& problem,
+std::string keep_failure(const std::string& folder, const std::string& kernel, const std::string& what, const problem::Problem& problem,
                          const tensor::TensorMap& inputs, const tensor::TensorMap& handed, const tensor::TensorMap& outputs) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
@@ -20,11 +21,11 @@ std::string keep_failure(const std::string& folder, const std::string& what, con
     if (!inputs.contains(name)) all.emplace("kernel." + name, tensor);
   }
   for (const auto& [name, tensor] : outputs) all.emplace("got." + name, tensor);
-  std::string name = problem.name + "-" + what;
+  const std::string json = problem::to_json(problem);
+  std::string name = problem.name + "-" + what + "-" + work::checksum_text(work::checksum(json, work::checksum(kernel))).substr(0, 8);
   for (char& c : name) c = c == '/' || c == ' ' ? '_' : c;
   std::string path = fmt::format("{}/{}.safetensors", folder, name);
-  for (int i = 2; std::filesystem::exists(path); ++i) path = fmt::format("{}/{}-{}.safetensors", folder, name, i);
-  tensor::write_safetensors(path, all, {{"problem", problem::to_json(problem)}});
+  tensor::write_safetensors(path, all, {{"problem", json}});
   return path;
 }
 

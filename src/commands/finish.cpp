@@ -13,8 +13,9 @@ namespace equinorm::commands {
 int finish(const Recipe& recipe, const std::vector<std::string>& results, const std::string& out, double seconds, const Options& options) {
   if (recipe.kind == "verify") return finish_verify(results, recipe.in_full, seconds, options);
   if (recipe.kind == "hunt") return finish_hunt(results, options);
+  if (recipe.kind == "check") return finish_check(results, seconds, options);
   if (recipe.kind == "report") return finish_report(results, recipe.made_by, out, seconds, options);
-  throw Error("merge: results of '" + recipe.kind + "' are not known; allowed: verify, hunt, report");
+  throw Error("merge: results of '" + recipe.kind + "' are not known; allowed: verify, hunt, check, report");
 }
 
 int merge(const MergeOptions& merge, const Options& options) {

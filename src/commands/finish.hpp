@@ -11,7 +11,7 @@ namespace equinorm::commands {
 
 /// What the end of a command needs besides the results of its units; it travels with them in a journal.
 struct Recipe {
-  std::string kind;      ///< "verify", "hunt", "report"
+  std::string kind;      ///< "verify", "hunt", "check", "report"
   bool in_full = false;  ///< verify: cases were named, so each is told in full
   std::string made_by;   ///< report: the command
 };
@@ -23,6 +23,7 @@ int finish(const Recipe& recipe, const std::vector<std::string>& results, const 
 
 int finish_verify(const std::vector<std::string>& results, bool in_full, double seconds, const Options& options);
 int finish_hunt(const std::vector<std::string>& results, const Options& options);
+int finish_check(const std::vector<std::string>& results, double seconds, const Options& options);
 int finish_report(const std::vector<std::string>& results, const std::string& made_by, const std::string& out, double seconds,
                   const Options& options);
 

@@ -24,26 +24,10 @@ namespace {
 
 namespace files = std::filesystem;
 
-/// A file, or every file of the checkpoint in a folder (or beside an index).
-std::vector<std::string> files_behind(const std::string& path) {
-  std::error_code ignored;
-  const bool index = files::path(path).extension() == ".json";
-  if (!index && !files::is_directory(path, ignored)) return {path};
-  std::vector<std::string> found;
-  for (const files::directory_entry& entry : files::directory_iterator(index ? files::absolute(path).parent_path() : files::path(path))) {
-    const std::string end = entry.path().extension().string();
-    if (end == ".safetensors" || end == ".json") found.push_back(entry.path().string());
-  }
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
 work::Header header_of(const Job& job) {
   std::uint64_t sum = work::checksum({});
   for (const std::string& problem : job.problems) sum = work::checksum(problem, sum);
-  for (const std::string& path : job.files) {
-    for (const std::string& file : files_behind(path)) sum = work::file_checksum(file, sum);
-  }
+  for (const std::string& file : job.files) sum = work::file_checksum(file, sum);
   work::Header header{work::version(), job.command, work::to_line(job.recipe), work::checksum_text(sum), {}};
   for (const work::Unit& unit : job.units) header.units.push_back(unit.id);
   return header;
@@ -140,6 +124,19 @@ std::vector<std::string> compute(work::Ranks& ranks, const Ready& ready, const O
 
 std::string unit_id(std::size_t case_index, const problem::Problem& problem, const std::string& what) {
   return one_line(fmt::format("{} {} seed {}: {}", case_index, problem.name, problem.inputs.seed, what));
+}
+
+void add_files(Job& job, const std::string& path) {
+  std::error_code ignored;
+  const bool index = files::path(path).extension() == ".json";
+  if (!index && !files::is_directory(path, ignored)) return job.files.push_back(path);
+  std::vector<std::string> found;
+  for (const files::directory_entry& entry : files::directory_iterator(index ? files::absolute(path).parent_path() : files::path(path))) {
+    const std::string end = entry.path().extension().string();
+    if (end == ".safetensors" || end == ".json") found.push_back(entry.path().string());
+  }
+  std::sort(found.begin(), found.end());
+  job.files.insert(job.files.end(), found.begin(), found.end());
 }
 
 int run_job(const std::function<Job()>& make, const Options& options) {

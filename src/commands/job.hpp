@@ -24,7 +24,7 @@ struct Job {
   Recipe recipe;
   std::string out;                    ///< the folder of a report
   std::vector<std::string> problems;  ///< canonical problem files; with `files` they tell runs apart
-  std::vector<std::string> files;     ///< inputs; a folder stands for the checkpoint in it
+  std::vector<std::string> files;     ///< inputs
   std::vector<work::Unit> units;
   std::function<std::string(std::size_t unit, const UnitProgress& progress)> run;  ///< one at a time; the text is one line
   std::function<double(std::size_t unit)> seconds;                                 ///< expected, from rates measured when called
@@ -33,6 +33,9 @@ struct Job {
 /// Makes the job on every rank, runs what this run is to do and is not in the journal yet, and finishes it on the first rank. The other
 /// ranks return 0, as does a shard that is complete. Throws Error.
 int run_job(const std::function<Job()>& make, const Options& options);
+
+/// Adds a file, or every file of the checkpoint in a folder (or beside an index), to the job's inputs.
+void add_files(Job& job, const std::string& path);
 
 /// "3 mla-cosine seed 1: bf16/fp32": the name of a unit, the place of its case in front.
 std::string unit_id(std::size_t case_index, const problem::Problem& problem, const std::string& what);

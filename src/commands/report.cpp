@@ -101,7 +101,7 @@ Job report_job(const ReportOptions& asked, const Options& options) {
     const std::size_t place = job.units.size();
     job.units.push_back({unit_id(place, problem, "report"), place, 1e9 + 100 * work_of(problem), memory_needed(problem)});
     job.problems.push_back(problem::to_json(problem));
-    if (problem.inputs.kind == "file") job.files.push_back(problem.inputs.path);
+    if (problem.inputs.kind == "file") add_files(job, problem.inputs.path);
   }
   const auto add = [&](const std::string& id, double cost) { job.units.push_back({id, job.units.size(), cost, 0}); };
   for (const std::string& axis : growth_axes()) add("growth with " + axis, 2e9);

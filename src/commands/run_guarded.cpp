@@ -14,25 +14,20 @@
 #include "work/ranks.hpp"
 
 namespace equinorm::commands {
-namespace {
-
-/// All cores that this process may use; ranks that share a machine share its cores.
-int default_threads() {
-  const auto allowed = static_cast<int>(std::thread::hardware_concurrency());
-  return std::max(1, std::min(allowed, static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)) / work::ranks_on_this_machine()));
-}
-
-}  // namespace
-
 std::string one_line(std::string text) {
   std::replace_if(
       text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
   return text;
 }
 
+int threads_of(const Options& options) {
+  if (options.threads > 0) return options.threads;
+  const auto allowed = static_cast<int>(std::thread::hardware_concurrency());
+  return std::max(1, std::min(allowed, static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)) / work::ranks_on_this_machine()));
+}
+
 int run_guarded(const Options& options, const std::function<int()>& body) {
-  const auto threads = static_cast<std::size_t>(options.threads > 0 ? options.threads : default_threads());
-  const tbb::global_control control(tbb::global_control::max_allowed_parallelism, std::max<std::size_t>(1, threads));
+  const tbb::global_control control(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(threads_of(options)));
   try {
     return body();
   } catch (const Error& error) {

@@ -58,9 +58,9 @@ class VerifyRun {
     }
     for (const VerifyCase& one : self->cases_) {
       job.problems.push_back(problem::to_json(one.problem()));
-      if (one.problem().inputs.kind == "file") job.files.push_back(one.problem().inputs.path);
+      if (one.problem().inputs.kind == "file") add_files(job, one.problem().inputs.path);
     }
-    if (!verify.weights.empty()) job.files.push_back(verify.weights);
+    if (!verify.weights.empty()) add_files(job, verify.weights);
     job.command = command_line("verify", verify.cases, options, words);
     job.recipe = {"verify", !verify.cases.empty(), {}};
     job.run = [self](std::size_t unit, const UnitProgress& progress) { return self->run(unit, progress); };

@@ -191,7 +191,7 @@ Job hunt_job(const VerifyOptions& verify, const Options& options) {
     const Quarry& quarry = (*all)[i];
     job.units.push_back({unit_id(i, quarry.problem, "hunt in " + quarry.arithmetic.name), i, cost, memory_needed(quarry.problem)});
     job.problems.push_back(problem::to_json(quarry.problem));
-    if (quarry.problem.inputs.kind == "file") job.files.push_back(quarry.problem.inputs.path);
+    if (quarry.problem.inputs.kind == "file") add_files(job, quarry.problem.inputs.path);
   }
   job.seconds = [budget, units = job.units, rates = std::make_shared<VerifyRates>()](std::size_t unit) {
     return budget.seconds > 0 ? budget.seconds : rates->general_rate() * units.at(unit).cost;

@@ -90,6 +90,12 @@ class SpreadTest(CommandTest):
         for name in CASES:
             self.files.append(self.write_problem(changed(problems[name], shrinking(problems[name], tokens=12)), f"{name}.json"))
 
+    def check_arguments(self, library, *names):
+        """`check` of a library on small cases."""
+        shapes = {"context": [20, 3], "batch": 2, "heads": 4, "groups": 4, "latent": 16, "content_dim": 8, "rope_dim": 4, "value_dim": 8}
+        files = [self.write_problem(changed(builtin("cases")[name], shapes), f"check-{name}.json") for name in names]
+        return ["check", library, *files]
+
     def results(self, *more):
         """What a run leaves: JSON and JUnit without times."""
         name = "-".join(["results", *map(str, more)])

@@ -1,6 +1,7 @@
 """Ranks, shards, journals: results are those of one process, and what does not belong together is refused."""
 import json
 import os
+import pathlib
 import random
 import shutil
 import signal
@@ -11,6 +12,8 @@ from spread import (BINARY, ONE_THREAD, SpreadTest, edit_header, journal_lines, 
 from support import run, without_seconds
 
 NO_MPI = why_no_mpi()
+KERNELS = pathlib.Path(os.environ["EQUINORM_KERNELS"])
+FAULTY = KERNELS.parent / "faulty_kernels"
 
 
 class SameResultTest(SpreadTest):
@@ -30,6 +33,8 @@ class SameResultTest(SpreadTest):
                 result = run_ranks(2, *arguments, *ONE_THREAD, "--shard", f"{index}/2", "--resume", folder)
                 self.assertEqual(result.code, 0, result)
             self.assertEqual(self.merged(folders, code=code), whole, "2 shards of 2 ranks")
+            for folder in folders:
+                shutil.rmtree(folder)
 
     def test_suite(self):
         self.check(["verify", *self.files])
@@ -61,6 +66,30 @@ class SameResultTest(SpreadTest):
             os.remove(file)
         self.check(arguments)
         self.assertEqual([open(file, "rb").read() for file in files], bits)
+
+    def test_check(self):
+        """Cases that hold, and two of a kind that the kernel does not serve."""
+        arguments = self.check_arguments(KERNELS / "absorbed_decode_fp32.so", "mla-integers", "mla-planted-key", "mla-wide-tokens")
+        self.check([*arguments, self.files[2], self.files[2]], code=3)
+
+    def test_check_of_a_matrix(self):
+        matrix = ["check", KERNELS / "absorbed_decode_fp32.so", "--cases", "quick", "--repeats", "2", "--context", "9", "--batch", "1",
+                  "--heads", "2", "--groups", "2"]
+        self.check(matrix)
+        self.assertGreater(len(self.complete(0, *matrix)[0]["cases"]), 9)
+
+    def test_check_of_a_faulty_kernel(self):
+        """What it leaves behind for its author has the same names, whoever found it."""
+        kept = self.folder / "kept"
+        arguments = self.check_arguments(FAULTY / "faulty.last-key-dropped.fp16.so", "mla-integers", "mla-planted-key")
+        arguments += ["--keep", kept]
+        whole = self.complete(0, *arguments, code=1)
+        bits = {file.name: file.read_bytes() for file in kept.iterdir()}
+        self.assertEqual(len(bits), 2)
+        shutil.rmtree(kept)
+        self.check(arguments, code=1)
+        self.assertEqual({file.name: file.read_bytes() for file in kept.iterdir()}, bits)
+        self.assertEqual(self.complete(0, *arguments, code=1), whole)
 
     def test_report(self):
         """Of a report the data files are the same but for times."""
@@ -110,6 +139,17 @@ class RefusalTest(SpreadTest):
         edit_header(self.journal, lambda header: header.update(version="0.0.9 (executable 0123456789abcdef)"))
         self.reject(["version", "0.0.9"], "merge", self.first, other)
         self.reject(["version", "0.0.9"], *self.arguments, "--shard", "2/2", "--resume", other)
+
+    def test_a_changed_kernel(self):
+        library = self.folder / "kernel.so"
+        shutil.copy(KERNELS / "absorbed_decode_fp32.so", library)
+        arguments = self.check_arguments(library, "mla-integers", "mla-planted-key")
+        shards = self.folder / "check"
+        self.succeed(*arguments, "--shard", "1/2", "--resume", shards)
+        self.reject(["1 of 2 units are missing"], "merge", shards)
+        with open(library, "ab") as file:
+            file.write(b"more")
+        self.reject(["a file has changed"], *arguments, "--shard", "1/2", "--resume", shards)
 
     def test_a_changed_problem(self):
         problem = json.loads(self.files[0].read_text())
