@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "commands/check_case.hpp"
+#include "commands/check_keep.hpp"
 #include "commands/check_matrix.hpp"
 #include "commands/memory.hpp"
 #include "commands/progress.hpp"
@@ -66,7 +67,8 @@ int check(const CheckOptions& check, const Options& options) {
     runner = kernels::open_kernel(check.kernel, device_of(check.device), settings.limits);
   } catch (const Error& error) {
     if (std::string(error.what()).find("skipped:") == std::string::npos) throw;
-    fmt::print("{}\n", error.what());
+    const bool cuda = check.kernel.ends_with(".json") && check.device != "virtual";
+    fmt::print("{}{}\n", error.what(), cuda ? "; --device virtual needs no GPU" : "");
     return 3;
   }
   const bool by_name = !check.cases.empty() && check.matrix.empty();
@@ -82,6 +84,8 @@ int check(const CheckOptions& check, const Options& options) {
     cases.push_back(std::move(named));
   }
   if (cases.empty()) throw Error("no case of the matrix fits the kernel's declaration; allowed: name a CASE that does");
+  // Before the first run: the first failure would be a bad time to lose every verdict.
+  if (!check.keep.empty()) make_keep_folder(check.keep);
   verdict::RunResult run;
   run.command = "check";
   {

@@ -8,6 +8,9 @@
 
 namespace equinorm::commands {
 
+/// Makes it where it is missing. Throws Error, in terms of --keep, where it cannot be made.
+void make_keep_folder(const std::string& folder);
+
 /// Writes FOLDER/CASE-WHAT.safetensors with the problem's inputs, what the kernel was handed ("kernel.NAME") and its outputs ("got.NAME"),
 /// the problem in the metadata; returns the path. Throws Error where the folder cannot be written.
 std::string keep_failure(const std::string& folder, const std::string& what, const problem::Problem& problem,
