@@ -7,15 +7,20 @@
 #include "commands/job.hpp"
 #include "commands/ptx.hpp"
 #include "commands/run_guarded.hpp"
+#include "scalar/error.hpp"
 
 namespace {
 
 using equinorm::commands::Options;
 
-/// Options that every command takes.
-void add_common(CLI::App& command, Options& options) {
+/// Options of commands that give verdicts.
+void add_results(CLI::App& command, Options& options) {
   command.add_option("--json", options.json_path, "Write the results as JSON to FILE")->type_name("FILE");
   command.add_option("--junit", options.junit_path, "Write the verdicts as JUnit XML to FILE")->type_name("FILE");
+}
+
+/// Options that every command takes.
+void add_common(CLI::App& command, Options& options) {
   command.add_flag("-q,--quiet", options.quiet, "Print nothing but errors");
   command.add_flag("-v,--verbose", options.verbose, "Print every tensor and every check");
   command.add_option("--threads", options.threads, "Number of threads (default: all cores); results do not depend on it")
@@ -75,6 +80,7 @@ void add_ptx(CLI::App& app, Options& options, equinorm::commands::PtxRunOptions&
   ptx->require_subcommand(1);
   CLI::App* coverage = ptx->add_subcommand("coverage", "Which instructions of a file would not run");
   coverage->add_option("FILE", file, "PTX text")->required();
+  coverage->add_option("--json", options.json_path, "Write what was found as JSON to FILE")->type_name("FILE");
   add_common(*coverage, options);
   runs(coverage, [&] { return equinorm::commands::ptx_coverage(file, options); });
 
@@ -101,11 +107,15 @@ void add_ptx(CLI::App& app, Options& options, equinorm::commands::PtxRunOptions&
 
 /// What is wrong with the command line. CLI11 says of an unknown or missing command only that one is required.
 std::string message_of(const CLI::ParseError& error, const CLI::App& app, int argc, char** argv) {
-  if (error.get_name() != "RequiredError" || !app.get_subcommands().empty()) return error.what();
+  const auto given = app.get_subcommands();
+  const CLI::App& parent = given.empty() ? app : *given.front();
+  const auto commands = parent.get_subcommands([](const CLI::App*) { return true; });
+  if (error.get_name() != "RequiredError" || commands.empty() || !parent.get_subcommands().empty()) return error.what();
   std::string names;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
-    names += (names.empty() ? "" : ", ") + command->get_name();
-  return (argc > 1 ? "'" + std::string(argv[1]) + "' is no command" : "a command is missing") + "; allowed: " + names;
+  for (const CLI::App* command : commands) names += (names.empty() ? "" : ", ") + command->get_name();
+  const int word = given.empty() ? 1 : 2;
+  return (argc > word ? "'" + std::string(argv[word]) + "' is no command" : "a command is missing") +
+         (given.empty() ? "" : " after " + parent.get_name()) + "; allowed: " + names;
 }
 
 }  // namespace
@@ -115,6 +125,7 @@ int main(int argc, char** argv) {
   CLI::App app("Numerical verification of QK-normed attention: is it the same function, and is every wrong digit explained by rounding?",
                "equinorm");
   app.require_subcommand(1);
+  app.set_version_flag("--version", "equinorm " EQUINORM_VERSION);
   Options options;
   int status = 0;
   const auto runs = [&](CLI::App* command, auto body) { command->callback([&, body] { status = run_guarded(options, body); }); };
@@ -144,6 +155,7 @@ int main(int argc, char** argv) {
   verify_command->add_option("--seeds", verify_options.seeds, "Run every case with its seed and the ones after it, N in all")
       ->type_name("N")
       ->check(CLI::Range(1, 1000000));
+  add_results(*verify_command, options);
   add_common(*verify_command, options);
   add_work(*verify_command, options);
   add_overrides(*verify_command, options);
@@ -156,6 +168,7 @@ int main(int argc, char** argv) {
   report_command->add_option("--out", report_options.out, "The folder to write; made where it is missing")->type_name("DIR")->required();
   report_command->add_option("--formats", report_options.formats, "Arithmetics to measure, e.g. bf16,bf16/fp32,fp32")->delimiter(',');
   report_command->add_flag("--sensitivity", report_options.sensitivity, "Add which catalogued wrong forms each case catches");
+  add_results(*report_command, options);
   add_common(*report_command, options);
   add_work(*report_command, options);
   add_overrides(*report_command, options);
@@ -165,6 +178,7 @@ int main(int argc, char** argv) {
   CLI::App* merge_command = app.add_subcommand("merge", "Put the results of shards together, as one run would have shown them");
   merge_command->add_option("DIR", merge_options.folders, "Folders that were given to --resume")->required();
   merge_command->add_option("--out", merge_options.out, "The folder to write, for shards of 'equinorm report'")->type_name("DIR");
+  add_results(*merge_command, options);
   add_common(*merge_command, options);
   runs(merge_command, [&] { return merge(merge_options, options); });
 
@@ -172,7 +186,7 @@ int main(int argc, char** argv) {
   CLI::App* generate_command = app.add_subcommand("generate", "Write a case's inputs, on demand with certified outputs");
   generate_command->add_option("CASE", generate_options.case_text, "Built-in case, model preset, config.json or problem file")->required();
   generate_command->add_option("--out", generate_options.out_path, "The safetensors file to write")->required();
-  generate_command->add_flag("--reference", generate_options.reference, "Add every exact output: NAME, NAME.lo, NAME.radius");
+  generate_command->add_flag("--reference", generate_options.reference, "Add every exact output: NAME, NAME.lo, NAME.radius, NAME.bound");
   add_common(*generate_command, options);
   add_overrides(*generate_command, options);
   runs(generate_command, [&] { return generate(generate_options, options); });
@@ -184,6 +198,7 @@ int main(int argc, char** argv) {
   compare_command->add_option("--outputs", compare_options.outputs_path, "safetensors file with the outputs")->required();
   compare_command->add_option("--rules", compare_options.rules, "Show what public acceptance rules say too: all, or ids from 'list rules'")
       ->delimiter(',');
+  add_results(*compare_command, options);
   add_common(*compare_command, options);
   add_overrides(*compare_command, options);
   runs(compare_command, [&] { return compare(compare_options, options); });
@@ -200,8 +215,10 @@ int main(int argc, char** argv) {
   check_command->add_option("--memory", check_options.memory_gib, "GiB that the kernel's process may take beyond the tensors")
       ->check(CLI::Range(0.01, 1e5));
   check_command->add_option("--repeats", check_options.repeats, "Runs on the same inputs")->check(CLI::Range(1, 1000));
-  check_command->add_option("--keep", check_options.keep, "Keep inputs and outputs of failing cases in DIR")->type_name("DIR");
+  check_command->add_option("--keep", check_options.keep, "Keep inputs and outputs of failing cases in DIR; made where it is missing")
+      ->type_name("DIR");
   check_command->add_flag("--explain", check_options.explain, "Virtual GPU: compare with rounding removed, name the lines that round");
+  add_results(*check_command, options);
   add_common(*check_command, options);
   add_work(*check_command, options);
   add_overrides(*check_command, options);
@@ -213,7 +230,11 @@ int main(int argc, char** argv) {
   std::string listed_case;
   list_command->add_option("CASE", listed_case, "With tensors: whose inputs and outputs to show");
   add_common(*list_command, options);
-  runs(list_command, [&] { return what == "tensors" && !listed_case.empty() ? list_tensors(listed_case, options) : list(what, options); });
+  runs(list_command, [&] {
+    if (what != "tensors" && !listed_case.empty())
+      throw equinorm::Error("list: '" + listed_case + "' is one word too many; only 'list tensors' takes a CASE");
+    return what == "tensors" && !listed_case.empty() ? list_tensors(listed_case, options) : list(what, options);
+  });
 
   std::string bench_name;
   CLI::App* bench_command = app.add_subcommand("bench", "What it costs, and how tight the bounds are");
@@ -222,8 +243,12 @@ int main(int argc, char** argv) {
                    "tightness: largest bound / largest error, beside the goals; decode: absorbed decode on a GPU, with and without QK-norm")
       ->required()
       ->check(CLI::IsMember({"tightness", "decode"}));
+  bench_command->add_option("--json", options.json_path, "decode: write the table as JSON to FILE")->type_name("FILE");
   add_common(*bench_command, options);
-  runs(bench_command, [&] { return bench_name == "decode" ? bench_decode(options) : bench_tightness(options); });
+  runs(bench_command, [&] {
+    if (bench_name == "tightness" && !options.json_path.empty()) throw equinorm::Error("bench tightness: writes no JSON; leave out --json");
+    return bench_name == "decode" ? bench_decode(options) : bench_tightness(options);
+  });
 
   PtxRunOptions ptx_run_options;
   std::string ptx_file;

@@ -1,11 +1,10 @@
 // `equinorm bench decode`: what the QK-norm's factors cost on a GPU.
 #include <fmt/format.h>
 
-#include <fstream>
-
 #include "commands/decode_table.hpp"
 #include "commands/options.hpp"
 #include "commands/progress.hpp"
+#include "commands/publish.hpp"
 #include "kernels/cuda_bench.hpp"
 #include "kernels/cuda_driver.hpp"
 #include "scalar/error.hpp"
@@ -39,6 +38,7 @@ std::vector<DecodeRow> measure(kernels::DecodeBench& bench, bool quiet) {
 }  // namespace
 
 int bench_decode(const Options& options) {
+  check_result_paths(options);
   try {
     kernels::cuda::driver();
   } catch (const Error& error) {
@@ -50,9 +50,7 @@ int bench_decode(const Options& options) {
   const std::vector<DecodeRow> rows = measure(bench, options.quiet);
   fmt::print("{}", decode_table(bench.device(), bandwidth, rows));
   if (!options.json_path.empty()) {
-    std::ofstream file(options.json_path);
-    file << decode_json(bench.device(), bandwidth, rows);
-    if (!file.flush()) throw Error(options.json_path + ": cannot be written");
+    write_text_file(options.json_path, decode_json(bench.device(), bandwidth, rows));
   }
   return 0;
 }

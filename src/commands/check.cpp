@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "commands/check_case.hpp"
+#include "commands/check_keep.hpp"
 #include "commands/check_matrix.hpp"
 #include "commands/codec.hpp"
 #include "commands/job.hpp"
@@ -103,6 +104,8 @@ class CheckRun {
       costs_.push_back(supported ? (kJudging + settings_.repeats) * work_of(problems_.back()) : 1);
     }
     if (cases_.empty()) throw Error("no case of the matrix fits the kernel's declaration; allowed: name a CASE that does");
+    // Before the first run: the first failure would be a bad time to lose every verdict.
+    if (!check.keep.empty()) make_keep_folder(check.keep);
   }
 
   static Job job(const CheckOptions& check, const Options& options) {
@@ -186,7 +189,8 @@ int check(const CheckOptions& check, const Options& options) {
     return run_job([&] { return CheckRun::job(check, options); }, options);
   } catch (const Error& error) {
     if (std::string(error.what()).find("skipped:") == std::string::npos) throw;
-    fmt::print("{}\n", error.what());
+    const bool cuda = check.kernel.ends_with(".json") && check.device != "virtual";
+    fmt::print("{}{}\n", error.what(), cuda ? "; --device virtual needs no GPU" : "");
     return 3;
   }
 }

@@ -102,6 +102,8 @@ class CheckCase {
     if (settings_.explain) {
       step_("rounding removed");
       result_.checks = explain(runner_, request_, passed_, problem_, inputs_, result_.notes);
+      // What the run without rounding finds again is told once, of the conduct.
+      for (const verdict::ConductRow& row : result_.conduct) std::erase(result_.notes, row.detail);
     }
   }
 

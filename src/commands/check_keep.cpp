@@ -11,11 +11,15 @@
 
 namespace equinorm::commands {
 
-std::string keep_failure(const std::string& folder, const std::string& kernel, const std::string& what, const problem::Problem& problem,
-                         const tensor::TensorMap& inputs, const tensor::TensorMap& handed, const tensor::TensorMap& outputs) {
+void make_keep_folder(const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) throw Error(fmt::format("--keep is {}; allowed: a folder that can be made ({})", folder, error.message()));
+}
+
+std::string keep_failure(const std::string& folder, const std::string& kernel, const std::string& what, const problem::Problem& problem,
+                         const tensor::TensorMap& inputs, const tensor::TensorMap& handed, const tensor::TensorMap& outputs) {
+  make_keep_folder(folder);
   tensor::TensorMap all = inputs;
   for (const auto& [name, tensor] : handed) {
     if (!inputs.contains(name)) all.emplace("kernel." + name, tensor);

@@ -8,6 +8,9 @@
 
 namespace equinorm::commands {
 
+/// Makes it where it is missing. Throws Error, in terms of --keep, where it cannot be made.
+void make_keep_folder(const std::string& folder);
+
 /// Writes FOLDER/CASE-WHAT-SUM.safetensors with the problem's inputs, what the kernel was handed ("kernel.NAME") and its outputs
 /// ("got.NAME"), the problem in the metadata; returns the path. SUM tells kernels and problems apart: the same failure, found again, has
 /// the same name whoever finds it, and replaces the file. Throws Error where the folder cannot be written.

@@ -88,6 +88,7 @@ int list(const std::string& what, const Options&) {
     }
     allowed += (allowed.empty() ? "" : ", ") + name;
   }
+  if (what == "tensors") throw Error("list tensors: a CASE is missing, e.g. 'equinorm list tensors mla-integers'");
   if (!what.empty()) throw Error(fmt::format("list: '{}' is not a list; allowed: {}, tensors CASE", what, allowed));
   for (const auto& [name, show] : tables) {
     fmt::print("== {}\n", name);

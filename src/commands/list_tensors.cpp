@@ -48,9 +48,8 @@ std::string meaning(const std::string& name, const problem::Problem& p) {
       {"k_rope_cached", "RoPE key as cached: normalised (unified: only weighted), rotated"}};
   if (!p.is_mla() && (name == "w_k" || name == "w_v")) return name == "w_k" ? "k = x w_k" : "v = x w_v";
   if (name.starts_with("gamma")) return "norm weight";
-  if (name.starts_with("w_")) return "projection, out = in " + name;
-  const auto found = common.find(name);
-  return found == common.end() ? "" : found->second;
+  if (const auto found = common.find(name); found != common.end()) return found->second;
+  return name.starts_with("w_") ? "projection, out = in " + name : "";
 }
 
 }  // namespace

@@ -56,7 +56,6 @@ void run_structural_mutant(const paths::Mutant& mutant, const problem::Problem& 
   if (first >= 0) row.error.worst = tensor::unravel(faulty.at("o").shape(), first);
   row.verdict = count > 0 && right_count == 0 ? verdict::Verdict::nonfinite : verdict::Verdict::undecided;
   row.detail = fmt::format("{} of {} elements are not finite, without the fault {}", count, row.error.elements, right_count);
-  result.reference = "the absorbed form without the fault, of which only is asked whether it is finite";
   result.errors.push_back(std::move(row));
 }
 

@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -20,8 +22,10 @@ namespace equinorm::commands {
 namespace {
 
 std::string read_file(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) throw Error("cannot read " + path + ": it is a folder");
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error("cannot read " + path);
+  if (!file) throw Error(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 

@@ -37,6 +37,10 @@ void check_writable(const std::string& path) {
   const auto fail = [&](const std::string& reason) { throw Error(fmt::format("{}: cannot be written: {}", path, reason)); };
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) fail("it is a folder; allowed: the path of a file");
+  // The finished file takes the place of what is there: a link (/dev/stdout is one), device or pipe would be gone.
+  const std::filesystem::file_status there = std::filesystem::symlink_status(path, ignored);
+  if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there))
+    fail("it is a link, device, pipe or socket; allowed: the path of a file");
   std::filesystem::path folder = std::filesystem::path(path).parent_path();
   if (folder.empty()) folder = ".";
   if (!std::filesystem::is_directory(folder, ignored)) fail(fmt::format("there is no folder {}", folder.string()));

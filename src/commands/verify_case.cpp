@@ -174,6 +174,9 @@ PartResult VerifyCase::run(std::size_t part, const std::function<void(const std:
     result.notes = data().notes;
   } else if (what == "bounds") {
     result.errors = judge_mutant(problem_, data().inputs, verify_.mutant);
+    result.reference = mutant->expects(paths::kStructural)
+                           ? "the absorbed form without the fault, of which only is asked whether it is finite"
+                           : "certified enclosures of the right form";
   } else {
     measure(parts_[part], found);
   }

@@ -30,6 +30,7 @@ std::unique_ptr<Runner> open_manifest(const std::string& path, DeviceChoice devi
 
 std::unique_ptr<Runner> open_kernel(const std::string& path, DeviceChoice device, const Limits& limits) {
   std::error_code error;
+  if (std::filesystem::is_directory(path, error)) throw Error(fmt::format("{}: it is a folder; allowed: a kernel's file", path));
   if (!std::filesystem::is_regular_file(path, error)) throw Error(fmt::format("{}: no such file", path));
   if (is_manifest(path)) return open_manifest(path, device, limits);
   if (device == DeviceChoice::virtual_gpu) throw Error(fmt::format("{}: only CUDA modules (a manifest) run on the virtual GPU", path));

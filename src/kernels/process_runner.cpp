@@ -104,12 +104,14 @@ void ProcessRunner::start(std::uint64_t file_bytes) {
   isolation_ = dialogue->child().isolation();
   const WaitLimits limits = wait_limits(limits_.seconds, limits_.memory);
   Heard heard = dialogue->say(R"({"request": "describe"})", limits);
+  // A script's packages are those of its interpreter.
+  const std::string by = path_.ends_with(".py") ? fmt::format(" (run by {}; EQUINORM_PYTHON names another)", options.arguments[0]) : "";
   // It may have answered and gone without reading the request.
   if (heard.kind == Heard::Kind::answer || heard.kind == Heard::Kind::ended) heard = dialogue->hear(limits);
   if (heard.kind != Heard::Kind::answer)
-    throw Error(fmt::format("{}: does not describe itself: {}", path_, without_answer(heard, *dialogue, limits_).detail));
+    throw Error(fmt::format("{}: does not describe itself{}: {}", path_, by, without_answer(heard, *dialogue, limits_).detail));
   if (const JsonValue* message = heard.value.find("message"); message != nullptr && heard.value.find("status") != nullptr)
-    throw Error(fmt::format("{}: does not describe itself: {}", path_, problem::describe(*message)));
+    throw Error(fmt::format("{}: does not describe itself{}: {}", path_, by, problem::describe(*message)));
   read_declaration(std::move(heard.value));
   if (persistent_) {
     dialogue_ = std::move(dialogue);

@@ -66,15 +66,14 @@ class VirtualDevice : public LaunchDevice {
     for (const std::string& finding : findings_) result.notes.push_back({finding, true});
     const bool rounded = options_.approximation == vgpu::Approximation::correctly_rounded;
     result.notes.push_back(
-        {fmt::format("virtual GPU, sm_{}: {} launches, {} lane instructions; approximate functions {}", module_.target, launches_,
-                     lane_instructions_,
+        {fmt::format("virtual GPU, sm_{}: {} launch{}, {} lane instructions; approximate functions {}", module_.target, launches_,
+                     launches_ == 1 ? "" : "es", lane_instructions_,
                      rounded ? "correctly rounded" : fmt::format("perturbed inside their bounds, seed {}", options_.seed)),
          false});
-    if (options_.shadows) {
+    if (options_.shadows && restarts_ > 0)
       result.notes.push_back(
-          {fmt::format("values without rounding: {} restarts{}", restarts_, constants_.empty() ? "" : "; taken as exact: " + constants_),
-           false});
-    }
+          {fmt::format("values without rounding: lost {} times, and begun again at the rounded value", restarts_), false});
+    if (options_.shadows && !constants_.empty()) result.notes.push_back({"values without rounding: taken as exact: " + constants_, false});
     return seconds_;
   }
 

@@ -47,7 +47,7 @@ std::string details(const CaseResult& result, const Style& style) {
   }
   for (const verdict::ErrorRow& row : result.errors) {
     if (holds(row.verdict) || row.verdict == Verdict::measured) continue;
-    text += fmt::format("    {}: {} {}\n", row.tensor, coloured(row.verdict, 0, style), row.detail);
+    text += fmt::format("    {} {}: {} {}\n", row.tensor, row.path, coloured(row.verdict, 0, style), row.detail);
   }
   return text.empty() ? text : text + reproduction_text(result);
 }

@@ -99,7 +99,7 @@ std::string errors_table(const CaseResult& result, const Style& style) {
   if (result.errors.empty()) return {};
   std::string text = fmt::format("\n  measured error, against {}\n", result.reference);
   text += fmt::format("  {:<10} {:<8} {:<13} {:>7}{:>9}{:>9}{:>9}{:>9} {:<9} {:<16}{}\n", "arithmetic", "form", "tensor", "max abs",
-                      "max ulp", "normwise", "bound", "of bound", "verdict", "worst at", "main stage");
+                      "max ulp", "normwise", "bound", "of bound", "verdict", "max abs at", "main stage");
   const std::string last = last_tensor(result);
   const bool compared = result.checks.empty() || !result.kernel.empty();
   bool without = false;

@@ -32,6 +32,10 @@ class Check(CommandTest):
                     self.assertEqual(row["verdict"], "within", row)
                     self.assertLessEqual(row["error_over_bound"], 1)
 
+    def test_a_folder_that_cannot_be_made_is_refused_before_the_first_run(self):
+        (self.folder / "file").write_text("kept")
+        self.reject(["--keep", "folder that can be made"], "check", KERNELS / "output_fp32.so", "mla-integers", "--keep", self.folder / "file" / "x")
+
     def test_the_quick_matrix_at_the_papers_shape(self):
         run = self.run_json("check", KERNELS / "absorbed_tiled_bf16.so", "--cases", "quick")
         self.assertGreaterEqual(len(run["cases"]), 10)

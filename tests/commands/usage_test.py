@@ -1,5 +1,6 @@
 """Bad usage and bad input: exit code 2 and one line that names what is wrong and what is allowed; nothing half-written."""
 import json
+import os
 import signal
 import struct
 import subprocess
@@ -38,6 +39,16 @@ class UsageTest(CommandTest):
         self.reject(["--out"], "generate", "mla-integers")
         self.reject(["--layer", "--weights"], "verify", "mla-integers", "--layer", "1")
         self.reject(["orchids", "cases", "mutants"], "list", "orchids")
+        self.reject(["CASE is missing"], "list", "tensors")
+        self.reject(["orchids", "one word too many"], "list", "cases", "orchids")
+        self.reject(["a command is missing after ptx", "coverage", "run"], "ptx")
+        self.reject(["orchids", "no command", "coverage"], "ptx", "orchids")
+        self.reject([str(self.folder), "it is a folder"], "check", self.folder)
+        self.reject([str(self.folder), "it is a folder"], "ptx", "coverage", self.folder)
+        # What would write nothing is no option.
+        for command in (["list", "cases"], ["doctor"], ["generate", "mla-integers", "--out", self.folder / "x"], ["bench", "tightness"]):
+            self.reject(["--json"], *command, "--json", self.folder / "y")
+        self.assertEqual(list(self.folder.iterdir()), [])
 
     def test_decode_benchmark_without_a_gpu(self):
         result = run("bench", "decode", EQUINORM_CUDA_DRIVER="/nonexistent/libcuda.so")
@@ -54,6 +65,12 @@ class UsageTest(CommandTest):
         for command in ("verify", "generate", "compare", "list", "doctor"):
             self.assertIn(command, self.succeed(command, "--help").out)
         self.assertIn("verify", self.succeed("--help").out)
+        self.assertRegex(self.succeed("--version").out, r"^equinorm \d+\.\d+\.\d+\n$")
+
+    def test_meanings(self):
+        listed = self.succeed("list", "tensors", "mla-integers").out
+        for tensor, meaning in (("w_k", "key up-projection, k0 = c w_k"), ("w_v", "value up-projection, v = c w_v"), ("gamma_ck", "norm weight")):
+            self.assertRegex(listed, rf"(?m)^in  {tensor} +\[[0-9,]+\] +{meaning}$")
 
     def test_fields(self):
         for words, setting in (
@@ -77,6 +94,16 @@ class UsageTest(CommandTest):
         self.reject([str(missing)], "generate", "mla-integers", "--out", missing)
         self.reject([str(self.folder)], "generate", "mla-integers", "--out", self.folder)
         self.assertEqual(list(self.folder.iterdir()), [])
+        # A pipe, a device or a link to anything is not replaced by a file.
+        pipe, link, target = self.folder / "pipe", self.folder / "link", self.folder / "target"
+        os.mkfifo(pipe)
+        target.write_text("kept")
+        link.symlink_to(target)
+        for path in (pipe, link):
+            self.reject([str(path), "link, device, pipe or socket"], "generate", "mla-integers", "--out", path)
+            self.reject([str(path), "link, device, pipe or socket"], "verify", "mla-integers", "--exact-only", "--json", path)
+        self.assertTrue(pipe.is_fifo() and link.is_symlink())
+        self.assertEqual((target.read_text(), sorted(self.folder.iterdir())), ("kept", [link, pipe, target]))
 
 
 class InputTest(CommandTest):
