@@ -26,10 +26,15 @@ kernels::DeviceChoice device_of(const std::string& word) {
   throw Error("--device is '" + word + "'; allowed: declared, host, cuda, virtual");
 }
 
+/// What follows a case's name where explicit positions are wanted.
+constexpr std::string_view kPositions = "+positions";
+
 struct Named {
   std::string text;
   Options options;  ///< the common ones with the case's own fields before those of the command line
 };
+
+bool asks_for_positions(const std::string& text) { return text.ends_with(kPositions); }
 
 std::vector<Named> cases_of(const CheckOptions& check, const Options& options) {
   std::vector<Named> cases;
@@ -73,7 +78,8 @@ int check(const CheckOptions& check, const Options& options) {
   std::vector<Problem> problems;
   std::vector<Named> cases;
   for (Named& named : cases_of(check, options)) {
-    Problem problem = problem_of(named.text, named.options);
+    const std::string name = named.text.substr(0, named.text.size() - (asks_for_positions(named.text) ? kPositions.size() : 0));
+    Problem problem = problem_of(name, named.options);
     const bool supported = kernels::unsupported(runner->declaration(), problem).empty();
     // What a matrix holds beyond the kernel's declaration nobody asked for; a case asked for by name is reported as skipped.
     if (!supported && !by_name) continue;
@@ -87,6 +93,7 @@ int check(const CheckOptions& check, const Options& options) {
   {
     Progress progress(static_cast<std::int64_t>(cases.size()), !options.quiet);
     for (std::size_t i = 0; i < cases.size(); ++i) {
+      settings.positions = asks_for_positions(cases[i].text);
       verdict::CaseResult result =
           check_case(*runner, problems[i], settings, [&](const std::string& what) { progress.begin(problems[i].name + ": " + what); });
       std::vector<std::string> words{cases[i].text};
