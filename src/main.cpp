@@ -207,7 +207,9 @@ int main(int argc, char** argv) {
   CLI::App* check_command = app.add_subcommand("check", "Judge a third-party kernel: shared library, process, CUDA module");
   check_command->add_option("KERNEL", check_options.kernel, "Library (.so), manifest of a CUDA module (.json), executable or .py file")
       ->required();
-  check_command->add_option("CASE", check_options.cases, "Built-in case, model preset, config.json or problem file (none: --cases quick)");
+  check_command->add_option(
+      "CASE", check_options.cases,
+      "Built-in case, model preset, config.json or problem file (none: --cases quick); CASE+positions: with explicit positions");
   check_command->add_option("--cases", check_options.matrix, "A matrix of cases: quick, full")->check(CLI::IsMember({"quick", "full"}));
   check_command->add_option("--device", check_options.device, "Where a CUDA module runs: declared, host, cuda, virtual")
       ->check(CLI::IsMember({"declared", "host", "cuda", "virtual"}));

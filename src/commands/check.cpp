@@ -31,10 +31,15 @@ kernels::DeviceChoice device_of(const std::string& word) {
   throw Error("--device is '" + word + "'; allowed: declared, host, cuda, virtual");
 }
 
+/// What follows a case's name where explicit positions are wanted.
+constexpr std::string_view kPositions = "+positions";
+
 struct Named {
   std::string text;
   Options options;  ///< the common ones with the case's own fields before those of the command line
 };
+
+bool asks_for_positions(const std::string& text) { return text.ends_with(kPositions); }
 
 std::vector<Named> cases_of(const CheckOptions& check, const Options& options) {
   std::vector<Named> cases;
@@ -94,7 +99,8 @@ class CheckRun {
       : check_(check), settings_(settings_of(check, options)), runner_(open(check, settings_)) {
     const bool by_name = !check.cases.empty() && check.matrix.empty();
     for (Named& named : cases_of(check, options)) {
-      Problem problem = problem_of(named.text, named.options);
+      const std::string name = named.text.substr(0, named.text.size() - (asks_for_positions(named.text) ? kPositions.size() : 0));
+      Problem problem = problem_of(name, named.options);
       const bool supported = kernels::unsupported(runner_->declaration(), problem).empty();
       // What a matrix holds beyond the kernel's declaration nobody asked for; a case asked for by name is reported as skipped.
       if (!supported && !by_name) continue;
@@ -120,8 +126,9 @@ class CheckRun {
     job.files = kernel_files(check.kernel);
     for (std::size_t i = 0; i < self->problems_.size(); ++i) {
       const Problem& problem = self->problems_[i];
-      const std::string shape = fmt::format("check, batch {}, queries {}, context {}, heads {}", problem.batch, problem.queries,
-                                            problem.max_context(), problem.heads);
+      const std::string shape =
+          fmt::format("check, batch {}, queries {}, context {}, heads {}{}", problem.batch, problem.queries, problem.max_context(),
+                      problem.heads, asks_for_positions(self->cases_[i].text) ? ", explicit positions" : "");
       job.units.push_back({unit_id(i, problem, shape), i, self->costs_[i], memory_needed(problem)});
       job.problems.push_back(problem::to_json(problem));
       if (problem.inputs.kind == "file") add_files(job, problem.inputs.path);
@@ -141,6 +148,7 @@ class CheckRun {
 
   verdict::CaseResult run(std::size_t unit, const std::function<void(const std::string&)>& label) {
     const Problem& problem = problems_.at(unit);
+    settings_.positions = asks_for_positions(cases_[unit].text);
     verdict::CaseResult result =
         check_case(*runner_, problem, settings_, [&](const std::string& what) { label(problem.name + ": " + what); });
     std::vector<std::string> words = words_of(check_);

@@ -2,12 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <optional>
 
+#include "commands/block_outputs.hpp"
 #include "commands/check_claims.hpp"
+#include "commands/check_in_path.hpp"
 #include "commands/check_judge.hpp"
 #include "commands/check_keep.hpp"
+#include "commands/check_positions.hpp"
 #include "commands/declared_bound.hpp"
 #include "commands/explain.hpp"
 #include "commands/handed_over.hpp"
@@ -53,8 +58,8 @@ Verdict verdict_of(RunStatus status) {
   return Verdict::misbehaved;
 }
 
-/// Multiply-adds of the path up to which the stages before a kernel are emulated: half a minute.
-constexpr double kInPathWork = 1e11;
+/// A pool whose offsets do not fit 32 bits, in elements: half as much again as 2^32.
+constexpr problem::Index kWidePool = problem::Index{3} << 31;
 
 class CheckCase {
  public:
@@ -84,6 +89,7 @@ class CheckCase {
     passed_ = kernels::passed_tensors(declaration_, problem_);
     step_("reference");
     inputs_ = inputs::round_inputs(problem_, inputs::make_inputs(problem_), problem_.precision.storage, problem_.precision.ftz);
+    if (settings_.positions) add_explicit_positions(problem_, inputs_);
     std::set<std::string> names;
     for (const Passed& tensor : passed_.outputs) names.insert(tensor.spec.name), outputs_.insert(tensor.spec.name);
     for (const Passed& tensor : passed_.inputs) {
@@ -96,6 +102,7 @@ class CheckCase {
     request_.inputs = kernel_inputs(problem_, passed_, inputs_, exact_);
     request_.splits = problem_.precision.splits, request_.tile = problem_.precision.tile;
     request_.limits = settings_.limits;
+    request_.inputs_stay = true;
     if (!run_kernel()) return;
     judge();
     judge_in_path();
@@ -140,8 +147,30 @@ class CheckCase {
       keep_run("crash");
       return last.status == RunStatus::unwritten;  // what was written can still be judged
     }
+    if (!run_wide()) return false;
     compare_runs(earlier);
     return true;
+  }
+
+  /// Once more with pages so far apart that an offset in 32 bits names another one; false where that run failed.
+  bool run_wide() {
+    const bool paged = std::any_of(passed_.inputs.begin(), passed_.inputs.end(),
+                                   [](const Passed& tensor) { return tensor.layout == kernels::LayoutKind::paged; });
+    if (!paged || !runner_.takes_wide_pools()) return true;
+    kernels::Request wide = request_;
+    wide.layout_seed = 3, wide.pool_elements = kWidePool;
+    try {
+      runs_.push_back(run_(wide));
+    } catch (const Error& error) {
+      result_.notes.push_back(fmt::format("not tried with pages beyond 2^32 elements: {}", error.what()));
+      return true;
+    }
+    wide_run_ = runs_.size() - 1;
+    const Outcome& outcome = runs_.back();
+    const bool ran = outcome.status == RunStatus::ok;
+    result_.conduct.push_back({"pages beyond 2^32 elements", verdict_of(outcome.status), ran ? "" : outcome.detail, outcome.seconds});
+    if (!ran) keep_run("wide-pool");
+    return ran;
   }
 
   void compare_runs(const Outcome& earlier) {
@@ -179,22 +208,32 @@ class CheckCase {
     step_("bounds");
     const bounds::Bounds bounds = declared_bounds(problem_, inputs_, exact_, outputs_, choices());
     result_.notes.push_back("bounds: " + describe_declaration(problem_.precision));
-    judge_runs(bounds, "alone", runs_);
+    judge_runs({problem_, exact_, passed_.outputs, {declaration_, problem_, request_.inputs}}, bounds, "alone", runs_);
     for (const verdict::ErrorRow& row : result_.errors) {
       if (fails(row.verdict)) return keep_run(row.tensor);
     }
   }
 
+  /// What outputs are held against: of the whole problem, or of a block.
+  struct Scope {
+    const Problem& problem;
+    const verdict::Reference& exact;
+    const std::vector<Passed> outputs;
+    const Exemptions exemptions;
+  };
+
   /// Runs that differ in their bits are all judged; the worst verdict of each tensor counts.
-  void judge_runs(const bounds::Bounds& bounds, const std::string& setting, const std::vector<Outcome>& runs) {
-    for (const Passed& tensor : passed_.outputs) {
+  void judge_runs(const Scope& scope, const bounds::Bounds& bounds, const std::string& setting, const std::vector<Outcome>& runs) {
+    for (const Passed& tensor : scope.outputs) {
       const std::string& name = tensor.spec.name;
       std::optional<verdict::ErrorRow> worst;
       for (std::size_t i = 0; i < runs.size(); ++i) {
         const auto found = runs[i].outputs.find(name);
         if (found == runs[i].outputs.end() || (i > 0 && same_bits(found->second, runs.front().outputs.at(name)))) continue;
-        verdict::ErrorRow row = judge_output(declaration_, problem_, tensor, found->second, exact_.at(name), bounds);
+        verdict::ErrorRow row =
+            judge_output(declaration_, scope.problem, scope.exemptions, tensor, found->second, scope.exact.at(name), bounds);
         const bool bad = fails(row.verdict);
+        if (bad && &runs == &runs_ && i == wide_run_) row.detail += " (the run with pages beyond 2^32 elements)";
         if (!worst || bad > fails(worst->verdict) || (bad == fails(worst->verdict) && row.ratio > worst->ratio)) worst = std::move(row);
       }
       if (!worst) continue;
@@ -206,14 +245,29 @@ class CheckCase {
   /// End to end: what comes before the kernel is computed in the declared arithmetic too, and the bound is that of the whole path.
   void judge_in_path() {
     if (choices().given.empty()) return;
-    if (work_of(problem_) > kInPathWork) {
-      result_.notes.emplace_back("end to end left out: the stages before the kernel are emulated up to 10^11 multiply-adds");
+    const std::optional<inputs::Block> block = in_path_block(problem_, kInPathWork);
+    if (!block) {
+      result_.notes.emplace_back(
+          "end to end left out: a row, or its heads that cannot be parted, is more than the stages before the kernel "
+          "are emulated on");
       return;
     }
     step_("end to end");
+    const InPath part = in_path(problem_, passed_, inputs_, exact_, outputs_, choices(), *block);
     kernels::Request request = request_;
-    request.inputs = kernel_inputs(problem_, passed_, inputs_, earlier_stages(problem_, inputs_, choices()));
-    judge_runs(declared_bounds(problem_, inputs_, exact_, outputs_, {{}, choices().folds_alpha_q}), "in path", {run_(request)});
+    request.inputs = part.handed;
+    std::vector<Outcome> runs{run_(request)};
+    std::vector<Passed> outputs = passed_.outputs;
+    for (Passed& output : outputs) {
+      const auto found = runs.front().outputs.find(output.spec.name);
+      if (found == runs.front().outputs.end()) continue;
+      found->second = take_block(problem_, *block, output.spec.name, found->second);
+      output.spec.shape = found->second.shape();
+    }
+    if (!part.sampled.empty())
+      result_.notes.push_back(
+          fmt::format("end to end on a sample: {}; the stages before the kernel are emulated there, exact elsewhere", part.sampled));
+    judge_runs({part.problem, part.exact, std::move(outputs), {declaration_, part.problem, part.inputs}}, part.bounds, "in path", runs);
   }
 
   KernelChoices choices() const {
@@ -239,12 +293,13 @@ class CheckCase {
   /// One run, exempt elements set to zero so that bits can be compared.
   const std::function<Outcome(const kernels::Request&)> run_ = [this](const kernels::Request& request) {
     Outcome outcome = runner_.run(request);
+    const Exemptions exemptions(declaration_, *request.problem, request.inputs);
     for (const Passed& tensor : passed_.outputs) {
       problem::TensorSpec spec = tensor.spec;
       const auto found = outcome.outputs.find(spec.name);
       if (found == outcome.outputs.end()) continue;
       spec.shape = found->second.shape();
-      clear_exempt(declaration_, *request.problem, spec, found->second);
+      exemptions.clear(spec, found->second);
     }
     return outcome;
   };
@@ -257,6 +312,7 @@ class CheckCase {
   verdict::Reference exact_;
   kernels::Request request_;
   std::vector<Outcome> runs_;
+  std::optional<std::size_t> wide_run_;  ///< which of them had the wide pool
   CaseResult result_;
 };
 

@@ -15,6 +15,7 @@ struct CheckSettings {
   int repeats = 3;
   std::string keep;  ///< folder; empty: nothing is kept
   bool explain = false;
+  bool positions = false;  ///< with explicit positions, other than the default
 };
 
 /// A kernel is asked only for what it declares: other problems give one `skipped` row. Handed-over tensors are the exact ones, rounded to

@@ -34,6 +34,9 @@ std::size_t token_axis(const std::string& name, const tensor::Shape& shape) {
   return shape.size();
 }
 
+bool is_row_output(const std::string& name) { return name == "u" || name == "o" || name == "o_gated"; }
+bool is_rotated_query(const std::string& name) { return name == "q_hat" || name == "q_rope_hat"; }
+
 bool sees_nothing(const problem::Problem& problem, Index b, Index query) {
   if (problem.context_of(b) == 0) return true;
   return problem.mask.kind != problem::MaskKind::none && problem.query_position(b, query) < 0;
@@ -41,26 +44,57 @@ bool sees_nothing(const problem::Problem& problem, Index b, Index query) {
 
 }  // namespace
 
-bool is_exempt(const kernels::Declaration& declaration, const problem::Problem& problem, const problem::TensorSpec& spec, Index flat) {
-  const Index b = along(spec.shape, 0, flat);
-  const std::size_t tokens = token_axis(spec.name, spec.shape);
-  if (tokens < spec.shape.size() && along(spec.shape, tokens, flat) >= problem.context_of(b)) return true;
-  const bool is_row_output = spec.name == "u" || spec.name == "o" || spec.name == "o_gated";
-  return is_row_output && !declaration.empty_row_is_zero && sees_nothing(problem, b, along(spec.shape, 1, flat));
-}
-
-void clear_exempt(const kernels::Declaration& declaration, const problem::Problem& problem, const problem::TensorSpec& spec,
-                  tensor::AnyTensor& got) {
-  if (problem.context.size() == 1 && declaration.empty_row_is_zero) return;
-  const std::size_t bytes = tensor::size_of(got.dtype());
-  std::byte* to = got.mutable_bytes();
-  for (Index i = 0; i < got.size(); ++i) {
-    if (is_exempt(declaration, problem, spec, i)) std::memset(to + static_cast<std::size_t>(i) * bytes, 0, bytes);
+Exemptions::Exemptions(const kernels::Declaration& declaration, const problem::Problem& problem, const tensor::TensorMap& inputs)
+    : declaration_(declaration), problem_(problem) {
+  if (problem.rotated_dim() == 0) return;
+  const auto given = inputs.find("positions_q");
+  std::vector<std::int64_t> positions;
+  if (given != inputs.end()) {
+    positions.resize(static_cast<std::size_t>(given->second.size()));
+    given->second.read_integers(0, given->second.size(), positions.data());
+  } else {
+    for (Index b = 0; b < problem.batch; ++b) {
+      for (Index i = 0; i < problem.queries; ++i) positions.push_back(problem.query_position(b, i));
+    }
+  }
+  for (const std::int64_t position : positions) {
+    before_first_.push_back(position < 0);
+    any_before_first_ = any_before_first_ || position < 0;
   }
 }
 
-verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const problem::Problem& problem, const kernels::Passed& passed,
-                               const tensor::AnyTensor& got, const verdict::ReferenceTensor& exact, const bounds::Bounds& bounds) {
+bool Exemptions::holds(const problem::TensorSpec& spec, Index flat) const {
+  const Index b = along(spec.shape, 0, flat);
+  const std::size_t tokens = token_axis(spec.name, spec.shape);
+  if (tokens < spec.shape.size() && along(spec.shape, tokens, flat) >= problem_.context_of(b)) return true;
+  if (is_rotated_query(spec.name) && any_before_first_)
+    return before_first_[static_cast<std::size_t>(b * problem_.queries + along(spec.shape, 1, flat))];
+  return is_row_output(spec.name) && !declaration_.empty_row_is_zero && sees_nothing(problem_, b, along(spec.shape, 1, flat));
+}
+
+bool Exemptions::any(const std::string& name) const {
+  return problem_.context.size() > 1 || (is_row_output(name) && !declaration_.empty_row_is_zero) ||
+         (is_rotated_query(name) && any_before_first_);
+}
+
+void Exemptions::clear(const problem::TensorSpec& spec, tensor::AnyTensor& got) const {
+  if (!any(spec.name)) return;
+  const std::size_t bytes = tensor::size_of(got.dtype());
+  tensor::AnyTensor cleared;  // `got` may be a view of what is not ours to write
+  for (Index i = 0; i < got.size(); ++i) {
+    if (!holds(spec, i)) continue;
+    if (cleared.bytes() == nullptr) {
+      cleared = tensor::AnyTensor(got.dtype(), got.shape());
+      std::memcpy(cleared.mutable_bytes(), got.bytes(), got.byte_size());
+    }
+    std::memset(cleared.mutable_bytes() + static_cast<std::size_t>(i) * bytes, 0, bytes);
+  }
+  if (cleared.bytes() != nullptr) got = std::move(cleared);
+}
+
+verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const problem::Problem& problem, const Exemptions& exemptions,
+                               const kernels::Passed& passed, const tensor::AnyTensor& got, const verdict::ReferenceTensor& exact,
+                               const bounds::Bounds& bounds) {
   const std::string& name = passed.spec.name;
   verdict::ErrorRow row;
   row.arithmetic = scalar::to_string(problem.precision.storage) + "/" + scalar::to_string(problem.precision.accumulate);
@@ -74,8 +108,11 @@ verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const pr
   Tensor<double> allowed = bound == bounds.end() ? Tensor<double>() : bound->second;
   const bounds::Rounding storing(row.format, problem.precision.ftz);
   for (Index i = 0; i < values.size(); ++i) {
-    if (is_exempt(declaration, problem, passed.spec, i)) {
+    if (exemptions.holds(passed.spec, i)) {
       values[i] = exact.value[i];
+      // Where nothing is wanted there may be no bound either.
+      if (!allowed.empty() && !std::isfinite(allowed[i]))
+        allowed[i] = std::fabs(exact.low[i]) + (exact.radius.empty() ? 0 : exact.radius[i]);
       continue;
     }
     if (is_lse && exact.value[i] == kMinusInfinity) {

@@ -1,6 +1,9 @@
 // One output of a kernel: brought to the house's conventions, then held against its bound.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "bounds/bounds.hpp"
 #include "kernels/declaration.hpp"
 #include "verdict/measure.hpp"
@@ -8,18 +11,31 @@
 
 namespace equinorm::commands {
 
-/// Elements that nobody looks at: of tokens past a row's context, and of an empty row's output where it is not declared to be zero.
-bool is_exempt(const kernels::Declaration& declaration, const problem::Problem& problem, const problem::TensorSpec& spec,
-               problem::Index flat);
+/// Elements that nobody looks at, whatever stands there: of tokens past a row's context, of an empty row's output where it is not declared
+/// to be zero, and of the rotated query (q_hat, q_rope_hat) at a negative position, for which no rotation is defined.
+class Exemptions {
+ public:
+  /// Positions are those of `inputs`, by default the problem's.
+  Exemptions(const kernels::Declaration& declaration, const problem::Problem& problem, const tensor::TensorMap& inputs);
 
-/// Sets exempt elements to zero, whatever stood there.
-void clear_exempt(const kernels::Declaration& declaration, const problem::Problem& problem, const problem::TensorSpec& spec,
-                  tensor::AnyTensor& got);
+  bool holds(const problem::TensorSpec& spec, problem::Index flat) const;
+  /// Sets them to zero in `got`, whose shape is that of `spec`.
+  void clear(const problem::TensorSpec& spec, tensor::AnyTensor& got) const;
+
+ private:
+  bool any(const std::string& name) const;
+
+  const kernels::Declaration& declaration_;
+  const problem::Problem& problem_;
+  std::vector<bool> before_first_;  ///< [B,S]: the query's position is negative
+  bool any_before_first_ = false;
+};
 
 /// Judges `got` (its dtype and shape are those declared). Conventions: a base-2 lse is taken to base e (its own rounding is allowed for),
-/// the declared stand-in for an empty row's lse becomes -inf, exempt elements are not looked at. `bounds` lacks the tensor where the
+/// the declared stand-in for an empty row's lse becomes -inf, exempt elements count as right. `bounds` lacks the tensor where the
 /// declared arithmetic has no bounds: measured only.
-verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const problem::Problem& problem, const kernels::Passed& passed,
-                               const tensor::AnyTensor& got, const verdict::ReferenceTensor& exact, const bounds::Bounds& bounds);
+verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const problem::Problem& problem, const Exemptions& exemptions,
+                               const kernels::Passed& passed, const tensor::AnyTensor& got, const verdict::ReferenceTensor& exact,
+                               const bounds::Bounds& bounds);
 
 }  // namespace equinorm::commands

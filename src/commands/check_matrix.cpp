@@ -32,6 +32,7 @@ const std::vector<std::pair<std::string, std::string>> kQuick{
     {"paper-tp8", "context=200 norm.scheme=unified"},
     {"paper-tp8", "context=130 heads=3 groups=1"},
     {"paper-tp8", "context=130 heads=16 groups=2 norm.eps=1e-5"},
+    {"paper-tp8+positions", "context=130 heads=4 groups=4 queries=3"},
     {"qwen3-8b", "context=140"},
     {"qwen3-8b", "context=140,17 batch=2 inputs=planted-key"},
     {"gqa-per-head-gated", ""},

@@ -7,7 +7,7 @@
 
 namespace equinorm::commands {
 
-/// A base case with some of its fields changed.
+/// A base case, as text for `check`, with some of its fields changed.
 struct MatrixCase {
   std::string base;
   std::vector<std::pair<std::string, std::string>> fields;

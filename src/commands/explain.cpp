@@ -29,7 +29,7 @@ std::pair<double, double> times_ln2(double high, double low) {
   return {product, rest};
 }
 
-ExactCheck check_of(const kernels::Declaration& declaration, const problem::Problem& problem, const problem::TensorSpec& spec,
+ExactCheck check_of(const kernels::Declaration& declaration, const Exemptions& exemptions, const problem::TensorSpec& spec,
                     const verdict::ReferenceTensor& exact, const std::pair<tensor::Tensor<double>, tensor::Tensor<double>>& shadow) {
   const bool base_two = spec.name == "lse" && declaration.lse_base_two;
   double largest = 0, worst = 0;
@@ -38,7 +38,7 @@ ExactCheck check_of(const kernels::Declaration& declaration, const problem::Prob
   check.method = "rounding removed";
   for (Index i = 0; i < exact.value.size(); ++i) {
     // Masked logits and the lse of nothing have no shadow to compare.
-    if (!std::isfinite(exact.value[i]) || is_exempt(declaration, problem, spec, i)) continue;
+    if (!std::isfinite(exact.value[i]) || exemptions.holds(spec, i)) continue;
     if (std::isnan(shadow.first[i])) {
       ++lost;
       continue;
@@ -88,11 +88,12 @@ std::vector<ExactCheck> explain(kernels::Runner& runner, kernels::Request reques
     if (std::find(notes.begin(), notes.end(), finding.text) == notes.end()) notes.push_back(finding.text);
   }
   std::vector<ExactCheck> checks;
+  const Exemptions exemptions(runner.declaration(), problem, request.inputs);
   for (const Passed& tensor : passed.outputs) {
     const std::string& name = tensor.spec.name;
     const bool ran = outcome.status == kernels::RunStatus::ok;
     if (const auto shadow = outcome.shadows.find(name); ran && shadow != outcome.shadows.end()) {
-      checks.push_back(check_of(runner.declaration(), problem, tensor.spec, exact.at(name), shadow->second));
+      checks.push_back(check_of(runner.declaration(), exemptions, tensor.spec, exact.at(name), shadow->second));
     } else {
       ExactCheck check;
       check.method = "rounding removed";

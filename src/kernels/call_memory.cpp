@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "kernels/abi_problem.hpp"
 #include "kernels/exact_scalars.hpp"
@@ -11,6 +12,9 @@
 
 namespace equinorm::kernels {
 namespace {
+
+/// One cache line, and enough for every vector load.
+constexpr std::align_val_t kStorageAlignment{64};
 
 std::int32_t abi(tensor::DType dtype) {
   switch (dtype) {
@@ -60,14 +64,22 @@ bool same_layout(const Layout& a, const Layout& b) {
 }  // namespace
 
 void CallMemory::plan(const PassedTensors& passed, const Request& request) {
+  Plan wanted{passed.inputs, passed.outputs, {}, request.layout_seed, request.pool_elements, request.shadows, {}};
+  for (Index b = 0; b < request.problem->batch; ++b) wanted.context.push_back(request.problem->context_of(b));
+  for (const auto& [name, values] : request.exact_inputs) wanted.exact.insert(name);
+  if (plan_ == wanted) return;
+  plan_.reset();  // until the new one stands
   ArenaPlan inputs, outputs;
   std::vector<Buffer> buffers;
   std::uint64_t turn = request.layout_seed;
+  resident_ = 0;
+  const std::map<Index, Index> pools =
+      request.pool_elements > 0 ? wide_pools(passed.inputs, request.pool_elements) : std::map<Index, Index>{};
   const auto add = [&](const Passed& tensor, bool output) {
     if (tensor.spec.name.size() >= sizeof(WireTensor::name) || tensor.spec.shape.size() > EQUINORM_MAX_RANK ||
         buffers.size() >= static_cast<std::size_t>(kMaxTensors))
       throw Error(fmt::format("tensor {}: too many tensors, or axes", tensor.spec.name));
-    Buffer buffer{.name = tensor.spec.name, .layout = make_layout(tensor, *request.problem, request.layout_seed), .output = output};
+    Buffer buffer{.name = tensor.spec.name, .layout = make_layout(tensor, *request.problem, request.layout_seed, pools), .output = output};
     ArenaPlan& plan = output ? outputs : inputs;
     buffer.data = plan.add(buffer.layout.bytes(), turn++ % 2 == 1);
     if (!buffer.layout.block_table.empty())
@@ -76,6 +88,8 @@ void CallMemory::plan(const PassedTensors& passed, const Request& request) {
       const auto bytes = static_cast<std::uint64_t>(tensor::element_count(tensor.spec.shape)) * sizeof(double);
       buffer.shadow_high = plan.add(bytes, false), buffer.shadow_low = plan.add(bytes, false);
     }
+    for (const Region* region : {&buffer.data, &buffer.table, &buffer.shadow_high, &buffer.shadow_low}) resident_ += region->bytes;
+    resident_ -= buffer.layout.bytes() - buffer.layout.resident_bytes();
     buffers.push_back(std::move(buffer));
   };
   for (const Passed& tensor : passed.inputs) add(tensor, false);
@@ -87,6 +101,7 @@ void CallMemory::plan(const PassedTensors& passed, const Request& request) {
     intact_ = false;
   }
   reuse_or_replace(std::move(buffers), inputs.bytes(), outputs.bytes());
+  plan_ = std::move(wanted);
 }
 
 void CallMemory::reuse_or_replace(std::vector<Buffer> buffers, std::uint64_t input_bytes, std::uint64_t output_bytes) {
@@ -124,13 +139,10 @@ void CallMemory::prepare(const PassedTensors& passed, const Request& request, Wi
 
 void CallMemory::fill(Buffer& buffer, const Request& request) {
   Arena& arena = arena_of(buffer);
-  std::byte* data = arena.at(buffer.data.data);
-  if (buffer.output) {
-    unwritten_->fill(data, buffer.data.data_bytes, buffer.data.data);
-  } else {
-    const tensor::AnyTensor& input = input_of(request, buffer.name, buffer.layout.dtype, buffer.layout.shape);
-    lay_out(buffer.layout, input, *poison_, data, buffer.data.data, intact_);
-  }
+  if (buffer.output)
+    poison_output(buffer.layout, *unwritten_, arena.at(buffer.data.data), buffer.data.data);
+  else
+    fill_input(buffer, request);
   if (!buffer.output && buffer.shadow_high.bytes > 0) {
     const auto& [high, low] = request.exact_inputs.at(buffer.name);
     if (high.shape() != buffer.layout.shape || low.shape() != buffer.layout.shape)
@@ -143,6 +155,15 @@ void CallMemory::fill(Buffer& buffer, const Request& request) {
     if (region->bytes > 0) fence(arena, *region, *poison_);
   }
   if (buffer.table.bytes > 0) std::memcpy(arena.at(buffer.table.data), buffer.layout.block_table.data(), buffer.table.data_bytes);
+}
+
+void CallMemory::fill_input(Buffer& buffer, const Request& request) {
+  const tensor::AnyTensor& input = input_of(request, buffer.name, buffer.layout.dtype, buffer.layout.shape);
+  // `held` keeps its storage alive: the same address is the same storage, whose bytes the caller promises to stay. They lie where only we
+  // can write.
+  const bool lies_there = request.inputs_stay && intact_ && inputs_->is_read_only() && buffer.held.bytes() == input.bytes();
+  if (!lies_there) lay_out(buffer.layout, input, *poison_, inputs_->at(buffer.data.data), buffer.data.data, intact_);
+  buffer.held = request.inputs_stay ? input : tensor::AnyTensor();
 }
 
 void CallMemory::describe(const Buffer& buffer, WireTensor& wire) const {
@@ -178,13 +199,23 @@ std::optional<std::string> CallMemory::changed(const Buffer& buffer, const tenso
   return std::nullopt;
 }
 
+tensor::AnyTensor CallMemory::take(Buffer& buffer, Index& unwritten) {
+  const auto bytes = static_cast<std::size_t>(tensor::element_count(buffer.layout.shape)) * tensor::size_of(buffer.layout.dtype);
+  if (buffer.taken == nullptr || buffer.taken.use_count() > 1) {
+    auto* storage = static_cast<std::byte*>(::operator new(std::max<std::size_t>(1, bytes), kStorageAlignment));
+    buffer.taken = {storage, [](std::byte* pointer) { ::operator delete(pointer, kStorageAlignment); }};
+  }
+  unwritten = gather(buffer.layout, *unwritten_, outputs_->at(buffer.data.data), buffer.data.data, buffer.taken.get());
+  return {buffer.layout.dtype, buffer.layout.shape, buffer.taken.get(), buffer.taken};
+}
+
 void CallMemory::inspect(const Request& request, Outcome& outcome) {
   const auto report = [&](RunStatus status, std::string detail) {
     if (outcome.status != RunStatus::ok && outcome.status <= status) return;
     outcome.status = status;
     outcome.detail = std::move(detail);
   };
-  for (const Buffer& buffer : buffers_) {
+  for (Buffer& buffer : buffers_) {
     if (!buffer.output && inputs_->is_read_only()) continue;
     if (std::optional<std::string> where = out_of_bounds(buffer)) report(RunStatus::wrote_out_of_bounds, std::move(*where));
     if (!buffer.output) {
@@ -192,11 +223,10 @@ void CallMemory::inspect(const Request& request, Outcome& outcome) {
         report(RunStatus::changed_input, std::move(*what));
       continue;
     }
-    Gathered gathered = gather(buffer.layout, *unwritten_, outputs_->at(buffer.data.data), buffer.data.data);
-    if (gathered.unwritten >= 0)
-      report(RunStatus::unwritten,
-             fmt::format("{}{} was not written", buffer.name, tensor::index_string(buffer.layout.shape, gathered.unwritten)));
-    outcome.outputs.emplace(buffer.name, std::move(gathered.tensor));
+    Index unwritten = -1;
+    outcome.outputs.emplace(buffer.name, take(buffer, unwritten));
+    if (unwritten >= 0)
+      report(RunStatus::unwritten, fmt::format("{}{} was not written", buffer.name, tensor::index_string(buffer.layout.shape, unwritten)));
   }
   // Outputs are poisoned anew in any case.
   intact_ = outcome.status == RunStatus::ok || outcome.status == RunStatus::unwritten;

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "kernels/arena.hpp"
@@ -21,10 +23,11 @@ class CallMemory {
 
   /// Of the inputs' arena and the outputs'.
   std::vector<int> descriptors() const { return {inputs_->descriptor(), outputs_->descriptor()}; }
-  /// Of both.
-  std::uint64_t bytes() const { return inputs_->bytes() + outputs_->bytes(); }
+  /// Memory that the tensors of the last call take.
+  std::uint64_t bytes() const { return resident_; }
 
-  /// Outputs, and whether the kernel kept to its memory: status ok, wrote_out_of_bounds, changed_input or unwritten.
+  /// Outputs (views of storage that is used again once nobody holds them), and whether the kernel kept to its memory: status ok,
+  /// wrote_out_of_bounds, changed_input or unwritten.
   void inspect(const Request& request, Outcome& outcome);
 
   /// What a reply of status kWroteInput says: changed_input, wrote_out_of_bounds, or protocol where it makes no sense.
@@ -39,12 +42,29 @@ class CallMemory {
     Layout layout;
     Region data{}, table{}, shadow_high{}, shadow_low{};
     bool output = false;
+    tensor::AnyTensor held{};  ///< the input that lies there, where its bytes are promised to stay
+    /// What the last output was copied to: used again once nobody else holds it, since fresh memory costs more than the copy.
+    std::shared_ptr<std::byte> taken{};
+  };
+
+  /// What the buffers' places depend on.
+  struct Plan {
+    std::vector<Passed> inputs, outputs;
+    std::vector<Index> context;
+    std::uint64_t seed = 0;
+    Index pool_elements = 0;
+    bool shadows = false;
+    std::set<std::string> exact;
+
+    friend bool operator==(const Plan&, const Plan&) = default;
   };
 
   void plan(const PassedTensors& passed, const Request& request);
   void reuse_or_replace(std::vector<Buffer> buffers, std::uint64_t input_bytes, std::uint64_t output_bytes);
   Arena& arena_of(const Buffer& buffer) const { return buffer.output ? *outputs_ : *inputs_; }
   void fill(Buffer& buffer, const Request& request);
+  void fill_input(Buffer& buffer, const Request& request);
+  tensor::AnyTensor take(Buffer& buffer, Index& unwritten);
   void describe(const Buffer& buffer, WireTensor& wire) const;
   std::optional<std::string> out_of_bounds(const Buffer& buffer) const;
   std::optional<std::string> changed(const Buffer& buffer, const tensor::AnyTensor& input) const;
@@ -52,7 +72,8 @@ class CallMemory {
   /// The worker cannot write the inputs' arena, where the system knows such a thing; else they are compared after each run.
   std::unique_ptr<Arena> inputs_, outputs_;
   std::optional<Poison> poison_, unwritten_;  ///< of what may not be touched, of outputs
-  std::uint64_t poison_seed_ = 0, generation_ = 0;
+  std::uint64_t poison_seed_ = 0, generation_ = 0, resident_ = 0;
+  std::optional<Plan> plan_;
   std::vector<Buffer> buffers_;
   bool intact_ = false;  ///< fences, gaps and tables are as prepare() left them, by inspect()
 };

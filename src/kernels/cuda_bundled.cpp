@@ -12,9 +12,10 @@ std::string bundled_cuda(const std::string& folder, const std::string& manifest)
   std::vector<std::filesystem::path> roots;
   if (const char* other = std::getenv("EQUINORM_BUNDLED_CUDA")) roots.emplace_back(other);
   std::error_code ignored;
-  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", ignored);
-  if (!program.empty()) roots.push_back(program.parent_path().parent_path() / "share/equinorm/cuda");
-  roots.emplace_back(EQUINORM_BUNDLED_CUDA_SOURCE);
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  // Beside the program and beside a test program of a build, then in an installation.
+  for (const char* place : {"kernels/cuda", "../kernels/cuda", "../lib/equinorm/kernels/cuda"})
+    roots.push_back((program / place).lexically_normal());
   std::string tried;
   for (const std::filesystem::path& root : roots) {
     const std::filesystem::path path = root / folder / (manifest + ".json");

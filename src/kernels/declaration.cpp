@@ -98,10 +98,14 @@ std::map<std::string, TensorDeclaration> read_tensors(ObjectReader& parent, std:
     }
     reader.word("layout", tensor.layout, kLayoutNames);
     reader.integer("page_size", tensor.page_size);
+    reader.integer("largest_pool", tensor.largest_pool);
     const bool paged = tensor.layout == LayoutKind::paged;
     if (paged != (tensor.page_size > 0) || tensor.page_size > (Index{1} << 20))
       throw Error(fmt::format("{} is {}; allowed: from 1 to 1048576 with layout paged, absent without", reader.field("page_size"),
                               tensor.page_size));
+    if (tensor.largest_pool < 0 || (tensor.largest_pool > 0 && !paged))
+      throw Error(fmt::format("{} is {}; allowed: a number of elements with layout paged, absent without", reader.field("largest_pool"),
+                              tensor.largest_pool));
     reader.finish();
     tensors.emplace(value->keys[i], tensor);
   }
@@ -238,7 +242,11 @@ Passed pass(const Declaration& declaration, const Problem& problem, const proble
   const auto& declared = is_input || handed_over ? declaration.inputs : declaration.outputs;
   const auto found = declared.find(spec.name);
   const TensorDeclaration tensor = found == declared.end() ? TensorDeclaration{} : found->second;
-  Passed passed{.spec = spec, .layout = tensor.layout, .page_size = tensor.page_size, .handed_over = handed_over};
+  Passed passed{.spec = spec,
+                .layout = tensor.layout,
+                .page_size = tensor.page_size,
+                .largest_pool = tensor.largest_pool,
+                .handed_over = handed_over};
   if (spec.role == problem::Role::positions) {
     if (tensor.dtype) throw Error(fmt::format("inputs.{}.dtype: positions are int64", spec.name));
     passed.dtype = tensor::DType::i64;

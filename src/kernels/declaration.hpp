@@ -24,7 +24,8 @@ enum class DeviceKind : std::uint8_t { host, cuda };
 struct TensorDeclaration {
   std::optional<scalar::Format> dtype;  ///< none: the default of its kind
   LayoutKind layout = LayoutKind::contiguous;
-  Index page_size = 0;  ///< paged only
+  Index page_size = 0;     ///< paged only
+  Index largest_pool = 0;  ///< paged only: elements that the kernel can address, 0: any number
 };
 
 /// One condition on a problem: its dotted key must have one of `allowed` values, or lie in a range.
@@ -69,8 +70,13 @@ struct Passed {
   problem::TensorSpec spec;
   tensor::DType dtype = tensor::DType::f32;
   LayoutKind layout = LayoutKind::contiguous;
-  Index page_size = 0;
+  Index page_size = 0, largest_pool = 0;
   bool handed_over = false;  ///< an output of an earlier stage, computed by the judge
+
+  friend bool operator==(const Passed& a, const Passed& b) {
+    return a.spec.name == b.spec.name && a.spec.shape == b.spec.shape && a.spec.role == b.spec.role && a.dtype == b.dtype &&
+           a.layout == b.layout && a.page_size == b.page_size && a.largest_pool == b.largest_pool && a.handed_over == b.handed_over;
+  }
 };
 
 /// What a run passes: every tensor that the stages read (then context_lengths [B] int32), and the declared outputs. Throws Error where the

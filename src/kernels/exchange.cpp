@@ -13,6 +13,7 @@
 
 #include "kernels/abi_problem.hpp"
 #include "kernels/descriptor.hpp"
+#include "kernels/layout.hpp"
 #include "problem/json.hpp"
 #include "problem/problem_file.hpp"
 #include "scalar/error.hpp"
@@ -53,10 +54,16 @@ std::string dims(const tensor::Shape& shape) { return fmt::format("[{}]", fmt::j
 
 }  // namespace
 
-std::string run_request(const Request& request, const std::vector<Passed>& outputs, std::uint64_t id, const std::string& inputs_path,
+std::string run_request(const Request& request, const PassedTensors& passed, std::uint64_t id, const std::string& inputs_path,
                         const std::string& outputs_path) {
-  std::vector<std::string> expect;
-  for (const Passed& output : outputs) {
+  std::vector<std::string> strided, expect;
+  for (const Passed& input : passed.inputs) {
+    if (input.layout != LayoutKind::strided) continue;
+    const Layout layout = make_layout(input, *request.problem, request.layout_seed);
+    strided.push_back(fmt::format("{}: {{\"shape\": {}, \"strides\": {}}}", problem::json_string(input.spec.name), dims(layout.shape),
+                                  dims(layout.strides)));
+  }
+  for (const Passed& output : passed.outputs) {
     expect.push_back(fmt::format("{}: {{\"dtype\": \"{}\", \"shape\": {}}}", problem::json_string(output.spec.name),
                                  tensor::to_string(output.dtype), dims(output.spec.shape)));
   }
@@ -64,10 +71,10 @@ std::string run_request(const Request& request, const std::vector<Passed>& outpu
   std::string problem_json = problem::to_json(*request.problem);
   std::replace(problem_json.begin(), problem_json.end(), '\n', ' ');  // inside strings they are escaped
   return fmt::format(
-      R"({{"request": "run", "id": {}, "inputs": {}, "outputs": {}, "expect": {{{}}}, "scalars": {{"scale": {:.17g}, "eps": {:.17g}, )"
+      R"({{"request": "run", "id": {}, "inputs": {}, "outputs": {}, "strided": {{{}}}, "expect": {{{}}}, "scalars": {{"scale": {:.17g}, "eps": {:.17g}, )"
       R"("softcap": {:.17g}}}, "splits": {}, "tile": {}, "threads": {}, "problem": {}}})",
-      id, problem::json_string(inputs_path), problem::json_string(outputs_path), fmt::join(expect, ", "), scalars.scale, scalars.eps,
-      scalars.softcap, request.splits, request.tile, request.limits.threads, problem_json);
+      id, problem::json_string(inputs_path), problem::json_string(outputs_path), fmt::join(strided, ", "), fmt::join(expect, ", "),
+      scalars.scale, scalars.eps, scalars.softcap, request.splits, request.tile, request.limits.threads, problem_json);
 }
 
 std::uint64_t byte_count(const std::vector<Passed>& tensors) {

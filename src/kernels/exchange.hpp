@@ -10,12 +10,13 @@
 namespace equinorm::kernels {
 
 /// The inputs as a file holds them, in the layouts of `passed`: a paged tensor as its pool `NAME` [pages, page_size, ...] and
-/// `NAME.block_table` I32 [B, blocks]; every other one contiguous, "strided" ones too. Tokens past their row's context, and rows of pages
-/// that nobody uses, are poison. Throws Error where `inputs` are not what is passed.
+/// `NAME.block_table` I32 [B, blocks]; a strided one as its buffer [elements], of which the request tells the strides; every other one
+/// contiguous. Tokens past their row's context, gaps, and rows of pages that nobody uses are poison. Throws Error where `inputs` are not
+/// what is passed.
 tensor::TensorMap file_tensors(const std::vector<Passed>& passed, const Request& request);
 
 /// The request's line (PROCESS.md), without line break.
-std::string run_request(const Request& request, const std::vector<Passed>& outputs, std::uint64_t id, const std::string& inputs_path,
+std::string run_request(const Request& request, const PassedTensors& passed, std::uint64_t id, const std::string& inputs_path,
                         const std::string& outputs_path);
 
 /// Bytes of all of them, contiguous.

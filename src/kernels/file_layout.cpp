@@ -38,15 +38,14 @@ void check(const Passed& input, const tensor::AnyTensor& given) {
 tensor::TensorMap file_tensors(const std::vector<Passed>& passed, const Request& request) {
   const Poison poison(request.layout_seed);
   tensor::TensorMap files;
-  for (Passed input : passed) {
+  for (const Passed& input : passed) {
     const std::string& name = input.spec.name;
     const auto found = request.inputs.find(name);
     if (found == request.inputs.end()) throw Error(fmt::format("input {} is missing; the kernel reads it", name));
     check(input, found->second);
-    if (input.layout == LayoutKind::strided) input.layout = LayoutKind::contiguous;
     const Layout layout = make_layout(input, *request.problem, request.layout_seed);
-    const bool paged = input.layout == LayoutKind::paged;
-    tensor::AnyTensor buffer(layout.dtype, paged ? tensor::Shape{layout.span} : layout.shape);
+    const bool paged = input.layout == LayoutKind::paged, gaps = paged || input.layout == LayoutKind::strided;
+    tensor::AnyTensor buffer(layout.dtype, gaps ? tensor::Shape{layout.span} : layout.shape);
     lay_out(layout, found->second, poison, buffer.mutable_bytes(), 0, false);
     files[name] = paged ? pool_of(layout, buffer) : buffer;
     if (paged) files[name + ".block_table"] = table_of(layout);

@@ -5,13 +5,15 @@
 #include <cstring>
 #include <numeric>
 #include <random>
+#include <set>
 #include <string_view>
 
 namespace equinorm::kernels {
 namespace {
 
 constexpr Index kSparePages = 3;
-constexpr Index kGapBytes = 16;  ///< gaps are multiples of it, so that rows whose length is one stay aligned for vector loads
+constexpr Index kWideFactor = 8;  ///< pools of so many times the pages that are needed are address space, not memory
+constexpr Index kGapBytes = 16;   ///< gaps are multiples of it, so that rows whose length is one stay aligned for vector loads
 
 /// FNV-1a, 64 bits.
 std::uint64_t hash_of(const std::string& text) {
@@ -81,16 +83,35 @@ void lay_strided(Layout& layout, const Problem& problem, int token, std::mt19937
 
 Index blocks_of(Index tokens, Index page_size) { return (tokens + page_size - 1) / page_size; }
 
+/// Page numbers in the order in which rows get them: all of a pool shuffled, or `used` of a wide one, every third from its last third.
+std::vector<std::int32_t> deal_order(const Layout& layout, Index used, std::mt19937_64& random) {
+  std::vector<std::int32_t> order;
+  if (layout.wide) {
+    std::set<Index> taken;
+    const auto pages = static_cast<std::uint64_t>(layout.pages);
+    while (static_cast<Index>(order.size()) < used) {
+      const std::uint64_t first = order.size() % 3 == 0 ? pages - pages / 3 : 0;
+      const auto page = static_cast<Index>(first + random() % (pages - first));
+      if (taken.insert(page).second) order.push_back(static_cast<std::int32_t>(page));
+    }
+    return order;
+  }
+  order.resize(static_cast<std::size_t>(layout.pages));
+  std::iota(order.begin(), order.end(), 0);
+  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
+  return order;
+}
+
 /// Fills block_table and pages.
-void deal_pages(Layout& layout, const Problem& problem, Index tokens, std::uint64_t seed) {
+void deal_pages(Layout& layout, const Problem& problem, Index tokens, Index pool, std::uint64_t seed) {
   layout.blocks_per_row = std::max<Index>(1, blocks_of(tokens, layout.page_size));
   Index used = 0;
   for (Index b = 0; b < layout.shape[0]; ++b) used += blocks_of(live_tokens(problem, b, tokens), layout.page_size);
   layout.pages = used + kSparePages;
-  std::vector<std::int32_t> order(static_cast<std::size_t>(layout.pages));
-  std::iota(order.begin(), order.end(), 0);
+  layout.wide = pool >= kWideFactor * layout.pages;
+  if (layout.wide) layout.pages = pool;
   std::mt19937_64 random(seed * 0x9e3779b97f4a7c15 + static_cast<std::uint64_t>(layout.page_size));
-  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
+  const std::vector<std::int32_t> order = deal_order(layout, used, random);
   std::size_t next = 0;
   for (Index b = 0; b < layout.shape[0]; ++b) {
     const Index live = blocks_of(live_tokens(problem, b, tokens), layout.page_size);
@@ -99,9 +120,9 @@ void deal_pages(Layout& layout, const Problem& problem, Index tokens, std::uint6
   }
 }
 
-void lay_paged(Layout& layout, const Problem& problem, std::uint64_t seed, std::mt19937_64& random) {
+void lay_paged(Layout& layout, const Problem& problem, Index pool, std::uint64_t seed, std::mt19937_64& random) {
   const Index tokens = layout.shape[1], per_token = count_from(layout.shape, 2);
-  deal_pages(layout, problem, tokens, seed);
+  deal_pages(layout, problem, tokens, pool, seed);
   layout.strides.assign(layout.shape.size(), 1);
   for (std::size_t axis = layout.shape.size(); axis-- > 2;) layout.strides[axis - 1] = layout.strides[axis] * layout.shape[axis];
   layout.strides[0] = 0;
@@ -129,12 +150,38 @@ int token_axis(const std::string& name) {
   return name == "logits" || name == "p" ? 3 : -1;
 }
 
-Layout make_layout(const Passed& passed, const Problem& problem, std::uint64_t seed) {
+std::map<Index, Index> wide_pools(const std::vector<Passed>& tensors, Index elements) {
+  std::map<Index, Index> longest, pools;
+  const auto paged = [](const Passed& tensor) {
+    return tensor.layout == LayoutKind::paged && tensor::element_count(tensor.spec.shape) > 0;
+  };
+  const auto page_elements = [](const Passed& tensor) { return tensor.page_size * count_from(tensor.spec.shape, 2); };
+  for (const Passed& tensor : tensors) {
+    if (paged(tensor)) longest[tensor.page_size] = std::max(longest[tensor.page_size], page_elements(tensor));
+  }
+  for (const auto& [page_size, page] : longest) pools[page_size] = std::min<Index>((elements + page - 1) / page, kNoPage - 1024);
+  for (const Passed& tensor : tensors) {
+    if (!paged(tensor) || tensor.largest_pool == 0) continue;
+    // With the widest gap between pages.
+    const Index page = page_elements(tensor) + 4 * kGapBytes;
+    pools[tensor.page_size] = std::min(pools[tensor.page_size], tensor.largest_pool / page);
+  }
+  return pools;
+}
+
+std::size_t Layout::resident_bytes() const {
+  if (!wide) return bytes();
+  std::size_t touched = 2 * kNearBytes;
+  for (const Run& run : runs) touched += static_cast<std::size_t>(run.count) * tensor::size_of(dtype) + 4 * kNearBytes;
+  return std::min(touched, bytes());
+}
+
+Layout make_layout(const Passed& passed, const Problem& problem, std::uint64_t seed, const std::map<Index, Index>& pools) {
   Layout layout{.dtype = passed.dtype, .shape = passed.spec.shape, .page_size = passed.page_size};
   const int token = token_axis(passed.spec.name);
   std::mt19937_64 random(seed ^ hash_of(passed.spec.name));
   if (passed.layout == LayoutKind::paged)
-    lay_paged(layout, problem, seed, random);
+    lay_paged(layout, problem, pools.contains(passed.page_size) ? pools.at(passed.page_size) : 0, seed, random);
   else if (passed.layout == LayoutKind::strided)
     lay_strided(layout, problem, token, random);
   else

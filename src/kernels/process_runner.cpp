@@ -196,7 +196,7 @@ Outcome ProcessRunner::run(const Request& request) {
   const std::uint64_t input_bytes = write_inputs(files.inputs, passed.inputs, request);
   const std::uint64_t output_bytes = byte_count(passed.outputs);
   const std::uint64_t file_bytes = std::max(kLeastFileBytes, 2 * output_bytes);
-  const std::string line = run_request(request, passed.outputs, id, files.inputs, files.outputs);
+  const std::string line = run_request(request, passed, id, files.inputs, files.outputs);
   // A child under another uid cannot write there.
   const std::uint64_t before = isolation_.other_uid ? 0 : file_fingerprint(files.inputs);
   Answer answer;

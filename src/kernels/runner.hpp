@@ -28,7 +28,13 @@ struct Request {
   tensor::TensorMap inputs;  ///< context_lengths included
   Index splits = 1, tile = 0;
   std::uint64_t layout_seed = 1;  ///< which pages a paged tensor gets, how wide the gaps of a strided one are, the pattern of poison
-  bool shadows = false;           ///< the outputs' values without rounding too (virtual GPU only)
+  /// The caller's promise: the storage of `inputs` keeps its bytes for as long as anybody holds it. The runner then holds it until the next
+  /// run, and what is the same storage there is not handed over again.
+  bool inputs_stay = false;
+  /// So many elements at least in the pool of the widest paged tensor of a page size, its pages scattered over all of it; 0: no more pages
+  /// than there is use for. The pool is address space: memory only where pages are used. Runners that takes_wide_pools() alone.
+  Index pool_elements = 0;
+  bool shadows = false;  ///< the outputs' values without rounding too (virtual GPU only)
   /// With `shadows`: the exact values of handed-over inputs, high and low part, in logical order; other inputs are exact as they are.
   std::map<std::string, std::pair<tensor::Tensor<double>, tensor::Tensor<double>>> exact_inputs;
   Limits limits;
@@ -59,7 +65,7 @@ struct RunFinding {
 struct Outcome {
   RunStatus status = RunStatus::protocol;
   std::string detail;         ///< one line: which tensor, signal, limit
-  tensor::TensorMap outputs;  ///< contiguous, logical order; those that could be read, also after a failure
+  tensor::TensorMap outputs;  ///< contiguous, logical order, to be read alone; those that could be read, also after a failure
   std::vector<RunFinding> findings;
   /// Values without rounding, high and low part by output, where they were asked for; NaN where a value's shadow was lost.
   std::map<std::string, std::pair<tensor::Tensor<double>, tensor::Tensor<double>>> shadows;
@@ -72,6 +78,8 @@ class Runner {
   virtual const Declaration& declaration() const = 0;
   /// One line for people: way in, isolation ("worker process, own PID namespace, a uid of its own"), device.
   virtual std::string description() const = 0;
+  /// Whether a run can be given pools that are much larger than memory.
+  virtual bool takes_wide_pools() const { return false; }
   /// Never throws for what the kernel does: that is the Outcome's. Throws Error for a request that does not fit the declaration.
   virtual Outcome run(const Request& request) = 0;
 };

@@ -53,6 +53,8 @@ class WorkerRunner : public Runner {
 
   std::string description() const override { return fmt::format("{}, worker process, {}", way_in(backend_), isolation_.description()); }
 
+  bool takes_wide_pools() const override { return backend_ == WorkerBackend::library; }
+
   Outcome run(const Request& request) override {
     const PassedTensors passed = passed_tensors(declaration_, *request.problem);
     auto wire = std::make_unique<WireRequest>();

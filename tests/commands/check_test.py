@@ -54,6 +54,23 @@ class Check(CommandTest):
         self.assertEqual(conduct(run["cases"][0])["batch-invariant"], "kept")
         self.assertEqual(conduct(run["cases"][0])["bit-reproducible"], "kept")
 
+    def test_explicit_positions(self):
+        library = KERNELS / "absorbed_path_fp32.so"
+        for extra in ((), ("--batch", "2", "--set", "context=70,9", "--queries", "3")):
+            run = self.run_json("check", library, "paper-tp8+positions", *SMALL, *extra)
+            self.assertEqual({row["verdict"] for row in run["cases"][0]["errors"]}, {"within"})
+        # Its line says so too, and the fault that reads no positions is caught.
+        self.assertIn("+positions", run["cases"][0]["reproduce"])
+        faulty = KERNELS.parent / "faulty_kernels" / "faulty.position-off-by-one.fp16.so"
+        run = self.run_json("check", faulty, "paper-tp8+positions", *SMALL, code=1)
+        self.assertIn("violates", {row["verdict"] for row in run["cases"][0]["errors"]})
+
+    def test_queries_before_the_first_token_have_no_rotation_to_judge(self):
+        run = self.run_json("check", KERNELS / "query_fp32.so", "paper-tp8", *SMALL, "--set", "context=3", "--queries", "5")
+        rows = {row["tensor"]: row for row in run["cases"][0]["errors"]}
+        self.assertIn("q_rope_hat", rows)
+        self.assertEqual({row["verdict"] for row in rows.values()}, {"within"})
+
     def test_a_case_that_the_kernel_does_not_serve_is_skipped(self):
         run = self.run_json("check", KERNELS / "absorbed_decode_bf16.so", "qwen3-8b", "--context", "20", code=3)
         self.assertEqual(conduct(run["cases"][0]), {"runs": "skipped"})

@@ -50,7 +50,11 @@ class Example(unittest.TestCase):
         listed = run(self.program, "list", "kernels")
         for word in ("cache_write..output", "score..value", "fp16", "bf16", "fp32", "cpu", str(self.prefix)):
             self.assertIn(word, listed)
-        kernel = self.prefix / "lib" / "equinorm" / "kernels" / "output_fp16.so"
+        kernels = self.prefix / "lib" / "equinorm" / "kernels"
+        # Where `bench decode` looks for its own.
+        for name in ("absorbed_mma.bf16.json", "absorbed_mma.bf16_alpha.json", "absorbed_mma.sm_80.ptx", "absorbed_mma.sm_90.ptx"):
+            self.assertTrue((kernels / "cuda" / "absorbed_mma" / name).is_file(), name)
+        kernel = kernels / "output_fp16.so"
         run(self.program, "check", kernel, "mla-integers")
 
 

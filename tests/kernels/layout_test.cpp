@@ -111,6 +111,50 @@ TEST_CASE("elements lie where kernel.h says, poison everywhere else") {
   }
 }
 
+TEST_CASE("a wide pool's pages lie all over it, its gaps are written near them alone") {
+  const Problem problem = problem_of({700, 0, 130});
+  Passed passed{.spec = {"c", {3, 700, 6}, problem::Role::key}, .dtype = tensor::DType::bf16, .layout = LayoutKind::paged, .page_size = 4};
+  Passed other = passed;
+  other.spec = {"k_rope", {3, 700, 2}, problem::Role::key};
+  constexpr Index kElements = Index{1} << 22;
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    const auto pools = wide_pools({passed, other}, kElements);
+    const Layout layout = make_layout(passed, problem, seed, pools);
+    CHECK(layout.wide);
+    CHECK(layout.span >= kElements);
+    CHECK(layout.resident_bytes() < layout.bytes());
+    CHECK(make_layout(other, problem, seed, pools).block_table == layout.block_table);
+    std::set<std::int32_t> pages;
+    Index last_third = 0, live = 0;
+    for (const std::int32_t page : layout.block_table) {
+      if (page >= layout.pages) continue;
+      CHECK(pages.insert(page).second);
+      ++live, last_third += page >= layout.pages - layout.pages / 3 ? 1 : 0;
+    }
+    CHECK(live == 175 + 33);
+    CHECK((last_third >= live / 3 && last_third < live));
+    // What lies far from every page stays as it was.
+    const Poison poison(seed);
+    const tensor::AnyTensor tensor = numbered(passed.dtype, passed.spec.shape);
+    std::vector<std::byte> buffer(layout.bytes());
+    lay_out(layout, tensor, poison, buffer.data(), 4096, false);
+    CHECK(first_change(layout, tensor, poison, buffer.data(), 4096) == layout.bytes());
+    std::size_t untouched = 0;
+    for (const std::byte byte : buffer) untouched += byte == std::byte{0} ? 1 : 0;
+    CHECK(untouched > buffer.size() / 2);
+    for (Index t = 0; t < 700; ++t) REQUIRE(value_at(layout, buffer, kernel_h_offset(layout, {0, t, 3})) == tensor.at(t * 6 + 3));
+    // A byte behind a page is looked at.
+    const auto behind = static_cast<std::size_t>(kernel_h_offset(layout, {0, 3, 5}) + 1) * 2;
+    if (logical_at(layout, behind) >= 0) continue;
+    buffer[behind] ^= std::byte{1};
+    CHECK(first_change(layout, tensor, poison, buffer.data(), 4096) == behind);
+  }
+  // A kernel's own limit holds, for all that share its pages: here, no more than are needed.
+  other.largest_pool = 4096;
+  const auto limited = wide_pools({passed, other}, kElements);
+  for (const Passed& tensor : {passed, other}) CHECK(!make_layout(tensor, problem, 1, limited).wide);
+}
+
 TEST_CASE("every changed byte of an input, and every gap of an output, is seen") {
   const Problem problem = problem_of({2, 3});
   for (const LayoutKind kind : {LayoutKind::contiguous, LayoutKind::strided, LayoutKind::paged}) {
@@ -142,14 +186,15 @@ TEST_CASE("outputs come back in logical order, and each unwritten element is fou
       const Poison poison(9, PoisonKind::unwritten);
       std::vector<std::byte> buffer(layout.bytes());
       poison.fill(buffer.data(), buffer.size(), 512);
-      CHECK(gather(layout, poison, buffer.data(), 512).unwritten == 0);
       const tensor::AnyTensor tensor = numbered(dtype, passed.spec.shape);
+      std::vector<std::byte> bytes(tensor.byte_size(), std::byte{0xa5});
+      CHECK(gather(layout, poison, buffer.data(), 512, bytes.data()) == 0);
       lay_out(layout, tensor, poison, buffer.data(), 512, true);
-      const Gathered whole = gather(layout, poison, buffer.data(), 512);
-      CHECK(whole.unwritten == -1);
+      CHECK(gather(layout, poison, buffer.data(), 512, bytes.data()) == -1);
+      const tensor::AnyTensor whole(dtype, passed.spec.shape, bytes.data(), nullptr);
       for (Index flat = 0; flat < tensor.size(); ++flat) {
         const bool past = flat >= 2 * 700 && flat < 3 * 700;
-        REQUIRE(whole.tensor.at(flat) == (past ? 0 : tensor.at(flat)));
+        REQUIRE(whole.at(flat) == (past ? 0 : tensor.at(flat)));
       }
       // One element left out at a time; those past the context may stay as they were.
       for (Index flat = 0; flat < tensor.size(); flat += 37) {
@@ -158,7 +203,7 @@ TEST_CASE("outputs come back in logical order, and each unwritten element is fou
         const auto byte = static_cast<std::size_t>(kernel_h_offset(layout, at)) * tensor::size_of(dtype);
         std::vector<std::byte> partly = buffer;
         poison.fill(partly.data() + byte, tensor::size_of(dtype), 512 + byte);
-        REQUIRE(gather(layout, poison, partly.data(), 512).unwritten == flat);
+        REQUIRE(gather(layout, poison, partly.data(), 512, bytes.data()) == flat);
       }
     }
   }

@@ -98,6 +98,29 @@ class Files(unittest.TestCase):
             self.assertFalse(helper.read_safetensors(path)["BF16"].differs(read["F32"].values() * 0 + wanted["BF16"][0]))
 
 
+    def test_strided_tensors_are_views_of_their_buffer(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "t.safetensors")
+            buffers = {name: (np.arange(60), name) for name in ("F16", "BF16", "F32", "F64")}
+            helper.write_safetensors(path, buffers)
+            shape, strides = [2, 3, 4], [28, 8, 1]
+            wanted = [[[28 * i + 8 * j + k for k in range(4)] for j in range(3)] for i in range(2)]
+            layouts = {name: {"shape": shape, "strides": strides} for name in buffers}
+            read = helper.read_safetensors(path, layouts)
+            for name, tensor in read.items():
+                self.assertTrue(np.array_equal(tensor.values().astype(np.float64), wanted), name)
+                self.assertEqual(tensor.values().strides, tuple(s * tensor.bits.itemsize for s in strides))
+                self.assertFalse(tensor.differs(tensor.values()))
+            # An element, then a gap.
+            read["F16"].values()[1, 2, 3] += 1
+            self.assertTrue(read["F16"].differs(read["F16"].values()))
+            read["F32"].buffer[4] = 7
+            self.assertTrue(read["F32"].differs(read["F32"].values()))
+            for wrong in ([32, 8, 4], [28, -1, 1]):
+                with self.assertRaises(ValueError):
+                    helper.read_safetensors(path, {"F32": {"shape": shape, "strides": wrong}})
+
+
 class Protocol(unittest.TestCase):
     def setUp(self):
         holder = tempfile.TemporaryDirectory()

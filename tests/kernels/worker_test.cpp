@@ -38,6 +38,58 @@ TEST_CASE("right kernels give their results, in every layout and persistently") 
   }
 }
 
+TEST_CASE("inputs that stay are handed over once, others whenever they are other storage") {
+  for (const char* name : {"honest", "honest_paged"}) {
+    Attempt attempt(name);
+    attempt.request.inputs_stay = true;
+    const tensor::TensorMap first = attempt.request.inputs;
+    const tensor::TensorMap second = random_inputs(attempt.runner->declaration(), attempt.problem, 2);
+    const Outcome kept = attempt.run();
+    for (unsigned turn = 0; turn < 30; ++turn) {
+      // One input, both or none of them change; now and then the pages and the poison do.
+      attempt.request.inputs.insert_or_assign("p", (turn % 2 == 0 ? first : second).at("p"));
+      attempt.request.inputs.insert_or_assign("c", (turn % 3 == 0 ? first : second).at("c"));
+      attempt.request.layout_seed = 1 + turn / 8;
+      const Outcome outcome = attempt.run();
+      INFO(name << ", turn " << turn << ": " << outcome.detail);
+      REQUIRE(outcome.status == RunStatus::ok);
+      REQUIRE(equals(outcome.outputs.at("u"), expected_values(attempt.problem, attempt.request.inputs)));
+    }
+    // An output that somebody holds is not written again.
+    CHECK(equals(kept.outputs.at("u"), expected_values(attempt.problem, first)));
+  }
+}
+
+TEST_CASE("the same memory with other numbers is handed over again, unless its bytes are promised to stay") {
+  Attempt attempt("honest");
+  for (const double factor : {1.0, -1.0, 0.5}) {
+    tensor::AnyTensor& c = attempt.request.inputs.at("c");
+    for (Index i = 0; i < c.size(); ++i) {
+      const double value = factor * c.at(i);
+      c.write(i, 1, &value);
+    }
+    const Outcome outcome = attempt.run();
+    REQUIRE(outcome.status == RunStatus::ok);
+    REQUIRE(equals(outcome.outputs.at("u"), expected_values(attempt.problem, attempt.request.inputs)));
+  }
+}
+
+TEST_CASE("a pool far larger than memory takes the memory of its used pages") {
+  Attempt attempt("honest_paged");
+  REQUIRE(attempt.runner->takes_wide_pools());
+  const Outcome narrow = attempt.run();
+  REQUIRE(narrow.status == RunStatus::ok);
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    attempt.request.layout_seed = seed;
+    attempt.request.pool_elements = seed % 2 == 0 ? 0 : Index{3} << 31;  // 24 GiB of fp32
+    attempt.request.limits.memory = std::uint64_t{48} << 20;
+    const Outcome wide = attempt.run();
+    INFO("seed " << seed << ": " << wide.detail);
+    REQUIRE(wide.status == RunStatus::ok);
+    CHECK(equals(wide.outputs.at("u"), expected_values(attempt.problem, attempt.request.inputs)));
+  }
+}
+
 namespace {
 
 struct Fault {
@@ -141,7 +193,8 @@ std::string opening_message(const std::string& name) {
 TEST_CASE("every fault ends in the status that names it, and the kernel can be run again") {
   for (const Fault& fault : faults()) {
     Attempt attempt(fault.kernel, 1, limits_of(fault));
-    for (int turn = 0; turn < 2; ++turn) {
+    for (int turn = 0; turn < 3; ++turn) {
+      attempt.request.inputs_stay = turn > 0;
       const Outcome outcome = attempt.run();
       INFO(fault.kernel << ": " << to_string(outcome.status) << ", " << outcome.detail);
       CHECK(outcome.status == fault.status);

@@ -8,12 +8,13 @@
         return {"u": u, "lse": lse}
 
 and then `equinorm check mine.py`, or by hand `python3 equinorm_kernel.py mine.py describe`. The function is called once per problem. Its
-parameters are tensors by name (`equinorm list tensors CASE`; the table of a paged tensor c is `c_block_table`), and `problem`, the
-problem file as a dictionary whose keys are attributes too (problem.heads, problem.mask.kind), with `scale`, `softcap` and `norm.eps` as
+parameters are tensors by name (`equinorm list tensors CASE`; the table of a paged tensor c is `c_block_table`; a tensor declared strided
+is a view with gaps), and `problem`, the problem file as a dictionary whose keys are attributes too (problem.heads, problem.mask.kind), with `scale`, `softcap` and `norm.eps` as
 floats and `splits`, `tile` and `threads` added. A parameter with a default may be missing from a problem; **others takes what is not named.
 
 Tensors are numpy arrays, or with framework="torch", "triton" or "jax" that framework's. bfloat16 is ml_dtypes.bfloat16 where ml_dtypes is
-installed, else float32 that holds the same numbers. Outputs are rounded once to their declared dtype. `raise Unsupported(why)` for a
+installed, else float32 that holds the same numbers. JAX, and numpy without ml_dtypes for bfloat16, have contiguous copies of strided
+tensors. Outputs are rounded once to their declared dtype. `raise Unsupported(why)` for a
 problem that is none of the kernel's own. Needs numpy and the standard library; the protocol stands in PROCESS.md.
 """
 import importlib.util
@@ -93,30 +94,48 @@ def encode(array, dtype):
     return np.ascontiguousarray(bits).reshape(bits.shape)  # it makes one axis of none
 
 
+def same_bits(a, b):
+    """Whether two arrays of one size hold the same bits."""
+    import numpy as np
+    flat = [np.ascontiguousarray(part).reshape(-1).view(np.uint8) for part in (a, b)]
+    even = flat[0].size // 8 * 8
+    return np.array_equal(*(part[:even].view(np.uint64) for part in flat)) and np.array_equal(*(part[even:] for part in flat))
+
+
 class Tensor:
     """A tensor of a safetensors file: its bits in memory of our own, which a kernel may harm, and the file's."""
 
-    def __init__(self, dtype, shape, own, file):
-        self.dtype = dtype
-        self.bits, self.file_bits = (part.view("uint16" if dtype == "BF16" else FORMATS[dtype]).reshape(shape) for part in (own, file))
+    def __init__(self, dtype, shape, own, file, strides=None):
+        """`strides` in elements, of a tensor whose file holds its buffer."""
+        self.dtype, self.shape, self.strides = dtype, shape, strides
+        self.buffer, self.file_buffer = (part.view("uint16" if dtype == "BF16" else FORMATS[dtype]) for part in (own, file))
+        self.bits, self.file_bits = self.placed(self.buffer), self.placed(self.file_buffer)
+
+    def placed(self, buffer):
+        if self.strides is None:
+            return buffer.reshape(self.shape)
+        from numpy.lib.stride_tricks import as_strided
+        last = sum((n - 1) * stride for n, stride in zip(self.shape, self.strides))
+        if any(stride < 0 for stride in self.strides) or 0 not in self.shape and last >= buffer.size:
+            raise ValueError(f"strides {self.strides} of a tensor {self.shape} leave its buffer of {buffer.size} elements")
+        return as_strided(buffer, self.shape, [stride * buffer.itemsize for stride in self.strides])
 
     def values(self):
         if self.dtype != "BF16":
             return self.bits
-        return bf16_values(self.bits) if bf16_type() is None else self.bits.view(bf16_type())
+        return bf16_values(self.bits) if bf16_type() is None else self.placed(self.buffer.view(bf16_type()))
 
     def differs(self, array):
-        """Whether `array` holds other bits than the file."""
-        import numpy as np
+        """Whether `array` holds other bits than the file, or the gaps between a strided tensor's elements do."""
         if array.shape != self.file_bits.shape:
             return True
-        flat = [np.ascontiguousarray(part).reshape(-1).view(np.uint8) for part in (encode(array, self.dtype), self.file_bits)]
-        even = flat[0].size // 8 * 8
-        return not (np.array_equal(*(part[:even].view(np.uint64) for part in flat)) and np.array_equal(*(part[even:] for part in flat)))
+        if self.strides is not None and not same_bits(self.buffer, self.file_buffer):
+            return True
+        return not same_bits(encode(array, self.dtype), self.file_bits)
 
 
-def read_safetensors(path):
-    """name -> Tensor. Pages of the file are shared until written to."""
+def read_safetensors(path, strided=None):
+    """name -> Tensor. Pages of the file are shared until written to. `strided`: the request's."""
     import numpy as np
     with open(path, "rb") as file:
         own = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY), np.uint8)
@@ -127,7 +146,8 @@ def read_safetensors(path):
     for name, entry in header.items():
         if name != "__metadata__":
             begin, end = (8 + size + offset for offset in entry["data_offsets"])
-            tensors[name] = Tensor(entry["dtype"], entry["shape"], own[begin:end], kept[begin:end])
+            placed = (strided or {}).get(name, entry)
+            tensors[name] = Tensor(entry["dtype"], placed["shape"], own[begin:end], kept[begin:end], placed.get("strides"))
     return tensors
 
 
@@ -173,9 +193,10 @@ class Torch:
         torch.set_num_threads(threads)
 
     def take(self, tensor):
-        if tensor.dtype == "BF16":
-            return self.torch.from_numpy(tensor.bits.view("int16")).view(self.torch.bfloat16).to(self.device)
-        return self.torch.from_numpy(tensor.bits).to(self.device)
+        narrow = tensor.dtype == "BF16"
+        buffer = self.torch.from_numpy(tensor.buffer.view("int16") if narrow else tensor.buffer).to(self.device)
+        buffer = buffer.view(self.torch.bfloat16) if narrow else buffer
+        return buffer.reshape(tensor.shape) if tensor.strides is None else buffer.as_strided(tensor.shape, tensor.strides)
 
     def back(self, value):
         if not isinstance(value, self.torch.Tensor):
@@ -235,7 +256,7 @@ class Kernel:
         problem = Record(request["problem"], splits=request["splits"], tile=request["tile"], threads=request["threads"])
         problem.update(scale=request["scalars"]["scale"], softcap=request["scalars"]["softcap"])
         frame = {"numpy": Numpy, "torch": Torch, "triton": Torch, "jax": Jax}[self.framework](self.declaration.get("device"), problem.threads)
-        read = read_safetensors(request["inputs"])
+        read = read_safetensors(request["inputs"], request.get("strided"))
         given = {name: frame.take(tensor) for name, tensor in read.items()}
         arguments = self.arguments(given, problem)
         frame.wait()

@@ -126,7 +126,8 @@ TEST_CASE("every fault of the table shows") {
     REQUIRE(result.failures.empty());
     const Verdict verdict = verdict_of(subject, result.outputs);
     INFO(verdict.first);
-    CHECK((verdict.violations > 0) == (row.expect != "within"));
+    // In a pool that memory holds, 32 bits suffice: `check` shows this one, in a wide pool.
+    CHECK((verdict.violations > 0) == (row.expect != "within" && row.id != "page-index-32bit"));
     // Where a wrong page leads, to other numbers or to NaN, is chance: it is only to be caught.
     if (row.expect != "caught") CHECK(verdict.nonfinite == (row.expect == "nonfinite"));
   }

@@ -53,10 +53,10 @@ float key_alpha(const Call& call, const Tokens& row, Index tokens, Index g, Inde
 void load_latent(const Call& call, Index b, Index t, float* out) {
   const View c = call.view("c");
   if (!has("page-index-32bit")) return c.load(out, b, t);
-  // page * page_stride in too few bits. A pool beyond 2^32 elements would be needed to see 32 of them: here it is 16.
+  // page * page_stride in 32 bits: right in any pool of up to 2^32 elements.
   equinorm_tensor row = c.raw();
   const Index page = row.block_table[b * row.blocks_per_row + t / row.page_size];
-  const Index first = static_cast<std::uint16_t>(page * row.page_stride) + t % row.page_size * row.strides[1];
+  const Index first = static_cast<std::uint32_t>(page * row.page_stride) + t % row.page_size * row.strides[1];
   row.block_table = nullptr, row.rank = 2, row.shape[0] = 1, row.shape[1] = row.shape[2];
   row.strides[0] = 1, row.strides[1] = row.strides[2];
   View(row).load(out, first);

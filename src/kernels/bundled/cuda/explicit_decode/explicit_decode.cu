@@ -1,7 +1,8 @@
-// Stages score, softmax and value of the explicit form: o[b,s,h] = sum_t p_t v_t, p = softmax_t(scale <q_hat, k_hat_t>). Latent attention
-// has its values computed first, v = c W_V^(g) in fp32 (explicit_values); otherwise v is an input. Width of a value at most 512.
+// Stages score, softmax and value of the explicit form: o[b,s,h] = sum_t p_t v_t, p = softmax_t(scale <q_hat, k_hat_t>), the logits capped
+// or not. Latent attention has its values computed first, v = c W_V^(g) in fp32 (explicit_values); otherwise v is an input. Width of a
+// value at most 512.
 #include "kernels/bundled/cuda/common/latent_product.cuh"
-#include "kernels/bundled/cuda/common/online_softmax.cuh"
+#include "kernels/bundled/cuda/common/softcap.cuh"
 
 namespace equinorm {
 
@@ -33,7 +34,7 @@ template <class T, class V>
 __device__ __forceinline__ void explicit_decode(const T* __restrict__ q_hat, const T* __restrict__ k_hat, const V* __restrict__ v,
                                                 const T* __restrict__ sink, const int* __restrict__ lengths, T* __restrict__ o,
                                                 float* __restrict__ lse, int context, int groups, int width, int value_dim, int mask,
-                                                int window, float scale_log2e) {
+                                                int window, float scale_log2e, float scale, float softcap) {
   extern __shared__ __align__(16) float query[];
   __shared__ float weights[kKeyTile];
   const int head = blockIdx.x, heads = gridDim.x, s = blockIdx.y, queries = gridDim.y, b = blockIdx.z;
@@ -52,7 +53,7 @@ __device__ __forceinline__ void explicit_decode(const T* __restrict__ q_hat, con
         const T* key = k_hat + at(token) * width;
         float dot = 0.0f;
         for (int j = lane; j < width; j += 32) dot += query[j] * to_float(key[j]);
-        return warp_sum(dot) * scale_log2e;
+        return logit_log2(warp_sum(dot), scale_log2e, scale, softcap);
       },
       [&](int token, float p, float(&sums)[kColumns]) {
         const V* value = v + at(token) * value_dim;
@@ -78,11 +79,12 @@ __device__ __forceinline__ void explicit_decode(const T* __restrict__ q_hat, con
       NAME(const T* c, const T* w_v, const int* lengths, float* v, int context, int latent, int value_dim) { \
     equinorm::explicit_values(c, w_v, lengths, v, context, latent, value_dim);                               \
   }
-#define EQUINORM_DECODE(NAME, T, V)                                                                                                  \
-  extern "C" __global__ void __launch_bounds__(equinorm::kThreads)                                                                   \
-      NAME(const T* q_hat, const T* k_hat, const V* v, const T* sink, const int* lengths, T* o, float* lse, int context, int groups, \
-           int width, int value_dim, int mask, int window, float scale_log2e) {                                                      \
-    equinorm::explicit_decode(q_hat, k_hat, v, sink, lengths, o, lse, context, groups, width, value_dim, mask, window, scale_log2e); \
+#define EQUINORM_DECODE(NAME, T, V)                                                                                                        \
+  extern "C" __global__ void __launch_bounds__(equinorm::kThreads)                                                                         \
+      NAME(const T* q_hat, const T* k_hat, const V* v, const T* sink, const int* lengths, T* o, float* lse, int context, int groups,       \
+           int width, int value_dim, int mask, int window, float scale_log2e, float scale, float softcap) {                                \
+    equinorm::explicit_decode(q_hat, k_hat, v, sink, lengths, o, lse, context, groups, width, value_dim, mask, window, scale_log2e, scale, \
+                              softcap);                                                                                                    \
   }
 EQUINORM_VALUES(explicit_values_fp32, float)
 EQUINORM_VALUES(explicit_values_fp16, __half)
