@@ -299,3 +299,38 @@ Proof.
     apply Rmult_le_reg_r with (exp (x * d)); [lra|]. rewrite Rinv_l by lra. eapply Rle_trans; [|exact G].
     apply Rmult_le_compat; [apply Rmult_le_pos; lra|lra|apply Rmult_le_compat_r; lra|lra].
 Qed.
+
+(** ** What binary64 loses in a dot product, from lengths of the vectors as it computes them, and from a kernel's radius *)
+(* C++: bounds/values.hpp group_values. *)
+Theorem own_by_lengths n (x y : nat -> R) s lx ly : let w := powerRZ 2 (-52) in INR n <= 4194304 ->
+  near s (0.5000005 * (INR n * w) * rsum n (fun i => Rabs (x i * y i))) (rsum n (fun i => x i * y i)) ->
+  norm n x * (1 - 1e-9) <= lx -> norm n y * (1 - 1e-9) <= ly -> near s (w * (INR n + 8) * lx * ly) (rsum n (fun i => x i * y i)).
+Proof.
+  intros w HN Hs Hx Hy. assert (Hw : 0 < w) by (unfold w; interval). pose proof (pos_INR n) as Hn.
+  assert (N0 : forall z, 0 <= norm n z) by (intros; apply sqrt_pos). pose proof (N0 x) as Nx. pose proof (N0 y) as Ny.
+  assert (Habs : forall z, norm n (fun i => Rabs (z i)) = norm n z).
+  { intros z. unfold norm, norm2. f_equal. apply rsum_ext; intros i _. rewrite <- Rabs_mult. apply Rabs_pos_eq. nra. }
+  assert (Hc : rsum n (fun i => Rabs (x i * y i)) <= norm n x * norm n y).
+  { rewrite <- (Habs x), <- (Habs y). eapply Rle_trans; [|apply cauchy_schwarz]. right. apply rsum_ext; intros. apply Rabs_mult. }
+  assert (Hl : norm n x * norm n y * (1 - 1e-9) * (1 - 1e-9) <= lx * ly).
+  { replace (norm n x * norm n y * (1 - 1e-9) * (1 - 1e-9)) with (norm n x * (1 - 1e-9) * (norm n y * (1 - 1e-9))) by ring.
+    apply Rmult_le_compat; try assumption; apply Rmult_le_pos; lra. }
+  assert (Hp : 0 <= norm n x * norm n y) by now apply Rmult_le_pos. set (p := norm n x * norm n y) in *.
+  assert (Hll : 0.99 * p <= lx * ly) by lra. eapply near_weaken; [exact Hs|].
+  assert (Hnw : 0 <= INR n * w) by (apply Rmult_le_pos; lra).
+  apply Rle_trans with (0.5000005 * (INR n * w) * p); [apply Rmult_le_compat_l; lra|].
+  replace (w * (INR n + 8) * lx * ly) with ((INR n * w + 8 * w) * (lx * ly)) by ring.
+  apply Rle_trans with ((INR n * w + 8 * w) * (0.99 * p)); [|apply Rmult_le_compat_l; lra].
+  assert (0 <= INR n * w * p) by now apply Rmult_le_pos. assert (0 <= w * p) by (apply Rmult_le_pos; lra). lra.
+Qed.
+
+(** A kernel's radius holds its accumulation factor times the absolute sum, of which binary64's error is a part. *)
+(* C++: bounds/scores.hpp make_scores. *)
+Theorem own_of_radius k kb x absolute_sum own factor radius : 0 < factor -> 0 <= own -> near kb (own * absolute_sum) k ->
+  factor * absolute_sum <= radius -> x = own / factor * radius -> Rabs k <= Rabs kb + x.
+Proof.
+  intros Hf Ho Hk Hr ->. unfold near in Hk. replace k with (kb + - (kb - k)) by ring. eapply Rle_trans; [apply Rabs_triang|].
+  apply Rplus_le_compat_l. rewrite Rabs_Ropp. eapply Rle_trans; [exact Hk|]. unfold Rdiv.
+  replace (own * absolute_sum) with (own * / factor * (factor * absolute_sum)) by (field; lra).
+  apply Rmult_le_compat_l; [|assumption]. apply Rmult_le_pos; [assumption|left; now apply Rinv_0_lt_compat].
+Qed.

@@ -37,7 +37,7 @@ struct RowWeights {
 RowWeights make_weights(const Setting& at, const Scores& scores, Index i, const double* sink);
 
 /// Weights of row i where the kernel is handed p itself, `p_radius` [T] from exact: they are summed up as they are, without a denominator,
-/// so that their errors count in full. Proof: radius_dot_exact.
+/// so that their errors count in full. Proof: radius_dot_exact, given_average.
 RowWeights given_weights(const Setting& at, const Scores& scores, Index i, const double* sink, std::vector<double> p_radius);
 
 }  // namespace equinorm::bounds
