@@ -26,7 +26,7 @@ Proof.
 Qed.
 
 (* C++: bounds/given.hpp HandedOver; bounds/rounding.hpp Rounding::error_near; bounds/rounding.hpp Rounding::half_ulp; bounds/setting.hpp
-   Setting::store; bounds/vectors.hpp weights. *)
+   Setting::store; bounds/setting.hpp Setting::store_near; bounds/vectors.hpp weights. *)
 Theorem half_ulp_of_upper z m : Rabs z <= m -> near (rnd z) (half_ulp_at m) z.
 Proof.
   intros H. unfold near. eapply Rle_trans; [|apply half_ulp_at_mono; exact H]. apply error_le_half_ulp. typeclasses eauto.

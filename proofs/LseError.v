@@ -157,6 +157,7 @@ Proof.
 Qed.
 
 (** ln s' is within reach of lse - m. *)
+(* C++: bounds/softmax_weights.hpp make_weights. *)
 Theorem computed_lse_error_known :
   let r := - ln (1 - phi) + lse_radius in near out (h + (e_log * (Rabs (lse n l - m) + r) + a_log) + r) (lse n l).
 Proof.

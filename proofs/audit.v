@@ -4,7 +4,7 @@ From Equinorm Require Rope Norms Statistics Absorption Project Gqa Online Fused 
   HalfUlp WeightedAverage KernelAverage LseError ExactMagnitudes CapGate AlignedBlock NoOverflow OracleSeries AprioriLogit AprioriForms
   KernelWeight DotModel ExactLogit WeightRatio AprioriOutput OracleTail Bridge Constants
   AttentionStages ScoreStages Pipeline Guards PairSum PairProduct Evaluation RandomErrors
-  PipelineModel LiveTokens MatrixUnit.
+  PipelineModel LiveTokens MatrixUnit Allowances OwnErrors PositiveEvaluation Neighbours FallbackStages.
 
 (* assumptions: none *)
 Print Assumptions Rope.rotate_sum_of_squares.
@@ -239,6 +239,21 @@ Print Assumptions PipelineModel.model_output.
 Print Assumptions PipelineModel.absorbed_model_row.
 Print Assumptions PipelineModel.absorbed_model_values.
 Print Assumptions PipelineModel.model_empty_row.
+Print Assumptions Allowances.exp2_allowance.
+Print Assumptions Allowances.split_allowance.
+Print Assumptions Allowances.split_allowance_base_two.
+Print Assumptions Allowances.exp2_product_weight.
+Print Assumptions OwnErrors.own_logits.
+Print Assumptions OwnErrors.mean_distance.
+Print Assumptions OwnErrors.mean_error.
+Print Assumptions PositiveEvaluation.positive_evaluation.
+Print Assumptions PositiveEvaluation.underflow_taken.
+Print Assumptions Neighbours.rounded_between.
+Print Assumptions OwnErrors.own_of_radius.
+Print Assumptions FallbackStages.fallback_stages.
+Print Assumptions FallbackStages.fallback_as_coded.
+Print Assumptions FallbackStages.fallback_finished.
+Print Assumptions FallbackStages.given_average.
 Print Assumptions LiveTokens.live_at_seen.
 Print Assumptions LiveTokens.rsum_live.
 Print Assumptions LiveTokens.live_average.
@@ -290,3 +305,10 @@ Print Assumptions Evaluation.divisor_low.
 Print Assumptions Evaluation.rms_rounding.
 Print Assumptions Evaluation.fp32_phi_more.
 Print Assumptions Evaluation.short_phi.
+Print Assumptions Allowances.least_sum_low.
+Print Assumptions OwnErrors.mean_allowance.
+Print Assumptions OwnErrors.own_by_lengths.
+Print Assumptions OwnErrors.shift_evaluation.
+Print Assumptions PositiveEvaluation.bound_evaluated.
+Print Assumptions PositiveEvaluation.bound_evaluated_sizes.
+Print Assumptions Neighbours.neighbour_arguments.

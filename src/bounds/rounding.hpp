@@ -43,14 +43,14 @@ class Rounding {
     return power * unit_ + lost_ + sum_underflow_;
   }
 
-  /// |fl(z) - z| for any z within `spread` of value: half an ulp, or less where all of them are rounded to one or two neighbours, since
-  /// fl is monotone: fl(value - spread) <= fl(z) <= fl(value + spread). `value` itself may be off by `spread` too (that part
-  /// is not machine-checked). Proof: half_ulp_of_upper.
+  /// |fl(z) - z| for any z within twice `spread` of value (the number meant may be `spread` from z, and from value): half an ulp, or less
+  /// where all of them are rounded to one or two neighbours, since fl is monotone: fl(value - 2 spread) <= fl(z) <= fl(value + 2 spread).
+  /// Proof: half_ulp_of_upper, rounded_between, neighbour_arguments.
   double error_near(double value, double spread) const {
-    const double widest = half_ulp((std::fabs(value) + spread) * (1 + 0x1p-50));
+    const double size = std::fabs(value), widest = half_ulp((size + 2 * spread) * (1 + 0x1p-50));
     if (sum_underflow_ > 0 || format_.precision >= 53) return widest;  // flushed, or nothing to look at in binary64
-    const double twice = 2 * spread * (1 + 0x1p-50), low = scalar::round_to(format_, value - twice),
-                 high = scalar::round_to(format_, value + twice);
+    const double twice = 2 * spread * (1 + 0x1p-50) + (spread > 0 ? 0x1p-52 * size : 0);
+    const double low = scalar::round_to(format_, value - twice), high = scalar::round_to(format_, value + twice);
     const double near = (std::fmax(std::fabs(low - value), std::fabs(high - value)) + twice) * (1 + 0x1p-50);
     return near < widest ? near : widest;
   }

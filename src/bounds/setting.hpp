@@ -47,12 +47,12 @@ struct Setting {
   const Rounding& format(Stored tensor) const { return formats_[static_cast<std::size_t>(tensor)]; }
   /// What storing adds for a number of at most `magnitude`. Proof: half_ulp_of_upper.
   double store(Stored tensor, double magnitude) const { return rounds(tensor) ? format(tensor).half_ulp(magnitude) : 0; }
-  /// The same for any number within `spread` of value; the value may be off by `spread` too, as binary64's own error is where the kernel
-  /// works in less. As Rounding::error_near, not machine-checked.
+  /// The same for any number within `spread` of one that value is within `spread` of, as binary64's own error is. Where the kernel works in
+  /// less than binary64 as Rounding::error_near. Proof: half_ulp_of_upper, rounded_between.
   double store_near(Stored tensor, double value, double spread) const {
     if (!rounds(tensor)) return 0;
     const bool narrower = fx.format().precision < 53 && fa.format().precision < 53;
-    return narrower ? format(tensor).error_near(value, spread) : format(tensor).half_ulp(std::fabs(value) + spread);
+    return narrower ? format(tensor).error_near(value, spread) : format(tensor).half_ulp(std::fabs(value) + 2 * spread);
   }
 
  private:

@@ -131,13 +131,14 @@ class WeightStage {
     const double u = at_.fx.unit(), distance = max_ - logit + radius + max_radius_;
     const double lambda = -std::log1p(-at_.e_exp);
     if (!at_.base_two) return u * distance + (1 + rescales) * lambda;
-    return phi(2, u) * (distance + 2 * u * (largest_ + max_radius_)) + 1.001 * u * (std::fabs(logit) + radius) + (1 + rescales) * lambda;
+    return phi(2, u) * (distance + 2 * u * (largest_ + max_radius_)) + u * (std::fabs(logit) + radius) + (1 + rescales) * lambda;
   }
 
-  /// X of combining splits by their lse: its rounding, its logarithm, the weight's own exp.
+  /// X of combining splits by their lse: its rounding, its logarithm, the weight's own exp; in base 2 also the products and the constants
+  /// on the way. 1 + 4 u: higher orders (split_allowance, split_allowance_base_two). The sums of weights are known within a factor 2.
   double split_error() const {
     if (!tiling_.by_lse) return 0;
-    const double u = at_.fx.unit(), span = std::log(static_cast<double>(tiling_.length) + 1);
+    const double u = at_.fx.unit(), span = std::log(2 * static_cast<double>(tiling_.length) + 1);
     const double largest_lse = largest_ + max_radius_ + span;
     double lowest = kInfinity;
     for (Index k = 0; k < tiling_.splits; ++k) {
@@ -148,7 +149,8 @@ class WeightStage {
     }
     if (sink_ != nullptr) lowest = std::min(lowest, *sink_);
     const double gap = max_ - lowest + 2 * max_radius_ + span;
-    return 1.0001 * (u * largest_lse + at_.e_log * span + u * gap - std::log1p(-at_.e_exp));
+    const double other_base = at_.base_two ? 4 * u * largest_lse + u * gap : 0;
+    return (1 + 4 * u) * (u * largest_lse + at_.e_log * span + u * gap - std::log1p(-at_.e_exp) + other_base);
   }
 
   void set_shifts() {
@@ -244,7 +246,8 @@ class WeightStage {
     if (!(lost < 0.5)) out_.known = false;
     const double shift = std::max(up + sum_slack_, -down + 2 * lost) + own;
     const double span = std::log(static_cast<double>(tokens_) + 1) + max_radius_;
-    double radius = shift - std::log1p(-out_.denominator) + at_.e_log * span + 0x1p-50 * (largest_ + span);
+    double radius = shift - std::log1p(-out_.denominator);
+    radius += at_.e_log * (span + radius) + 0x1p-50 * (largest_ + span);
     if (tiling_.by_lse) radius += at_.fx.unit() * (largest_ + span);
     radius += at_.fx.half_ulp(std::fabs(out_.lse) + radius) + (at_.base_two ? 3 * at_.fx.unit() * (largest_ + span) : 0);
     out_.lse_radius = out_.known && radius < kInfinity ? radius : kInfinity;

@@ -30,13 +30,14 @@ struct RowWeights {
   double least_sum = 1;   ///< lower bound of the denominator, the largest weight being 1
 };
 
-/// Weights of row i of `scores`; `sink` null without one. Proof: online_weight, exp2_weight, lse_split_weight, rescales_telescope (the
-/// perturbations), weighted_average_error (move), weighted_average_upper (upper), lse_error, computed_lse_error (lse),
+/// Weights of row i of `scores`; `sink` null without one. Proof: online_weight, exp2_weight, exp2_product_weight, exp2_allowance,
+/// lse_split_weight, split_allowance, split_allowance_base_two, rescales_telescope (the perturbations), weighted_average_error, own_logits,
+/// shift_evaluation (move), weighted_average_upper, least_sum_low (upper), lse_error, computed_lse_error, computed_lse_error_known (lse),
 /// kernel_probability_upper, kernel_probability_lower (p).
 RowWeights make_weights(const Setting& at, const Scores& scores, Index i, const double* sink);
 
 /// Weights of row i where the kernel is handed p itself, `p_radius` [T] from exact: they are summed up as they are, without a denominator,
-/// so that their errors count in full. Proof: radius_dot_exact.
+/// so that their errors count in full. Proof: radius_dot_exact, given_average.
 RowWeights given_weights(const Setting& at, const Scores& scores, Index i, const double* sink, std::vector<double> p_radius);
 
 }  // namespace equinorm::bounds

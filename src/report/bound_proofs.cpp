@@ -7,9 +7,9 @@ namespace {
 
 constexpr std::array kBoundProofs{
     BoundProof{"every rounding", "bounds/rounding.hpp Rounding::half_ulp", "half_ulp_of_upper, flushed_of_upper", ""},
-    BoundProof{"stored tensors, handed-over tensors", "bounds/rounding.hpp Rounding::error_near", "half_ulp_of_upper",
-               "the one or two neighbours of a number known well"},
-    BoundProof{"stored tensors", "bounds/setting.hpp Setting::store_near", "", "the one or two neighbours of a number known well"},
+    BoundProof{"stored tensors, handed-over tensors", "bounds/rounding.hpp Rounding::error_near",
+               "half_ulp_of_upper, rounded_between, neighbour_arguments", ""},
+    BoundProof{"stored tensors", "bounds/setting.hpp Setting::store_near", "half_ulp_of_upper, rounded_between", ""},
     BoundProof{"every rounding", "bounds/rounding.hpp Rounding::relative", "half_ulp_relative", ""},
     BoundProof{"underflow", "bounds/rounding.hpp Rounding::product_underflow", "round_model, round_sum_error, flushed_operation", ""},
     BoundProof{"sums", "bounds/rounding.hpp phi", "phi_as_exp, phi_evaluation", ""},
@@ -44,24 +44,28 @@ constexpr std::array kBoundProofs{
     BoundProof{"logits", "bounds/scores.hpp make_scores",
                "dot_stage, latent_stage, outside_stage, joined_stage, logit_stage, score_stages, explicit_exact_error, "
                "absorbed_exact_error, factor_product, soft_cap_error, constant_product, dot_finite_guard, absolute_sum_guard, "
-               "norm_guard, joined_guard",
+               "norm_guard, joined_guard, own_of_radius",
                ""},
     BoundProof{"p, lse", "bounds/softmax_weights.hpp make_weights",
-               "online_weight, exp2_weight, lse_split_weight, rescales_telescope, weighted_average_error, weighted_average_upper, "
-               "lse_error, computed_lse_error, kernel_probability_upper, kernel_probability_lower",
+               "online_weight, exp2_weight, exp2_product_weight, exp2_allowance, lse_split_weight, split_allowance, "
+               "split_allowance_base_two, rescales_telescope, weighted_average_error, own_logits, shift_evaluation, "
+               "weighted_average_upper, least_sum_low, "
+               "lse_error, computed_lse_error, computed_lse_error_known, kernel_probability_upper, kernel_probability_lower",
                ""},
-    BoundProof{"o, u of a given p", "bounds/softmax_weights.hpp given_weights", "radius_dot_exact", ""},
+    BoundProof{"o, u of a given p", "bounds/softmax_weights.hpp given_weights", "radius_dot_exact, given_average", ""},
     BoundProof{"o, u", "bounds/average.hpp average_bound",
                "accumulator_guard, weighted_average_error, weighted_average_inexact, weighted_average_fallback, "
-               "accumulated_average_error, kernel_average_error, average_stages, reference_guard, live_average, empty_row",
+               "accumulated_average_error, kernel_average_error, average_stages, reference_guard, live_average, empty_row, "
+               "own_logits, mean_distance, mean_error, mean_allowance, fallback_stages, fallback_as_coded",
                ""},
-    BoundProof{"o, u", "bounds/average.hpp AverageBound::total", "average_stages", ""},
+    BoundProof{"o, u", "bounds/average.hpp AverageBound::total", "average_stages, fallback_finished", ""},
     BoundProof{"o, u", "bounds/average.hpp quotient_rounding", "quotient_error", ""},
     BoundProof{"o, o_gated, y: all stages together", "bounds/bounds.hpp error_bounds",
                "explicit_kernel_error, absorbed_kernel_error, absorbed_stages, projected_output_error, kernel_output_error, "
-               "gate_error, radius_dot_exact, slack_covers, decidable_below, model_output, model_empty_row",
-               "the allowance for binary64's own errors in the exact quantities"},
-    BoundProof{"o; v = c W_V", "bounds/values.hpp group_values", "radius_dot_exact, rounded_radius", ""},
+               "gate_error, radius_dot_exact, slack_covers, decidable_below, model_output, model_empty_row, "
+               "positive_evaluation, underflow_taken, bound_evaluated, bound_evaluated_sizes",
+               "magnitudes of exact vectors, taken of what binary64 knows of them"},
+    BoundProof{"o; v = c W_V", "bounds/values.hpp group_values", "radius_dot_exact, rounded_radius, own_by_lengths", ""},
     BoundProof{"'suspect': probable bounds", "bounds/bounds.hpp probable_bounds", "", "a model of random rounding errors"},
     BoundProof{"'suspect': probable bounds", "bounds/bounds.hpp ProbableBounds::miss", "", "a model of random rounding errors"},
     BoundProof{"'suspect': logits", "bounds/probable.hpp probable_scores", "", "a model of random rounding errors"},

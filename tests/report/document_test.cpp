@@ -162,7 +162,7 @@ TEST_CASE("every section of a full report is there, and every figure says where 
 TEST_CASE("bounds name their theorems, and say so where there is none") {
   const std::string text = to_markdown(make_document(full_report()), {{}, "no gnuplot"});
   CHECK(text.find("| logits | bounds/scores.hpp make\\_scores |") != std::string::npos);
-  CHECK(text.find("not machine-checked: what subnormal factors lose in a matrix unit |") != std::string::npos);
+  CHECK(text.find("not machine-checked: a model of random rounding errors |") != std::string::npos);
 }
 
 TEST_CASE("CSV quotes what needs it and keeps what is not finite") {
