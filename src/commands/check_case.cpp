@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
@@ -98,10 +99,15 @@ class CheckCase {
     request_.limits = settings_.limits;
     if (!run_kernel()) return;
     judge();
+    result_.origins = origins(runner_, request_, passed_, exact_, runs_.back());
     judge_in_path();
     if (settings_.explain) {
       step_("rounding removed");
-      result_.checks = explain(runner_, request_, passed_, problem_, inputs_, result_.notes);
+      Explained found = explain(runner_, request_, passed_, problem_, inputs_);
+      result_.checks = std::move(found.checks), result_.explanation = std::move(found.explanation);
+      for (std::string& note : found.notes) {
+        if (std::find(result_.notes.begin(), result_.notes.end(), note) == result_.notes.end()) result_.notes.push_back(std::move(note));
+      }
     }
   }
 
