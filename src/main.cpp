@@ -89,12 +89,18 @@ void add_ptx(CLI::App& app, Options& options, equinorm::commands::PtxRunOptions&
       ->take_all();
   launch->add_option("--contraction", run.contraction, "mul and add without .rn: separate, fused, or both and compared")
       ->check(CLI::IsMember({"separate", "fused", "both"}));
-  launch->add_option("--approximation", run.approximation, "ex2.approx and its like: correct, perturbed inside their bounds, or all that their bounds allow (interval, with --shadows ball or arbitrary)")
+  launch
+      ->add_option("--approximation", run.approximation,
+                   "ex2.approx and its like: correct, perturbed inside their bounds, or all that their bounds allow (interval, with "
+                   "--shadows ball or arbitrary)")
       ->check(CLI::IsMember({"correct", "perturbed", "interval"}));
   launch->add_option("--order", run.order, "Of blocks and warps")->check(CLI::IsMember({"canonical", "reversed", "seeded"}));
   launch->add_option("--seed", run.seed, "Of perturbed and seeded");
-  launch->add_option("--shadows", run.shadows, "Carry values without rounding, and list rounding errors by line: double-double, double, ball, arbitrary")
-      ->expected(0, 1);
+  launch
+      ->add_option("--shadows", run.shadows,
+                   "Carry values without rounding, and list rounding errors by line: double-double, double, ball, arbitrary")
+      ->expected(0, 1)
+      ->default_str("double-double");
   launch->add_option("--shadow-bits", run.shadow_bits, "Of --shadows arbitrary")->capture_default_str();
   launch->add_option("--threads", run.threads, "Of the host, for blocks that share nothing; the outcome is the same");
   launch->add_option("--target", run.target, "Tensor cores of sm_TARGET (default: the file's)");

@@ -103,7 +103,8 @@ class Explain {
     base_ = runner_.run(request_);
     for (const kernels::RunFinding& finding : base_.findings) explained_.notes.push_back(finding.text);
     compare();
-    for (ExactCheck& check : explained_.checks) check.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    for (ExactCheck& check : explained_.checks)
+      check.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (base_.status == kernels::RunStatus::ok && !base_.shadows.empty()) attribute();
     return std::move(explained_);
   }
@@ -131,7 +132,8 @@ class Explain {
     kernels::Request request = request_;
     request.shadows = false;
     request.trace.asks = {{tensor.spec.name, element}};
-    verdict::Departure departure{tensor.spec.name, tensor::index_string(tensor.spec.shape, element), "an unknown line", "", "an unknown thread"};
+    verdict::Departure departure{tensor.spec.name, tensor::index_string(tensor.spec.shape, element), "an unknown line", "",
+                                 "an unknown thread"};
     for (const Trace& trace : runner_.run(request).traces) {
       if (trace.kind == Trace::Kind::write) departure.written = trace.place, departure.computed = trace.made, departure.thread = trace.text;
     }

@@ -105,12 +105,9 @@ vgpu::Options launch_options(const PtxRunOptions& run) {
   options.order = run.order == "reversed" ? vgpu::Order::reversed : run.order == "seeded" ? vgpu::Order::seeded : vgpu::Order::canonical;
   options.seed = run.seed;
   options.shadows = run.shadows != "none";
-  const std::map<std::string, vgpu::ShadowKind> kinds{{"none", vgpu::ShadowKind::double_double},
-                                                      {"", vgpu::ShadowKind::double_double},
-                                                      {"double-double", vgpu::ShadowKind::double_double},
-                                                      {"double", vgpu::ShadowKind::plain_double},
-                                                      {"ball", vgpu::ShadowKind::ball},
-                                                      {"arbitrary", vgpu::ShadowKind::arbitrary}};
+  const std::map<std::string, vgpu::ShadowKind> kinds{
+      {"none", vgpu::ShadowKind::double_double},  {"", vgpu::ShadowKind::double_double}, {"double-double", vgpu::ShadowKind::double_double},
+      {"double", vgpu::ShadowKind::plain_double}, {"ball", vgpu::ShadowKind::ball},      {"arbitrary", vgpu::ShadowKind::arbitrary}};
   const auto kind = kinds.find(run.shadows);
   if (kind == kinds.end()) throw Error("--shadows " + run.shadows + ": allowed are double-double, double, ball, arbitrary");
   options.shadow_kind = kind->second;
@@ -132,8 +129,8 @@ void print(const vgpu::LaunchReport& report, const vgpu::ContractionReport* both
   if (report.shadow.operations == 0) return;
   fmt::print("shadows: {} results, {} restarts\n", report.shadow.operations, report.shadow.restarts);
   for (const vgpu::LineError& line : report.shadow.lines)
-    fmt::print("  {:<40} {:>12} results, largest error {:.3g} ulp, sum of errors {:.3g}\n", line.place,
-               line.operations, line.largest_ulp, line.sum);
+    fmt::print("  {:<40} {:>12} results, largest error {:.3g} ulp, sum of errors {:.3g}\n", line.place, line.operations, line.largest_ulp,
+               line.sum);
   for (const vgpu::OtherBranch& branch : report.shadow.branches)
     fmt::print("  {:<40} {:>12} comparisons come out otherwise without rounding\n", branch.place, branch.count);
 }
@@ -151,7 +148,8 @@ void print_shadows(const vgpu::Device& device, const Output& output) {
     radius = std::fmax(radius, shadow.radius);
   }
   if (known == 0) return;
-  fmt::print("{}: {} binary32 numbers with shadows; rounding moves them by {:.3g} at most", output.path.empty() ? "a buffer" : output.path, known, moved);
+  fmt::print("{}: {} binary32 numbers with shadows; rounding moves them by {:.3g} at most", output.path.empty() ? "a buffer" : output.path,
+             known, moved);
   fmt::print("{}\n", radius > 0 ? fmt::format("; radius of the shadows {:.3g} at most", radius) : "");
 }
 

@@ -17,7 +17,7 @@ struct PtxRunOptions {
   std::string approximation = "correct";    ///< "correct", "perturbed" or "interval"
   std::string order = "canonical";          ///< "canonical", "reversed" or "seeded"
   unsigned long seed = 1;
-  std::string shadows = "none";  ///< "double-double" (also empty), "double", "ball", "arbitrary"
+  std::string shadows = "none";  ///< "double-double", "double", "ball", "arbitrary"
   int shadow_bits = 320;         ///< of "arbitrary"
   int threads = 1;
   int target = 0;  ///< tensor cores of sm_TARGET; 0: the module's

@@ -16,8 +16,8 @@ struct Trace {
     origin   ///< where the NaN or infinity in that element was made
   };
   Kind kind = Kind::line;
-  std::string place;  ///< "file:line inlined at file:line"
-  std::string made, text;
+  std::string place = {};  ///< "file:line inlined at file:line"
+  std::string made = {}, text = {};
   std::int64_t count = 0;
   double largest_ulp = 0, sum = 0;
 };

@@ -29,7 +29,8 @@ std::string short_place(const std::string& place) {
 }
 
 std::string rounding_text(const RoundingRow& row) {
-  std::string text = fmt::format("    {}: rounding moves it by {} at most (largest value {})\n", row.tensor, number(row.error), number(row.largest));
+  std::string text =
+      fmt::format("    {}: rounding moves it by {} at most (largest value {})\n", row.tensor, number(row.error), number(row.largest));
   const std::size_t shown = std::min(kLinesShown, row.lines.size());
   for (std::size_t i = 0; i < shown; ++i) {
     const RoundingLine& line = row.lines[i];
@@ -52,8 +53,8 @@ std::string explanation_text(const verdict::CaseResult& result) {
     const verdict::Explanation& found = *result.explanation;
     if (found.departure) {
       const verdict::Departure& d = *found.departure;
-      text += fmt::format("\n  first departs from the formula: {}{}, written at {} by {}{}\n", d.tensor, d.element, short_place(d.written), d.thread,
-                          d.computed.empty() ? "" : ", computed at " + short_place(d.computed));
+      text += fmt::format("\n  first departs from the formula: {}{}, written at {} by {}{}\n", d.tensor, d.element, short_place(d.written),
+                          d.thread, d.computed.empty() ? "" : ", computed at " + short_place(d.computed));
     }
     if (!found.rounding.empty()) text += fmt::format("\n  where the rounding comes from ({})\n", found.arithmetic);
     for (const RoundingRow& row : found.rounding) text += rounding_text(row);
@@ -63,7 +64,8 @@ std::string explanation_text(const verdict::CaseResult& result) {
   }
   if (!result.origins.empty()) text += "\n  where NaN and infinities come from\n";
   for (const verdict::OriginRow& row : result.origins)
-    text += fmt::format("    {}{}: {}\n", row.tensor, row.element, row.origin.empty() ? "not known: it came through instructions that are not followed" : row.origin);
+    text += fmt::format("    {}{}: {}\n", row.tensor, row.element,
+                        row.origin.empty() ? "not known: it came through instructions that are not followed" : row.origin);
   return text;
 }
 
@@ -79,13 +81,17 @@ Json explanation_json(const verdict::CaseResult& result) {
                        {"largest_ulp", finite(line.largest_ulp)},
                        {"introduced", finite(line.introduced)},
                        {"reaches", finite(line.reaches)}});
-    json["rounding"].push_back(
-        {{"tensor", row.tensor}, {"error", finite(row.error)}, {"largest", finite(row.largest)}, {"rest", finite(row.rest)}, {"lines", lines}});
+    json["rounding"].push_back({{"tensor", row.tensor},
+                                {"error", finite(row.error)},
+                                {"largest", finite(row.largest)},
+                                {"rest", finite(row.rest)},
+                                {"lines", lines}});
   }
   for (const verdict::BranchRow& row : found.branches) json["branches"].push_back({{"place", row.place}, {"count", row.count}});
   if (found.departure) {
     const verdict::Departure& d = *found.departure;
-    json["departure"] = {{"tensor", d.tensor}, {"element", d.element}, {"written", d.written}, {"computed", d.computed}, {"thread", d.thread}};
+    json["departure"] = {
+        {"tensor", d.tensor}, {"element", d.element}, {"written", d.written}, {"computed", d.computed}, {"thread", d.thread}};
   }
   return json;
 }

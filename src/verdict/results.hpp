@@ -109,11 +109,11 @@ struct ConductRow {
 
 /// What the roundings of one source line do.
 struct RoundingLine {
-  std::string place;         ///< "file:line inlined at file:line"
+  std::string place;  ///< "file:line inlined at file:line"
   Index operations = 0;
-  double largest_ulp = 0;    ///< of one operation, in ulps of its result
-  double introduced = 0;     ///< sum of the absolute errors of its operations
-  double reaches = 0;        ///< how far its roundings alone move an element of the tensor at most, later roundings left out
+  double largest_ulp = 0;  ///< of one operation, in ulps of its result
+  double introduced = 0;   ///< sum of the absolute errors of its operations
+  double reaches = 0;      ///< how far its roundings alone move an element of the tensor at most, later roundings left out
 };
 
 /// Where the error of one output comes from.
@@ -160,14 +160,14 @@ struct CaseResult {
   std::vector<ExactCheck> checks;
   std::vector<ErrorRow> errors;
   std::vector<DifferenceRow> differences;
-  std::vector<MutantRow> sensitivity;  ///< empty: not asked for
-  std::optional<HuntResult> hunt;      ///< verify --hunt only
-  std::vector<RuleRow> rules;          ///< compare --rules only
-  std::string kernel;                  ///< check only: name and way in
-  std::vector<ConductRow> conduct;     ///< check only
+  std::vector<MutantRow> sensitivity;      ///< empty: not asked for
+  std::optional<HuntResult> hunt;          ///< verify --hunt only
+  std::vector<RuleRow> rules;              ///< compare --rules only
+  std::string kernel;                      ///< check only: name and way in
+  std::vector<ConductRow> conduct;         ///< check only
   std::optional<Explanation> explanation;  ///< check --explain only
-  std::vector<OriginRow> origins;      ///< check only: of each output that is not finite, its first such element
-  std::string reference;               ///< what errors were measured against, and how good it is
+  std::vector<OriginRow> origins;          ///< check only: of each output that is not finite, its first such element
+  std::string reference;                   ///< what errors were measured against, and how good it is
   std::vector<std::string> notes;
   std::string reproduce;  ///< the command that runs this case again
   double seconds = 0;

@@ -23,10 +23,11 @@ struct Worker {
     launch.journal = &journal;
   }
 
-  void run(const std::vector<u32>& order, std::atomic<std::size_t>& next, std::atomic<bool>& stop) {
+  /// Every `step`-th block: which thread runs a block depends on nothing but their numbers.
+  void run(const std::vector<u32>& order, std::size_t first, std::size_t step, std::atomic<bool>& stop) {
     try {
       BlockRunner runner(launch);
-      for (std::size_t at = next++; at < order.size() && !stop; at = next++) {
+      for (std::size_t at = first; at < order.size() && !stop; at += step) {
         launch.turn = at;
         runner.run(order[at]);
         if (launch.stop) stop = true;
@@ -61,7 +62,8 @@ void merge(Launch& launch, const std::vector<std::unique_ptr<Worker>>& workers) 
     launch.report->lane_instructions += worker->report.lane_instructions;
     for (const auto& [key, number] : worker->launch.known) all.push_back({worker->launch.turns[number], number, worker.get(), key});
   }
-  std::sort(all.begin(), all.end(), [](const Found& a, const Found& b) { return std::pair(a.turn, a.number) < std::pair(b.turn, b.number); });
+  std::sort(all.begin(), all.end(),
+            [](const Found& a, const Found& b) { return std::pair(a.turn, a.number) < std::pair(b.turn, b.number); });
   for (const Found& found : all) {
     const Finding& finding = found.worker->report.findings[found.number];
     const auto [known, is_new] = launch.known.try_emplace(found.key, launch.report->findings.size());
@@ -82,11 +84,10 @@ bool run_grid_in_threads(Launch& launch) {
   std::vector<std::unique_ptr<Worker>> workers;
   const auto count = std::min<std::size_t>(static_cast<std::size_t>(launch.options.threads), order.size());
   for (std::size_t i = 0; i < count; ++i) workers.push_back(std::make_unique<Worker>(launch, undo));
-  std::atomic<std::size_t> next = 0;
   std::atomic<bool> stop = false;
   {
     std::vector<std::jthread> threads;
-    for (const auto& worker : workers) threads.emplace_back([&, one = worker.get()] { one->run(order, next, stop); });
+    for (std::size_t i = 0; i < count; ++i) threads.emplace_back([&, i] { workers[i]->run(order, i, count, stop); });
   }
   u64 instructions = 0;
   for (const auto& worker : workers) instructions += worker->report.warp_instructions;

@@ -35,7 +35,8 @@ void Journal::note(u64 offset, u64 bytes, u64 size, bool is_write) {
       undo_.keep(page);
       written_[page] = std::make_unique<Bytes>();
     }
-    const u64 first = std::max(offset, page * View::kPage) % View::kPage, count = std::min(end, (page + 1) * View::kPage) - page * View::kPage - first;
+    const u64 first = std::max(offset, page * View::kPage) % View::kPage,
+              count = std::min(end, (page + 1) * View::kPage) - page * View::kPage - first;
     for (u64 at = first; at < first + count;) {
       const u64 here = std::min(first + count - at, 64 - at % 64);
       (*written_[page])[at / 64] |= (here == 64 ? ~u64{0} : (u64{1} << here) - 1) << at % 64;

@@ -33,9 +33,9 @@ struct Launch {
   Journal* journal = nullptr;
   std::size_t turn = 0;            ///< number of the running block in the order of blocks
   std::vector<std::size_t> turns;  ///< of each finding, that of the block that met it first
-  u32 arrived[16] = {};  ///< bar.arrive, by barrier
-  u64 next_check = 0;    ///< warp instructions at which limits are looked at again
-  bool stop = false;     ///< trap, deadlock or limit: nothing more runs
+  u32 arrived[16] = {};            ///< bar.arrive, by barrier
+  u64 next_check = 0;              ///< warp instructions at which limits are looked at again
+  bool stop = false;               ///< trap, deadlock or limit: nothing more runs
   std::chrono::steady_clock::time_point start;
 };
 

@@ -41,16 +41,16 @@ struct Options {
   Approximation approximation = Approximation::correctly_rounded;
   Contraction contraction = Contraction::separate;
   std::uint64_t seed = 1;
-  int threads = 1;  ///< of the host, for blocks that share nothing; the outcome is the same with any number
+  int threads = 1;          ///< of the host, for blocks that share nothing; the outcome is the same with any number
   bool races = true;        ///< look for races in shared memory
   bool grid_races = false;  ///< look for races of blocks in global memory, too (several times slower)
   bool shadows = false;     ///< carry values without rounding beside the values (shadow.hpp)
   ShadowKind shadow_kind = ShadowKind::double_double;
-  int shadow_bits = 320;        ///< of ShadowKind::arbitrary
-  bool exact_constants = true;  ///< shadows: rounded constants and arguments stand for the numbers that they are roundings of
-  std::string rounding_at;      ///< shadows keep the roundings of this source line (LineError::place): what of them reaches where
+  int shadow_bits = 320;               ///< of ShadowKind::arbitrary
+  bool exact_constants = true;         ///< shadows: rounded constants and arguments stand for the numbers that they are roundings of
+  std::string rounding_at;             ///< shadows keep the roundings of this source line (LineError::place): what of them reaches where
   std::vector<std::uint64_t> watched;  ///< addresses in global memory of which LaunchReport::writes shall tell
-  bool find_nan = false;    ///< with shadows: report every instruction that makes a NaN or an infinity from finite numbers
+  bool find_nan = false;               ///< with shadows: report every instruction that makes a NaN or an infinity from finite numbers
   std::uint64_t instruction_limit = std::uint64_t{1} << 36;  ///< warp instructions of one launch
   double seconds_limit = 600;
   int target = 0;  ///< tensor cores of sm_TARGET; 0: of the module's target

@@ -77,7 +77,8 @@ struct Write {
 
 /// Where a NaN or an infinity was made.
 struct Origin {
-  std::string what;  ///< "a NaN from finite numbers", "an infinity from finite numbers", "a NaN from infinities", "... of an input or constant"
+  std::string
+      what;  ///< "a NaN from finite numbers", "an infinity from finite numbers", "a NaN from infinities", "... of an input or constant"
   std::string kernel, opcode, place;
   std::uint32_t line = 0;  ///< of the PTX
   std::array<std::uint32_t, 3> block{}, thread{};

@@ -86,10 +86,10 @@ void apply_lanes(ShadowOp op, const Pairs& a, const Pairs& b, const Pairs& c, Pa
 }
 #undef EQUINORM_PAIR_LOOP
 
-#define EQUINORM_PLAIN_LOOP(expression)                                                     \
-  EQUINORM_LANES {                                                                          \
-    [[maybe_unused]] const double x = a.high[i], y = b.high[i], z = c.high[i];              \
-    r.high[i] = expression;                                                                 \
+#define EQUINORM_PLAIN_LOOP(expression)                                        \
+  EQUINORM_LANES {                                                             \
+    [[maybe_unused]] const double x = a.high[i], y = b.high[i], z = c.high[i]; \
+    r.high[i] = expression;                                                    \
   }
 
 void apply_plain_lanes(ShadowOp op, const Pairs& a, const Pairs& b, const Pairs& c, Pairs& r) {

@@ -15,6 +15,7 @@ void Shadows::Seen::add(const Operand& operand) {
 /// The number of the origin of a result that is not finite.
 u64 Shadows::origin(Warp& warp, const Decoded& d, int lane, const Seen& seen, double result) {
   if (seen.origin != 0) return seen.origin;
+  if (store_.origins.size() >= kMostOrigins) return 0;
   const Block& block = *warp.block;
   const auto &blocks = launch_.grid.blocks, &size = launch_.grid.threads;
   const u32 thread = warp.index * kLanes + static_cast<u32>(lane);
@@ -23,8 +24,8 @@ u64 Shadows::origin(Warp& warp, const Decoded& d, int lane, const Seen& seen, do
   if (!is_new) return known->second;
   Origin made;
   const std::string what = std::isnan(result) ? "a NaN" : "an infinity";
-  made.what = seen.nan        ? what + " from a NaN of an input or a constant"
-              : !seen.infinity ? what + " from finite numbers"
+  made.what = seen.nan             ? what + " from a NaN of an input or a constant"
+              : !seen.infinity     ? what + " from finite numbers"
               : std::isnan(result) ? what + " from infinities"
                                    : what + " from an infinity of an input or a constant";
   made.kernel = launch_.kernel;

@@ -139,8 +139,9 @@ Pair WideNumbers::apply(ShadowOp op, Pair a, Pair b, Pair c, Spread spread) {
     return (a.high < b.high) == (op == ShadowOp::min) ? a : b;
   }
   // What comes of an infinity or a NaN is 0, an infinity or a NaN: exact in doubles.
-  const bool is_pole = (op == ShadowOp::div && b.high == 0.0 && handle(b) == 0) || (op == ShadowOp::rcp && a.high == 0.0 && handle(a) == 0) ||
-                       (op == ShadowOp::rsqrt && a.high == 0.0 && handle(a) == 0) || (op == ShadowOp::lg2 && a.high == 0.0 && handle(a) == 0);
+  const bool is_pole =
+      (op == ShadowOp::div && b.high == 0.0 && handle(b) == 0) || (op == ShadowOp::rcp && a.high == 0.0 && handle(a) == 0) ||
+      (op == ShadowOp::rsqrt && a.high == 0.0 && handle(a) == 0) || (op == ShadowOp::lg2 && a.high == 0.0 && handle(a) == 0);
   if (special || is_pole) return {apply_pair(op, {a.high, 0.0}, {b.high, 0.0}, {c.high, 0.0}).high, 0.0};
   Ball result = evaluate(op, a, b, c);
   if (spread.relative > 0 || spread.absolute > 0) {

@@ -68,10 +68,12 @@ struct ShadowStore {
   void use(ShadowKind new_kind, int new_bits);
 };
 
-/// The payload of a shadow of the kind origins; 0: none.
+/// The number that a shadow of the kind origins holds; 0: none. A NaN that comes from a narrower format has a payload of 2^29 or more, or
+/// 0.
+inline constexpr std::uint64_t kMostOrigins = (std::uint64_t{1} << 29) - 1;
 inline std::uint64_t origin_of(Pair shadow) {
-  const std::uint64_t bits = __builtin_bit_cast(std::uint64_t, shadow.high), quiet = 0x7ff8000000000000u;
-  return (bits & quiet) == quiet && bits >> 63 == 0 ? bits & ~quiet : 0;
+  const std::uint64_t bits = __builtin_bit_cast(std::uint64_t, shadow.high), quiet = 0x7ff8000000000000u, payload = bits & ~quiet;
+  return (bits & quiet) == quiet && payload <= kMostOrigins ? payload : 0;
 }
 inline Pair origin_pair(std::uint64_t number) { return {__builtin_bit_cast(double, 0x7ff8000000000000u | number), 0.0}; }
 

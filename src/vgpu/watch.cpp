@@ -53,7 +53,8 @@ void Watch::access(Warp& warp, const Decoded& d, u32 mask) {
   const u64 bytes = u64{element} * (is_atomic ? 1 : d.count);
   for (u32 rest = mask; rest != 0; rest &= rest - 1) {
     const int lane = std::countr_zero(rest);
-    const u64 address = (d.address_is_64 ? warp.lanes<u64>(slots[at])[lane] : warp.lanes<u32>(slots[at])[lane]) + static_cast<u64>(d.offset);
+    const u64 address =
+        (d.address_is_64 ? warp.lanes<u64>(slots[at])[lane] : warp.lanes<u32>(slots[at])[lane]) + static_cast<u64>(d.offset);
     for (std::size_t i = 0; i < writes_.size(); ++i) {
       const u64 watched = launch_.options.watched[i];
       if (watched - address < bytes) writes_[i] = describe(warp, d, lane, watched, slots[at + 1 + (watched - address) / element]);

@@ -11,7 +11,7 @@ import unittest
 from support import CommandTest
 
 BUNDLED = pathlib.Path(os.environ["EQUINORM_BUNDLED_CUDA"])
-CASE = ["paper-tp8", "--context", "5", "--heads", "2", "--groups", "2", "--device", "virtual", "--runs", "1"]
+CASE = ["paper-tp8", "--context", "5", "--heads", "2", "--groups", "2", "--device", "virtual", "--repeats", "1"]
 
 
 class Explain(CommandTest):

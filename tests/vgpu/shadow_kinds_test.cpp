@@ -73,8 +73,8 @@ struct One {
   std::optional<Origin> origin;
 };
 One run_one(const std::string& operation, float a, float b, const Options& options) {
-  const Module module =
-      parse_module(body_of("ld.global.f32 %f1, [%rd1];\nld.global.f32 %f2, [%rd1+4];\n" + operation + "\nst.global.f32 [%rd3], %f3;"), "one.ptx");
+  const Module module = parse_module(
+      body_of("ld.global.f32 %f1, [%rd1];\nld.global.f32 %f2, [%rd1+4];\n" + operation + "\nst.global.f32 [%rd3], %f3;"), "one.ptx");
   Device device;
   const std::vector<float> inputs{a, b};
   const auto from = device.upload(std::span<const float>(inputs)), to = device.allocate(4);
@@ -131,7 +131,8 @@ TEST_CASE("values are the same bits with every kind of shadow, in every study ke
       for (std::size_t i = 0; i < study.shadow.size(); ++i) {
         REQUIRE(study.shadow[i].known == pairs.shadow[i].known);
         worst = std::max(worst, std::fabs(study.shadow[i].high - pairs.shadow[i].high));
-        if (kind == ShadowKind::ball) CHECK(std::fabs((study.shadow[i].high - pairs.shadow[i].high) + (study.shadow[i].low - pairs.shadow[i].low)) < 1e-25);
+        if (kind == ShadowKind::ball)
+          CHECK(std::fabs((study.shadow[i].high - pairs.shadow[i].high) + (study.shadow[i].low - pairs.shadow[i].low)) < 1e-25);
       }
       CHECK(worst < 1e-13);
     }
@@ -141,8 +142,8 @@ TEST_CASE("values are the same bits with every kind of shadow, in every study ke
 TEST_CASE("an interval holds every perturbed result, and is no wider than the bound") {
   Options interval = shadows_of(ShadowKind::ball);
   interval.approximation = Approximation::interval;
-  for (const char* operation : {"ex2.approx.f32 %f3, %f1;", "rsqrt.approx.f32 %f3, %f1;", "lg2.approx.f32 %f3, %f1;", "rcp.approx.f32 %f3, %f1;",
-                                "div.full.f32 %f3, %f2, %f1;", "sin.approx.f32 %f3, %f1;"}) {
+  for (const char* operation : {"ex2.approx.f32 %f3, %f1;", "rsqrt.approx.f32 %f3, %f1;", "lg2.approx.f32 %f3, %f1;",
+                                "rcp.approx.f32 %f3, %f1;", "div.full.f32 %f3, %f2, %f1;", "sin.approx.f32 %f3, %f1;"}) {
     for (const float x : {0.3f, 1.7f, 5.25f}) {
       const One wide = run_one(operation, x, 2.5f, interval);
       INFO(operation << " of " << x);
@@ -161,11 +162,12 @@ TEST_CASE("an interval holds every perturbed result, and is no wider than the bo
       CHECK(moved > 5);
     }
   }
-  CHECK_THROWS_WITH(run_one("ex2.approx.f32 %f3, %f1;", 1, 1, [] {
-                      Options options = shadows_of(ShadowKind::double_double);
-                      options.approximation = Approximation::interval;
-                      return options;
-                    }()),
+  CHECK_THROWS_WITH(run_one("ex2.approx.f32 %f3, %f1;", 1, 1,
+                            [] {
+                              Options options = shadows_of(ShadowKind::double_double);
+                              options.approximation = Approximation::interval;
+                              return options;
+                            }()),
                     Contains("ball or arbitrary"));
 }
 
@@ -287,7 +289,8 @@ TEST_CASE("shadows in memory survive a change of kind") {
   const std::vector<float> ones(1, 1.0f);
   const auto at = device.upload(std::span<const float>(ones)), to = device.allocate(4);
   device.set_shadow(at, Type::f32, 1.0, 0x1p-80);
-  const Module module = parse_module(body_of("ld.global.f32 %f1, [%rd1];\nadd.rn.f32 %f2, %f1, %f1;\nst.global.f32 [%rd3], %f2;"), "test.ptx");
+  const Module module =
+      parse_module(body_of("ld.global.f32 %f1, [%rd1];\nadd.rn.f32 %f2, %f1, %f1;\nst.global.f32 [%rd3], %f2;"), "test.ptx");
   const std::vector<Argument> arguments{Argument::pointer(at), Argument::pointer(at), Argument::pointer(to), Argument::pointer(at)};
   for (const ShadowKind kind : {ShadowKind::arbitrary, ShadowKind::double_double, ShadowKind::ball, ShadowKind::double_double}) {
     device.launch(module, "test", Grid{}, arguments, shadows_of(kind));

@@ -22,7 +22,8 @@ struct Launched {
 Launched launch(const std::string& body, std::uint32_t blocks, std::uint32_t threads, const Options& options) {
   const Module module = parse_module(body_of("mov.u32 %r2, %ctaid.x;\nmov.u32 %r3, %ntid.x;\nmad.lo.u32 %r4, %r2, %r3, %r1;\n"
                                              "mul.wide.u32 %rd8, %r4, 4;\nadd.u64 %rd10, %rd3, %rd8;\n" +
-                                             body),
+                                                 body,
+                                             ".shared .align 4 .b8 s[128];\n"),
                                      "test.ptx");
   Device device;
   const std::vector<std::uint32_t> start(std::size_t{blocks} * threads, 7);
@@ -60,7 +61,7 @@ TEST_CASE("study kernels: the same with 1, 2, 3 and 7 threads; atomics keep one"
 TEST_CASE("findings of many blocks come in the order of the blocks, with their counts") {
   // Odd blocks store one word beyond, all read shared memory that nobody wrote.
   const std::string body =
-      ".shared .align 4 .b8 s[128];\nmov.u32 %r5, s;\nld.shared.u32 %r6, [%r5];\nand.b32 %r7, %r2, 1;\nsetp.eq.u32 %p1, %r7, 1;\n"
+      "mov.u32 %r5, s;\nld.shared.u32 %r6, [%r5];\nand.b32 %r7, %r2, 1;\nsetp.eq.u32 %p1, %r7, 1;\n"
       "@%p1 st.global.u32 [%rd3+65536], %r6;\nst.global.u32 [%rd10], %r2;";
   for (const Order order : {Order::canonical, Order::reversed, Order::seeded}) {
     Options options;
@@ -78,7 +79,8 @@ TEST_CASE("findings of many blocks come in the order of the blocks, with their c
 TEST_CASE("blocks that touch each other's memory run on one thread, whatever they left behind") {
   // Each block adds one to what the block before left: a chain that only the order of one thread makes right.
   const std::string chain =
-      "setp.eq.u32 %p1, %r4, 0;\nmov.u32 %r6, 100;\n@!%p1 ld.global.u32 %r6, [%rd10+-4];\nadd.u32 %r6, %r6, 1;\nst.global.u32 [%rd10], %r6;";
+      "setp.eq.u32 %p1, %r4, 0;\nmov.u32 %r6, 100;\n@!%p1 ld.global.u32 %r6, [%rd10+-4];\nadd.u32 %r6, %r6, 1;\nst.global.u32 [%rd10], "
+      "%r6;";
   const Launched one = launch(chain, 50, 1, {}), many = launch(chain, 50, 1, threads_of(4));
   CHECK(one.out.back() == 150);
   CHECK(one.out == many.out);
