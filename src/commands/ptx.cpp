@@ -106,7 +106,6 @@ vgpu::Options launch_options(const PtxRunOptions& run) {
   options.seed = run.seed;
   options.shadows = run.shadows != "none";
   const std::map<std::string, vgpu::ShadowKind> kinds{
-      {"none", vgpu::ShadowKind::double_double},  {"", vgpu::ShadowKind::double_double}, {"double-double", vgpu::ShadowKind::double_double},
       {"double", vgpu::ShadowKind::plain_double}, {"ball", vgpu::ShadowKind::ball},      {"arbitrary", vgpu::ShadowKind::arbitrary}};
   const auto kind = kinds.find(run.shadows);
   if (kind == kinds.end()) throw Error("--shadows " + run.shadows + ": allowed are double-double, double, ball, arbitrary");

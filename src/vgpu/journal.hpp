@@ -1,6 +1,7 @@
 // What a host thread's blocks touch of global memory. Private to the room.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <mutex>
