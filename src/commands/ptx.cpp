@@ -105,8 +105,11 @@ vgpu::Options launch_options(const PtxRunOptions& run) {
   options.order = run.order == "reversed" ? vgpu::Order::reversed : run.order == "seeded" ? vgpu::Order::seeded : vgpu::Order::canonical;
   options.seed = run.seed;
   options.shadows = run.shadows != "none";
-  const std::map<std::string, vgpu::ShadowKind> kinds{
-      {"double", vgpu::ShadowKind::plain_double}, {"ball", vgpu::ShadowKind::ball},      {"arbitrary", vgpu::ShadowKind::arbitrary}};
+  const std::map<std::string, vgpu::ShadowKind> kinds{{"none", vgpu::ShadowKind::double_double},
+                                                      {"double-double", vgpu::ShadowKind::double_double},
+                                                      {"double", vgpu::ShadowKind::plain_double},
+                                                      {"ball", vgpu::ShadowKind::ball},
+                                                      {"arbitrary", vgpu::ShadowKind::arbitrary}};
   const auto kind = kinds.find(run.shadows);
   if (kind == kinds.end()) throw Error("--shadows " + run.shadows + ": allowed are double-double, double, ball, arbitrary");
   options.shadow_kind = kind->second;
