@@ -10,6 +10,10 @@ add_test(NAME "commands: cuda" COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_S
 set_tests_properties("commands: cuda" PROPERTIES TIMEOUT 600 ENVIRONMENT
   "EQUINORM=$<TARGET_FILE:equinorm>;EQUINORM_BUNDLED_CUDA=${CMAKE_SOURCE_DIR}/src/kernels/bundled/cuda;EQUINORM_FAKE_DRIVER=$<TARGET_FILE:equinorm_fake_driver>")
 
+add_test(NAME "commands: explain" COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/commands/explain_test.py)
+set_tests_properties("commands: explain" PROPERTIES TIMEOUT 600 ENVIRONMENT
+  "EQUINORM=$<TARGET_FILE:equinorm>;EQUINORM_BUNDLED_CUDA=${CMAKE_SOURCE_DIR}/src/kernels/bundled/cuda")
+
 add_test(NAME "commands: the decimal judge sees faults"
          COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/reference/judge_sees_faults.py
                  ${CMAKE_CURRENT_SOURCE_DIR}/python/decimal_reference.py)

@@ -108,6 +108,7 @@ void add_ratios(const Problem& problem, const Plan& plan, PathKind form, Ratios&
 }  // namespace
 
 int bench_tightness(const Options& options) {
+  if (!options.json_path.empty()) throw Error("bench tightness: writes no JSON; leave out --json");
   const std::vector<Arithmetic> arithmetics{{"bf16/fp32", scalar::kBf16, {scalar::SumOrder::Kind::blocked, 16, {}}},
                                             {"fp16/fp32", scalar::kFp16, {scalar::SumOrder::Kind::blocked, 16, {}}},
                                             {"fp32", scalar::kFp32, {scalar::SumOrder::Kind::blocked, 16, {}}},

@@ -105,10 +105,15 @@ class CheckCase {
     request_.inputs_stay = true;
     if (!run_kernel()) return;
     judge();
+    result_.origins = origins(runner_, request_, passed_, exact_, runs_.back());
     judge_in_path();
     if (settings_.explain) {
       step_("rounding removed");
-      result_.checks = explain(runner_, request_, passed_, problem_, inputs_, result_.notes);
+      Explained found = explain(runner_, request_, passed_, problem_, inputs_);
+      result_.checks = std::move(found.checks), result_.explanation = std::move(found.explanation);
+      for (std::string& note : found.notes) {
+        if (std::find(result_.notes.begin(), result_.notes.end(), note) == result_.notes.end()) result_.notes.push_back(std::move(note));
+      }
       // What the run without rounding finds again is told once, of the conduct.
       for (const verdict::ConductRow& row : result_.conduct) std::erase(result_.notes, row.detail);
     }

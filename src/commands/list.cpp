@@ -70,7 +70,9 @@ void list_norms() {
 
 }  // namespace
 
-int list(const std::string& what, const Options&) {
+int list(const std::string& what, const std::string& of, const Options& options) {
+  if (what == "tensors" && !of.empty()) return list_tensors(of, options);
+  if (!of.empty()) throw Error("list: '" + of + "' is one word too many; only 'list tensors' takes a CASE");
   const std::vector<std::pair<std::string, std::function<void()>>> tables{
       {"cases", [] { list_problems(problem::builtin_cases()); }},
       {"models", [] { list_problems(problem::presets()); }},

@@ -81,7 +81,7 @@ int report(const ReportOptions& report, const Options& options);
 int generate(const GenerateOptions& generate, const Options& options);
 int compare(const CompareOptions& compare, const Options& options);
 int check(const CheckOptions& check, const Options& options);
-int list(const std::string& what, const Options& options);
+int list(const std::string& what, const std::string& of, const Options& options);  ///< `of`: with tensors, the case
 int list_tensors(const std::string& case_text, const Options& options);
 int doctor(const Options& options);
 /// Largest bound / largest error of every stage, per format and kind of data, beside the goals.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -102,10 +103,23 @@ std::array<std::uint32_t, 3> sizes(const std::vector<unsigned>& given) {
 vgpu::Options launch_options(const PtxRunOptions& run) {
   vgpu::Options options;
   options.contraction = run.contraction == "fused" ? vgpu::Contraction::fused : vgpu::Contraction::separate;
-  options.approximation = run.approximation == "perturbed" ? vgpu::Approximation::perturbed : vgpu::Approximation::correctly_rounded;
+  options.approximation = run.approximation == "perturbed"  ? vgpu::Approximation::perturbed
+                          : run.approximation == "interval" ? vgpu::Approximation::interval
+                                                            : vgpu::Approximation::correctly_rounded;
   options.order = run.order == "reversed" ? vgpu::Order::reversed : run.order == "seeded" ? vgpu::Order::seeded : vgpu::Order::canonical;
   options.seed = run.seed;
-  options.shadows = run.shadows;
+  options.shadows = run.shadows != "none";
+  const std::map<std::string, vgpu::ShadowKind> kinds{{"none", vgpu::ShadowKind::double_double},
+                                                      {"double-double", vgpu::ShadowKind::double_double},
+                                                      {"double", vgpu::ShadowKind::plain_double},
+                                                      {"ball", vgpu::ShadowKind::ball},
+                                                      {"arbitrary", vgpu::ShadowKind::arbitrary}};
+  const auto kind = kinds.find(run.shadows);
+  if (kind == kinds.end()) throw Error("--shadows " + run.shadows + ": allowed are double-double, double, ball, arbitrary");
+  options.shadow_kind = kind->second;
+  options.shadow_bits = run.shadow_bits;
+  if (run.threads < 1 || run.threads > 1024) throw Error(fmt::format("--threads {}: allowed are 1 to 1024", run.threads));
+  options.threads = run.threads;
   options.target = run.target;
   return options;
 }
@@ -121,8 +135,28 @@ void print(const vgpu::LaunchReport& report, const vgpu::ContractionReport* both
   if (report.shadow.operations == 0) return;
   fmt::print("shadows: {} results, {} restarts\n", report.shadow.operations, report.shadow.restarts);
   for (const vgpu::LineError& line : report.shadow.lines)
-    fmt::print("  {:<40} {:>12} results, largest error {:.3g} ulp, sum of errors {:.3g}\n", line.place.empty() ? "(no line)" : line.place,
-               line.operations, line.largest_ulp, line.sum);
+    fmt::print("  {:<40} {:>12} results, largest error {:.3g} ulp, sum of errors {:.3g}\n", line.place, line.operations, line.largest_ulp,
+               line.sum);
+  for (const vgpu::OtherBranch& branch : report.shadow.branches)
+    fmt::print("  {:<40} {:>12} comparisons come out otherwise without rounding\n", branch.place, branch.count);
+}
+
+/// What the shadows say of a buffer's binary32 numbers.
+void print_shadows(const vgpu::Device& device, const Output& output, bool is_rigorous) {
+  std::uint64_t known = 0;
+  double moved = 0, radius = 0;
+  for (std::uint64_t at = 0; at + 4 <= output.bytes; at += 4) {
+    const vgpu::ShadowValue shadow = device.shadow(output.address + at, vgpu::Type::f32);
+    const float value = device.download<float>(output.address + at, 1)[0];
+    if (!shadow.known || !std::isfinite(value) || !std::isfinite(shadow.high)) continue;
+    ++known;
+    moved = std::fmax(moved, std::fabs((static_cast<double>(value) - shadow.high) - shadow.low));
+    radius = std::fmax(radius, shadow.radius);
+  }
+  if (known == 0) return;
+  fmt::print("{}: {} binary32 numbers with shadows; rounding moves them by {:.3g} at most", output.path.empty() ? "a buffer" : output.path,
+             known, moved);
+  fmt::print("{}\n", is_rigorous ? fmt::format("; radius of the shadows {:.3g} at most", radius) : "");
 }
 
 }  // namespace
@@ -164,6 +198,8 @@ int ptx_run(const PtxRunOptions& run, const Options& options) {
     both.separate = device.launch(module, run.kernel, grid, arguments, launch_options(run));
   const vgpu::LaunchReport& report = both.separate;
   if (!options.quiet) print(report, runs_both ? &both : nullptr);
+  for (const Output& output : outputs)
+    if (!options.quiet && report.shadow.operations > 0) print_shadows(device, output, run.shadows == "ball" || run.shadows == "arbitrary");
   for (const Output& output : outputs)
     if (!output.path.empty()) write_file(output.path, device.download<char>(output.address, output.bytes));
   return report.finished && report.findings.empty() ? 0 : 1;

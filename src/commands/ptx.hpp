@@ -14,10 +14,12 @@ struct PtxRunOptions {
   unsigned shared = 0;                      ///< bytes of dynamic shared memory
   std::vector<std::string> arguments;       ///< TYPE:VALUE, or in:FILE, out:BYTES[:FILE], inout:FILE for buffers
   std::string contraction = "separate";     ///< "separate", "fused" or "both"
-  std::string approximation = "correct";    ///< "correct" or "perturbed"
+  std::string approximation = "correct";    ///< "correct", "perturbed" or "interval"
   std::string order = "canonical";          ///< "canonical", "reversed" or "seeded"
   unsigned long seed = 1;
-  bool shadows = false;
+  std::string shadows = "none";  ///< "double-double", "double", "ball", "arbitrary"
+  int shadow_bits = 320;         ///< of "arbitrary"
+  int threads = 1;
   int target = 0;  ///< tensor cores of sm_TARGET; 0: the module's
 };
 

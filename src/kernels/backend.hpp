@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/kernel.h"
+#include "kernels/trace.hpp"
 
 namespace equinorm::kernels {
 
@@ -28,6 +29,7 @@ struct BackendResult {
     long long lost = 0;  ///< elements whose shadow was lost
   };
   std::vector<Shadow> shadows;
+  std::vector<Trace> traces;
 };
 
 /// A number of the problem beyond binary64: high + low, to about 106 bits.
@@ -40,9 +42,11 @@ using ExactScalars = std::map<std::string, ExactScalar>;
 /// What a run asks for beside the call.
 struct BackendOptions {
   bool shadows = false;  ///< carry values without rounding (virtual GPU only)
+  int threads = 1;       ///< of the host (virtual GPU only)
   ExactScalars exact;    ///< what the shadows of the problem's numbers are
   /// What the shadows of inputs are that stand for other numbers than they hold: high and low part, in logical order, by name.
   std::map<std::string, std::pair<const double*, const double*>> exact_inputs;
+  TraceRequest trace;
 };
 
 class Backend {

@@ -134,7 +134,24 @@ void CallMemory::prepare(const PassedTensors& passed, const Request& request, Wi
   wire.scale_log2e = exact.at("scale_log2e");
   wire.input_count = static_cast<std::int32_t>(passed.inputs.size()), wire.output_count = static_cast<std::int32_t>(passed.outputs.size());
   wire.threads = request.limits.threads, wire.shadows = request.shadows ? 1 : 0;
+  put_trace(passed, request.trace, wire);
   for (std::size_t i = 0; i < buffers_.size(); ++i) describe(buffers_[i], wire.tensors[i]);
+}
+
+void CallMemory::put_trace(const PassedTensors& passed, const TraceRequest& trace, WireRequest& wire) {
+  if (trace.rounding_at.size() >= sizeof(wire.rounding_at) || trace.asks.size() > static_cast<std::size_t>(kMaxAsks))
+    throw Error(
+        fmt::format("a run tells of at most {} elements, and of a line of at most {} characters", kMaxAsks, sizeof(wire.rounding_at) - 1));
+  std::memcpy(wire.rounding_at, trace.rounding_at.c_str(), trace.rounding_at.size() + 1);
+  wire.exact_constants = trace.exact_constants ? 1 : 0, wire.origins = trace.origins ? 1 : 0;
+  wire.ask_count = 0;
+  for (const Ask& ask : trace.asks) {
+    const auto found =
+        std::find_if(passed.outputs.begin(), passed.outputs.end(), [&](const Passed& one) { return one.spec.name == ask.tensor; });
+    if (found == passed.outputs.end() || ask.element < 0 || ask.element >= tensor::element_count(found->spec.shape))
+      throw Error(fmt::format("asked for element {} of {}, which is in no output", ask.element, ask.tensor));
+    wire.asks[wire.ask_count++] = {static_cast<std::int32_t>(found - passed.outputs.begin()), ask.element};
+  }
 }
 
 void CallMemory::fill(Buffer& buffer, const Request& request) {

@@ -31,6 +31,7 @@ class CallMemory {
   void inspect(const Request& request, Outcome& outcome);
 
   /// What a reply of status kWroteInput says: changed_input, wrote_out_of_bounds, or protocol where it makes no sense.
+  static void put_trace(const PassedTensors& passed, const TraceRequest& trace, WireRequest& wire);
   void explain_fault(const WireReply& reply, Outcome& outcome) const;
 
   /// Reads the shadows of outputs whose count of lost values is not negative.

@@ -51,6 +51,10 @@ class LaunchDevice {
   virtual Value shadow(std::uint64_t address, std::int32_t dtype) = 0;
   /// Says what the number at an address is without rounding. Throws Error where the device has no shadows.
   virtual void set_shadow(std::uint64_t address, std::int32_t dtype, double high, double low) = 0;
+  /// Before the launches: finish() shall tell who stored there last.
+  virtual void watch(std::uint64_t) {}
+  /// Where the NaN or infinity at an address was made, with BackendOptions::trace.origins. `text` is empty where that is not known.
+  virtual Trace origin(std::uint64_t, std::int32_t) { return {}; }
 };
 
 /// A manifest's module on some kind of device: loaded once, with fresh memory for each run.

@@ -62,6 +62,19 @@ class Placed {
     return found;
   }
 
+  /// Address and type of an element that the run shall tell of.
+  std::pair<std::uint64_t, std::int32_t> find(const Ask& ask) const {
+    std::pair<std::uint64_t, std::int32_t> found{0, 0};
+    for (int i = 0; i < call_.output_count; ++i) {
+      const equinorm_tensor& tensor = call_.outputs[i];
+      if (tensor.name != ask.tensor) continue;
+      for_each_element(tensor, [&](std::int64_t flat, std::uint64_t address) {
+        if (flat == ask.element) found = {address, tensor.dtype};
+      });
+    }
+    return found;
+  }
+
   /// Tells the device what numbers some inputs stand for.
   void set_shadows(const BackendOptions& options) const {
     for (int i = 0; i < call_.input_count; ++i) {
@@ -114,7 +127,9 @@ class ModuleBackend : public Backend {
     const LaunchPlan plan = plan_launches(manifest_, call, options.exact);
     const std::unique_ptr<LaunchDevice> device = module_->start(options);
     const Placed placed(*device, call, plan.workspace);
-    if (options.shadows) placed.set_shadows(options);
+    const TraceRequest& trace = options.trace;
+    if (options.shadows && trace.exact_constants && !trace.origins) placed.set_shadows(options);
+    for (const Ask& ask : trace.asks) device->watch(placed.find(ask).first);
     for (const PlannedLaunch& launch : plan.launches) {
       std::vector<DeviceArgument> arguments;
       for (const PlannedArgument& argument : launch.arguments) arguments.push_back(resolve(argument, placed.addresses()));
@@ -124,7 +139,13 @@ class ModuleBackend : public Backend {
     result.status = EQUINORM_OK;
     result.seconds = device->finish(result);
     placed.fetch();
-    if (options.shadows) {
+    for (std::size_t i = 0; trace.origins && i < trace.asks.size(); ++i) {
+      const auto [address, dtype] = placed.find(trace.asks[i]);
+      Trace origin = device->origin(address, dtype);
+      origin.count = static_cast<std::int64_t>(i);
+      if (!origin.text.empty()) result.traces.push_back(std::move(origin));
+    }
+    if (options.shadows && !trace.origins) {
       for (int i = 0; i < call.output_count; ++i) result.shadows.push_back(placed.shadow(call.outputs[i]));
     }
     return result;

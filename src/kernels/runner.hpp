@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/declaration.hpp"
+#include "kernels/trace.hpp"
 #include "tensor/any_tensor.hpp"
 #include "tensor/tensor.hpp"
 
@@ -37,6 +38,7 @@ struct Request {
   bool shadows = false;  ///< the outputs' values without rounding too (virtual GPU only)
   /// With `shadows`: the exact values of handed-over inputs, high and low part, in logical order; other inputs are exact as they are.
   std::map<std::string, std::pair<tensor::Tensor<double>, tensor::Tensor<double>>> exact_inputs;
+  TraceRequest trace;  ///< virtual GPU only
   Limits limits;
 };
 
@@ -69,6 +71,7 @@ struct Outcome {
   std::vector<RunFinding> findings;
   /// Values without rounding, high and low part by output, where they were asked for; NaN where a value's shadow was lost.
   std::map<std::string, std::pair<tensor::Tensor<double>, tensor::Tensor<double>>> shadows;
+  std::vector<Trace> traces;
   double seconds = 0;  ///< of the kernel itself
 };
 
@@ -78,8 +81,13 @@ class Runner {
   virtual const Declaration& declaration() const = 0;
   /// One line for people: way in, isolation ("worker process, own PID namespace, a uid of its own"), device.
   virtual std::string description() const = 0;
+<<<<<<< HEAD
   /// Whether a run can be given pools that are much larger than memory.
   virtual bool takes_wide_pools() const { return false; }
+=======
+  /// Whether a run can carry values without rounding and say what Request::trace asks for.
+  virtual bool has_shadows() const { return false; }
+>>>>>>> h5
   /// Never throws for what the kernel does: that is the Outcome's. Throws Error for a request that does not fit the declaration.
   virtual Outcome run(const Request& request) = 0;
 };

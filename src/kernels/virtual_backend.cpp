@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -12,6 +13,9 @@
 
 namespace equinorm::kernels {
 namespace {
+
+/// Characters of a source place that are reported.
+constexpr std::size_t kLongestPlace = 300;
 
 std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -58,6 +62,13 @@ class VirtualDevice : public LaunchDevice {
     seconds_ += report.seconds;
     restarts_ += report.shadow.restarts;
     for (const std::string& constant : report.shadow.constants) constants_ += (constants_.empty() ? "" : ", ") + constant;
+    for (const vgpu::LineError& line : report.shadow.lines) {
+      vgpu::LineError& sum = lines_[line.place.substr(0, kLongestPlace)];
+      sum.operations += line.operations, sum.sum += line.sum;
+      sum.largest_ulp = std::max(sum.largest_ulp, line.largest_ulp);
+    }
+    for (const vgpu::OtherBranch& branch : report.shadow.branches) branches_[branch.place.substr(0, kLongestPlace)] += branch.count;
+    for (const vgpu::Write& write : report.writes) writes_[write.address] = write;
     for (const vgpu::Finding& finding : report.findings) findings_.push_back(vgpu::to_string(finding));
   }
 
@@ -72,9 +83,24 @@ class VirtualDevice : public LaunchDevice {
          false});
     if (options_.shadows && restarts_ > 0)
       result.notes.push_back(
+<<<<<<< HEAD
           {fmt::format("values without rounding: lost {} times, and begun again at the rounded value", restarts_), false});
     if (options_.shadows && !constants_.empty()) result.notes.push_back({"values without rounding: taken as exact: " + constants_, false});
+=======
+          {fmt::format("values without rounding: {} restarts{}", restarts_, constants_.empty() ? "" : "; taken as exact: " + constants_),
+           false});
+    }
+    put_traces(result);
+>>>>>>> h5
     return seconds_;
+  }
+
+  void watch(std::uint64_t address) override { options_.watched.push_back(address); }
+
+  Trace origin(std::uint64_t address, std::int32_t dtype) override {
+    const std::optional<vgpu::Origin> found = device_.origin(address, type_of(dtype));
+    if (!found) return {};
+    return {.kind = Trace::Kind::origin, .place = found->place, .text = vgpu::to_string(*found)};
   }
 
   void fetch(std::uint64_t address, std::span<std::byte> bytes, std::size_t unit) override {
@@ -95,8 +121,36 @@ class VirtualDevice : public LaunchDevice {
   }
 
  private:
+  /// Lines by the sum of their errors, largest first, so that the least are left out where there are too many; then everything else.
+  void put_traces(BackendResult& result) const {
+    for (std::size_t i = 0; i < options_.watched.size(); ++i) {
+      const auto found = writes_.find(options_.watched[i]);
+      if (found == writes_.end()) continue;
+      const vgpu::Write& write = found->second;
+      result.traces.push_back({.kind = Trace::Kind::write,
+                               .place = write.place.empty() ? fmt::format("PTX line {}", write.line) : write.place,
+                               .made = write.computed,
+                               .text = fmt::format("block ({},{},{}) thread ({},{},{})", write.block[0], write.block[1], write.block[2],
+                                                   write.thread[0], write.thread[1], write.thread[2]),
+                               .count = static_cast<std::int64_t>(i)});
+    }
+    for (const auto& [place, count] : branches_)
+      result.traces.push_back({.kind = Trace::Kind::branch, .place = place, .count = static_cast<std::int64_t>(count)});
+    std::vector<std::pair<std::string, vgpu::LineError>> lines(lines_.begin(), lines_.end());
+    std::stable_sort(lines.begin(), lines.end(), [](const auto& a, const auto& b) { return a.second.sum > b.second.sum; });
+    for (const auto& [place, line] : lines)
+      result.traces.push_back({.kind = Trace::Kind::line,
+                               .place = place,
+                               .count = static_cast<std::int64_t>(line.operations),
+                               .largest_ulp = line.largest_ulp,
+                               .sum = line.sum});
+  }
+
   const vgpu::Module& module_;
   vgpu::Options options_;
+  std::map<std::string, vgpu::LineError> lines_;
+  std::map<std::string, std::uint64_t> branches_;
+  std::map<std::uint64_t, vgpu::Write> writes_;
   vgpu::Device device_;
   bool running_ = true;
   std::uint64_t launches_ = 0, lane_instructions_ = 0, restarts_ = 0;
@@ -111,7 +165,14 @@ class VirtualModule : public DeviceModule {
 
   std::unique_ptr<LaunchDevice> start(const BackendOptions& options) override {
     vgpu::Options with = options_;
-    with.shadows = options.shadows;
+    with.shadows = options.shadows, with.threads = options.threads;
+    if (options.trace.origins) with.shadow_kind = vgpu::ShadowKind::origins;
+    with.exact_constants = options.trace.exact_constants;
+    with.rounding_at = options.trace.rounding_at;
+    for (std::size_t place = 0; !with.rounding_at.empty() && place < module_.places.size(); ++place) {
+      const std::string whole = module_.describe_place(static_cast<int>(place));
+      if (whole.substr(0, kLongestPlace) == options.trace.rounding_at) with.rounding_at = whole;
+    }
     return std::make_unique<VirtualDevice>(module_, with);
   }
 

@@ -141,9 +141,12 @@ Exchange WorkerLink::run(WireRequest& request, const std::vector<int>& arenas, c
   if (exchange.status == RunStatus::ok) exchange = await(wait_limits(limits.seconds, memory + kOwnMemory), limits.seconds);
   if (exchange.status != RunStatus::ok) return exchange;
   if (receive(channel_.get(), reply) && reply.kind == WireKind::run && reply.sequence == request.sequence && reply.note_count >= 0 &&
-      reply.note_count <= kMaxNotes) {
+      reply.note_count <= kMaxNotes && reply.trace_count >= 0 && reply.trace_count <= kMaxTraces) {
     reply.message[sizeof(reply.message) - 1] = 0;
     for (WireNote& note : reply.notes) note.text[sizeof(note.text) - 1] = 0;
+    for (WireTrace& trace : reply.traces) {
+      for (char* end : {std::end(trace.place), std::end(trace.made), std::end(trace.text)}) end[-1] = 0;
+    }
     return {};
   }
   child_->kill();

@@ -53,7 +53,11 @@ class WorkerRunner : public Runner {
 
   std::string description() const override { return fmt::format("{}, worker process, {}", way_in(backend_), isolation_.description()); }
 
+<<<<<<< HEAD
   bool takes_wide_pools() const override { return backend_ == WorkerBackend::library; }
+=======
+  bool has_shadows() const override { return backend_ == WorkerBackend::virtual_gpu; }
+>>>>>>> h5
 
   Outcome run(const Request& request) override {
     const PassedTensors passed = passed_tensors(declaration_, *request.problem);
@@ -98,6 +102,12 @@ class WorkerRunner : public Runner {
     outcome.seconds = std::isfinite(reply.seconds) && reply.seconds >= 0 ? reply.seconds : 0;
     outcome.detail = printable(reply.message);
     for (int i = 0; i < reply.note_count; ++i) outcome.findings.push_back({printable(reply.notes[i].text), reply.notes[i].fails != 0});
+    for (int i = 0; i < reply.trace_count; ++i) {
+      const WireTrace& wire = reply.traces[i];
+      if (wire.kind < 0 || wire.kind > static_cast<std::int32_t>(Trace::Kind::origin)) continue;
+      outcome.traces.push_back({static_cast<Trace::Kind>(wire.kind), printable(wire.place), printable(wire.made), printable(wire.text),
+                                wire.count, wire.largest_ulp, wire.sum});
+    }
     switch (reply.status) {
       case EQUINORM_OK:
         outcome.status = RunStatus::ok;

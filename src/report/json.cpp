@@ -3,6 +3,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "report/explanation.hpp"
+
 namespace equinorm::report {
 namespace {
 
@@ -144,6 +146,8 @@ Json json_of(const verdict::CaseResult& result) {
             {"seconds", result.seconds}};
   if (result.hunt) json["hunt"] = json_of(*result.hunt, result.errors);
   if (!result.rules.empty()) json["rules"] = list_of(result.rules);
+  if (result.explanation) json["explanation"] = explanation_json(result);
+  if (!result.origins.empty()) json["origins"] = origins_json(result);
   if (!result.kernel.empty()) json["kernel"] = {{"name", result.kernel}, {"conduct", list_of(result.conduct)}};
   return json;
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "report/check.hpp"
+#include "report/explanation.hpp"
 #include "report/rules_text.hpp"
 #include "report/text_pieces.hpp"
 
@@ -210,8 +211,8 @@ std::string summary_text(const verdict::RunResult& run, const Style& style) {
 std::string full_text(const verdict::RunResult& run, const Style& style) {
   std::string text;
   for (const CaseResult& result : run.cases) {
-    text += case_heading(result, style) + conduct_table(result, style) + checks_table(result, style) + errors_table(result, style) +
-            rules_table(result, style) + "\n";
+    text += case_heading(result, style) + conduct_table(result, style) + checks_table(result, style) + explanation_text(result) +
+            errors_table(result, style) + rules_table(result, style) + "\n";
     if (!failures_text(result, style).empty()) text += reproduction_text(result);
   }
   return text + closing_text(run, style);

@@ -30,9 +30,15 @@ inline auto members(HuntResult& x) {
 inline auto members(RuleResult& x) { return std::tie(x.outcome, x.figure, x.threshold, x.detail); }
 inline auto members(RuleRow& x) { return std::tie(x.tensor, x.rule, x.result, x.run, x.verdict); }
 inline auto members(ConductRow& x) { return std::tie(x.what, x.verdict, x.detail, x.seconds); }
+inline auto members(RoundingLine& x) { return std::tie(x.place, x.operations, x.largest_ulp, x.introduced, x.reaches); }
+inline auto members(RoundingRow& x) { return std::tie(x.tensor, x.error, x.largest, x.rest, x.lines); }
+inline auto members(BranchRow& x) { return std::tie(x.place, x.count); }
+inline auto members(Departure& x) { return std::tie(x.tensor, x.element, x.written, x.computed, x.thread); }
+inline auto members(Explanation& x) { return std::tie(x.arithmetic, x.rounding, x.branches, x.departure); }
+inline auto members(OriginRow& x) { return std::tie(x.tensor, x.element, x.place, x.origin); }
 inline auto members(CaseResult& x) {
-  return std::tie(x.problem, x.mutant, x.checks, x.errors, x.differences, x.sensitivity, x.hunt, x.rules, x.kernel, x.conduct, x.reference,
-                  x.notes, x.reproduce, x.seconds);
+  return std::tie(x.problem, x.mutant, x.checks, x.errors, x.differences, x.sensitivity, x.hunt, x.rules, x.kernel, x.conduct,
+                  x.explanation, x.origins, x.reference, x.notes, x.reproduce, x.seconds);
 }
 
 }  // namespace equinorm::verdict

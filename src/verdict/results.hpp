@@ -110,18 +110,67 @@ struct ConductRow {
   double seconds = 0;  ///< of one run of the kernel, where runs are what is spoken of
 };
 
+/// What the roundings of one source line do.
+struct RoundingLine {
+  std::string place;  ///< "file:line inlined at file:line"
+  Index operations = 0;
+  double largest_ulp = 0;  ///< of one operation, in ulps of its result
+  double introduced = 0;   ///< sum of the absolute errors of its operations
+  double reaches = 0;      ///< how far its roundings alone move an element of the tensor at most, later roundings left out
+};
+
+/// Where the error of one output comes from.
+struct RoundingRow {
+  std::string tensor;
+  double error = 0;    ///< largest |value - value without rounding|
+  double largest = 0;  ///< largest value without rounding
+  double rest = 0;     ///< largest error that the lines and the constants together leave: lines not tried, and products of errors
+  std::vector<RoundingLine> lines;  ///< by what reaches the tensor, largest first
+};
+
+/// Comparisons at one source line that come out otherwise with rounding removed.
+struct BranchRow {
+  std::string place;
+  Index count = 0;
+};
+
+/// The first output, in the order of the data flow, that is not what the formula says.
+struct Departure {
+  std::string tensor, element;
+  std::string written;   ///< where the element was stored
+  std::string computed;  ///< where the stored number was made; empty: not known
+  std::string thread;
+};
+
+/// check --explain on the virtual GPU.
+struct Explanation {
+  std::string arithmetic;  ///< what was assumed where PTX leaves a choice
+  std::vector<RoundingRow> rounding;
+  std::vector<BranchRow> branches;
+  std::optional<Departure> departure;
+};
+
+/// Where a NaN or an infinity in an output was made.
+struct OriginRow {
+  std::string tensor, element;
+  std::string place;
+  std::string origin;  ///< what, instruction and thread; empty: not known
+};
+
 struct CaseResult {
   problem::Problem problem;
   std::string mutant;  ///< faulty form that stood in place of the absorbed one; empty: none
   std::vector<ExactCheck> checks;
   std::vector<ErrorRow> errors;
   std::vector<DifferenceRow> differences;
-  std::vector<MutantRow> sensitivity;  ///< empty: not asked for
-  std::optional<HuntResult> hunt;      ///< verify --hunt only
-  std::vector<RuleRow> rules;          ///< compare --rules only
-  std::string kernel;                  ///< check only: name and way in
-  std::vector<ConductRow> conduct;     ///< check only
-  std::string reference;               ///< what errors were measured against, and how good it is
+  std::vector<MutantRow> sensitivity;      ///< empty: not asked for
+  std::optional<HuntResult> hunt;          ///< verify --hunt only
+  std::vector<RuleRow> rules;              ///< compare --rules only
+  std::string kernel;                      ///< check only: name and way in
+  std::vector<ConductRow> conduct;         ///< check only
+  std::optional<Explanation> explanation;  ///< check --explain only
+  std::vector<OriginRow> origins;          ///< check only: of each output that is not finite, its first such element
+  std::string reference;                   ///< what errors were measured against, and how good it is
   std::vector<std::string> notes;
   std::string reproduce;  ///< the command that runs this case again
   double seconds = 0;

@@ -11,12 +11,14 @@
 #include "vgpu/grid_races.hpp"
 #include "vgpu/launch.hpp"
 #include "vgpu/shadow.hpp"
+#include "vgpu/watch.hpp"
 
 namespace equinorm::vgpu {
 namespace {
 
 constexpr u64 kMostShared = 227 * 1024;
 constexpr u64 kMostLocal = u64{1} << 32;
+constexpr int kBallBits = 128;
 
 void check_grid(const Function& kernel, const Grid& grid) {
   u64 blocks = 1, threads = 1;
@@ -64,9 +66,21 @@ std::string describe_arithmetic(const Launch& launch) {
   if (approximate)
     text += options.approximation == Approximation::perturbed
                 ? "; approximate functions moved inside their bounds by seed " + std::to_string(options.seed)
+            : options.approximation == Approximation::interval
+                ? "; approximate functions correctly rounded, in the shadows all that their bounds allow"
                 : "; approximate functions correctly rounded";
   if (matrix) text += "; tensor cores by the model of sm_" + std::to_string(options.target != 0 ? options.target : launch.module->target);
   return text;
+}
+
+void check_shadows(const Options& options) {
+  const bool is_rigorous = options.shadow_kind == ShadowKind::ball || options.shadow_kind == ShadowKind::arbitrary;
+  if (options.approximation == Approximation::interval && !(options.shadows && is_rigorous))
+    throw Error("approximate functions as intervals need shadows of the kind ball or arbitrary");
+  if (options.shadow_kind == ShadowKind::arbitrary && (options.shadow_bits < 64 || options.shadow_bits > 4096))
+    throw Error("shadows of " + std::to_string(options.shadow_bits) + " bits; allowed: 64 to 4096");
+  if (!options.rounding_at.empty() && (is_rigorous || options.shadow_kind == ShadowKind::origins))
+    throw Error("shadows keep the roundings of one line only as doubles or pairs of doubles");
 }
 
 void set_parameters(Launch& launch, std::span<const Argument> arguments) {
@@ -95,7 +109,7 @@ Argument Argument::exact(float value, double high, double low) {
   return argument;
 }
 
-Device::Device() : shadow_memory_(std::make_unique<ShadowMemory>()) {}
+Device::Device() : shadows_(std::make_unique<ShadowStore>()) {}
 Device::~Device() = default;
 
 void Device::write(u64 address, std::span<const std::byte> bytes) { memory_.write(address, bytes); }
@@ -129,6 +143,7 @@ LaunchReport Device::launch(const Module& module, std::string_view name, const G
     throw Error(module.name + ": no kernel '" + std::string(name) + "'; there are: " + known);
   }
   check_grid(*kernel, grid);
+  check_shadows(options);
   Program program = compile(module, *kernel, [&](const Variable& variable) { return load_variable(module, variable); });
   const std::size_t contractible = contract(program, options.contraction == Contraction::fused);
   if (program.shared_bytes + grid.dynamic_shared > kMostShared + 65536)
@@ -154,17 +169,24 @@ LaunchReport Device::launch(const Module& module, std::string_view name, const G
   set_parameters(launch, arguments);
   std::optional<Shadows> shadows;
   if (options.shadows) {
-    launch.shadows = &shadows.emplace(launch, *shadow_memory_);
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const bool is_ball = options.shadow_kind == ShadowKind::ball;
+    shadows_->use(options.shadow_kind, is_ball ? kBallBits : options.shadow_kind == ShadowKind::arbitrary ? options.shadow_bits : 0);
+    launch.shadows = &shadows.emplace(launch, *shadows_);
+    const bool takes = options.exact_constants && options.shadow_kind != ShadowKind::origins;
+    for (std::size_t i = 0; takes && i < arguments.size(); ++i) {
       if (!arguments[i].has_shadow || arguments[i].bytes.size() != 4) continue;
       u32 bits = 0;
       std::memcpy(&bits, arguments[i].bytes.data(), 4);
-      shadows->set_parameter(program.parameters[i].offset, bits, {arguments[i].shadow_high, arguments[i].shadow_low});
+      const Pair exact{arguments[i].shadow_high, options.shadow_kind == ShadowKind::plain_double ? 0.0 : arguments[i].shadow_low};
+      shadows->set_parameter(program.parameters[i].offset, bits, shadows_->wide != nullptr ? shadows_->wide->from_pair(exact) : exact);
     }
   }
   std::optional<GridRaces> grid_races;
   if (options.grid_races) launch.grid_races = &grid_races.emplace(launch);
+  std::optional<Watch> watch;
+  if (!options.watched.empty()) launch.watch = &watch.emplace(launch);
   run_grid(launch);
+  if (watch) watch->summarise(report);
   if (options.shadows) shadows->summarise();
   report.finished = !launch.stop;
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - launch.start).count();
@@ -194,21 +216,6 @@ ContractionReport Device::launch_both(const Module& module, std::string_view nam
   }
   both.differs = both.bytes != 0;
   return both;
-}
-
-void Device::set_shadow(u64 address, Type type, double high, double low) {
-  u64 bits = 0;
-  memory_.read(address, std::as_writable_bytes(std::span(&bits, 1)).first(static_cast<std::size_t>(size_of(type))));
-  shadow_memory_->store(address - kGlobalWindow, bits, size_of(type), {high, low});
-}
-
-ShadowValue Device::shadow(u64 address, Type type) const {
-  u64 bits = 0;
-  memory_.read(address, std::as_writable_bytes(std::span(&bits, 1)).first(static_cast<std::size_t>(size_of(type))));
-  Pair found;
-  if (shadow_memory_->find(address - kGlobalWindow, bits, size_of(type), found)) return {found.high, found.low, true};
-  u64 wide = convert(bits, type, Type::f64, Rounding::nearest, false, false, false, false, false);
-  return {std::bit_cast<double>(wide), 0.0, false};
 }
 
 std::span<const Handler> handlers() {

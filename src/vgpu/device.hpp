@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,71 +14,10 @@
 
 #include "vgpu/memory.hpp"
 #include "vgpu/module.hpp"
+#include "vgpu/options.hpp"
+#include "vgpu/report.hpp"
 
 namespace equinorm::vgpu {
-
-/// What a launch may find. Each is reported once for every instruction, with the first thread that met it and how often it happened.
-enum class FindingKind : std::uint8_t {
-  out_of_bounds,
-  misaligned,
-  uninitialised,
-  race,
-  divergent_barrier,
-  divergent_warp,
-  deadlock,
-  trap,
-  limit,
-  bad_address,
-  not_a_number,
-  grid_race
-};
-const char* to_string(FindingKind kind);
-
-struct Finding {
-  FindingKind kind = FindingKind::out_of_bounds;
-  std::string kernel;
-  std::string opcode;
-  std::string place;       ///< CUDA source, "file:line inlined at file:line"; empty without -lineinfo
-  std::uint32_t line = 0;  ///< of the PTX
-  std::array<std::uint32_t, 3> block{}, thread{};
-  Space space = Space::generic;
-  std::uint64_t address = 0;
-  std::uint32_t bytes = 0;
-  std::uint64_t count = 0;  ///< lanes that met it
-  std::string detail;
-};
-/// One line: what, where, who.
-std::string to_string(const Finding& finding);
-
-enum class Order : std::uint8_t { canonical, reversed, seeded };
-enum class CopySchedule : std::uint8_t {
-  eager,        ///< cp.async copies at once
-  latest_legal  ///< it copies when a wait asks for it; until then the destination counts as unwritten
-};
-enum class Approximation : std::uint8_t {
-  correctly_rounded,  ///< ex2.approx and its like give the correctly rounded result
-  perturbed           ///< a seeded neighbour inside the row's bound
-};
-
-enum class Contraction : std::uint8_t {
-  separate,  ///< mul and add without .rn round one after the other
-  fused      ///< an add or sub takes in a product of its basic block, as ptxas may make it
-};
-
-struct Options {
-  Order order = Order::canonical;  ///< of blocks in the grid and of warps in a block
-  CopySchedule copies = CopySchedule::latest_legal;
-  Approximation approximation = Approximation::correctly_rounded;
-  Contraction contraction = Contraction::separate;
-  std::uint64_t seed = 1;
-  bool races = true;        ///< look for races in shared memory
-  bool grid_races = false;  ///< look for races of blocks in global memory, too (several times slower)
-  bool shadows = false;     ///< carry values without rounding beside the values (shadow.hpp)
-  bool find_nan = false;    ///< with shadows: report every instruction that makes a NaN or an infinity from finite numbers
-  std::uint64_t instruction_limit = std::uint64_t{1} << 36;  ///< warp instructions of one launch
-  double seconds_limit = 600;
-  int target = 0;  ///< tensor cores of sm_TARGET; 0: of the module's target
-};
 
 struct Grid {
   std::array<std::uint32_t, 3> blocks{1, 1, 1}, threads{1, 1, 1};
@@ -102,49 +42,15 @@ struct Argument {
   static Argument exact(float value, double high, double low);
 };
 
-/// Rounding error by source line (with shadows).
-struct LineError {
-  std::string place;
-  std::uint64_t operations = 0;
-  double largest_ulp = 0;  ///< largest error of one operation, in ulps of its result
-  double sum = 0;          ///< of the absolute errors of the operations
-};
-
-struct ShadowReport {
-  std::uint64_t operations = 0;        ///< floating-point results with a shadow
-  std::uint64_t restarts = 0;          ///< operands whose shadow was lost, so that it began again at the value
-  std::vector<std::string> constants;  ///< rounded irrational constants of the kernel that were taken as exact
-  std::vector<LineError> lines;        ///< by sum, largest first
-};
-
-struct LaunchReport {
-  bool finished = false;  ///< every thread left; false after a trap, a deadlock or a limit
-  std::vector<Finding> findings;
-  std::uint64_t warp_instructions = 0;
-  std::uint64_t lane_instructions = 0;
-  double seconds = 0;
-  std::size_t contractible = 0;  ///< instructions of the kernel that Contraction::fused changes
-  std::string arithmetic;        ///< what was assumed where PTX leaves a choice: contraction, approximate functions, tensor cores
-  ShadowReport shadow;
-
-  bool has(FindingKind kind) const;
-};
-
-/// One launch under both contractions.
-struct ContractionReport {
-  LaunchReport separate, fused;
-  bool differs = false;             ///< some byte of global memory
-  std::uint64_t bytes = 0;          ///< how many
-  std::uint64_t first_address = 0;  ///< the first of them
-};
-
-/// The value of one number with rounding removed, as a pair: high + low.
+/// The value of one number with rounding removed: high + low + the sum of rest, within radius.
 struct ShadowValue {
   double high = 0, low = 0;
-  bool known = false;  ///< false: the memory holds no shadow; high is the stored value
+  bool known = false;        ///< false: the memory holds no shadow; high is the stored value
+  double radius = 0;         ///< of the kinds ball and arbitrary, infinite where nothing is known; the other kinds say 0 and know no radius
+  std::vector<double> rest;  ///< what two doubles cannot hold (ball, arbitrary), falling
 };
 
-class ShadowMemory;
+struct ShadowStore;
 
 class Device {
  public:
@@ -183,8 +89,11 @@ class Device {
   ContractionReport launch_both(const Module& module, std::string_view name, const Grid& grid, std::span<const Argument> arguments,
                                 const Options& options = {});
 
-  /// Says of the number at an address, as it stands there now, that its value without rounding is high + low.
+  /// Says of the number at an address, as it stands there now, that its value without rounding is high + low. A launch with shadows of
+  /// another kind than the last converts the shadows in memory, to origins and from them by forgetting.
   void set_shadow(std::uint64_t address, Type type, double high, double low);
+  /// Where the NaN or infinity at an address was made, after launches with ShadowKind::origins; none if that is not known.
+  std::optional<Origin> origin(std::uint64_t address, Type type) const;
   /// The shadow of the binary32, binary64, fp16 or bf16 number at an address of global memory, left by launches with Options::shadows.
   ShadowValue shadow(std::uint64_t address, Type type) const;
 
@@ -193,7 +102,7 @@ class Device {
 
   GlobalMemory memory_;
   std::map<const Variable*, std::uint64_t> variables_;
-  std::unique_ptr<ShadowMemory> shadow_memory_;
+  std::unique_ptr<ShadowStore> shadows_;
 };
 
 }  // namespace equinorm::vgpu

@@ -57,6 +57,7 @@ void report(Warp& warp, const Decoded& instruction, FindingKind kind, int lane, 
   finding.count = 1;
   finding.detail = detail;
   launch.report->findings.push_back(std::move(finding));
+  launch.turns.push_back(launch.turn);
 }
 
 bool report_access(Warp& warp, const Decoded& instruction, int lane, const View& view, u64 offset, u32 bytes, bool is_write, Space space) {

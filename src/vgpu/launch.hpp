@@ -13,6 +13,8 @@
 namespace equinorm::vgpu {
 
 class GridRaces;
+class Journal;
+class Watch;
 
 struct Launch {
   const Module* module = nullptr;
@@ -27,9 +29,13 @@ struct Launch {
   const scalar::TensorCore* matrix_units[2][3] = {};                    // [fp16 output][input]
   Shadows* shadows = nullptr;
   GridRaces* grid_races = nullptr;
-  u32 arrived[16] = {};  ///< bar.arrive, by barrier
-  u64 next_check = 0;    ///< warp instructions at which limits are looked at again
-  bool stop = false;     ///< trap, deadlock or limit: nothing more runs
+  Watch* watch = nullptr;
+  Journal* journal = nullptr;
+  std::size_t turn = 0;            ///< number of the running block in the order of blocks
+  std::vector<std::size_t> turns;  ///< of each finding, that of the block that met it first
+  u32 arrived[16] = {};            ///< bar.arrive, by barrier
+  u64 next_check = 0;              ///< warp instructions at which limits are looked at again
+  bool stop = false;               ///< trap, deadlock or limit: nothing more runs
   std::chrono::steady_clock::time_point start;
 };
 
@@ -37,6 +43,20 @@ inline constexpr u32 kBarriers = 16;
 
 /// Runs all blocks of the grid.
 void run_grid(Launch& launch);
+
+/// Runs blocks of a grid, one at a time.
+class BlockRunner {
+ public:
+  explicit BlockRunner(Launch& launch);
+  void run(u32 number);
+
+ private:
+  Launch& launch_;
+  Block block_;
+  u32 warps_;
+  int granule_;
+  std::vector<std::vector<std::byte>> files_;
+};
 
 /// Lets the fragments at a barrier go on if all threads that it waits for have come. Returns whether any did.
 bool release_barriers(Block& block, const Program& program);

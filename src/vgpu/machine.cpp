@@ -8,8 +8,10 @@
 #include <numeric>
 
 #include "vgpu/grid_races.hpp"
+#include "vgpu/journal.hpp"
 #include "vgpu/launch.hpp"
 #include "vgpu/shadow.hpp"
+#include "vgpu/watch.hpp"
 
 namespace equinorm::vgpu {
 namespace {
@@ -36,7 +38,7 @@ class Runner {
       const int chosen = choose();
       if (chosen < 0) return ran;
       ran = true;
-      if (launch_.shadows != nullptr || launch_.grid_races != nullptr)
+      if (launch_.shadows != nullptr || launch_.grid_races != nullptr || launch_.watch != nullptr || launch_.journal != nullptr)
         run_fragment<true>(static_cast<std::size_t>(chosen), slice);
       else
         run_fragment<false>(static_cast<std::size_t>(chosen), slice);
@@ -79,6 +81,8 @@ class Runner {
   /// An instruction of which more is asked than values.
   void run_watched(const Decoded& d, u32 active) {
     if (launch_.grid_races != nullptr) launch_.grid_races->access(warp_, d, active);
+    if (launch_.watch != nullptr) launch_.watch->access(warp_, d, active);
+    if (launch_.journal != nullptr) launch_.journal->access(warp_, d, active);
     if (launch_.shadows != nullptr)
       run_with_shadow(*launch_.shadows, warp_, d, active);
     else
@@ -262,37 +266,46 @@ std::vector<u32> order_of(const Options& options, u32 count, u64 salt) {
   return order;
 }
 
-void run_grid(Launch& launch) {
-  const Program& program = *launch.program;
-  const auto& blocks = launch.grid.blocks;
+BlockRunner::BlockRunner(Launch& launch) : launch_(launch), granule_(race_granule(*launch.program, Space::shared)) {
   const auto& threads = launch.grid.threads;
-  Block block;
-  block.launch = &launch;
-  block.threads = threads[0] * threads[1] * threads[2];
-  const u32 warps = (block.threads + kLanes - 1) / kLanes;
-  const int granule = race_granule(program, Space::shared);
-  std::vector<std::vector<std::byte>> files(warps, std::vector<std::byte>(program.image.size() + kCacheLine));
+  block_.launch = &launch;
+  block_.threads = threads[0] * threads[1] * threads[2];
+  warps_ = (block_.threads + kLanes - 1) / kLanes;
+  files_.assign(warps_, std::vector<std::byte>(launch.program->image.size() + kCacheLine));
+}
+
+void BlockRunner::run(u32 number) {
+  const Program& program = *launch_.program;
+  const auto& blocks = launch_.grid.blocks;
+  block_.index[0] = number % blocks[0];
+  block_.index[1] = number / blocks[0] % blocks[1];
+  block_.index[2] = number / (blocks[0] * blocks[1]);
+  set_up_memory(block_, program, launch_.grid);
+  Races races(launch_.options.races ? block_.shared.size() : 0, block_.threads, granule_);
+  block_.races = launch_.options.races && block_.shared.size() != 0 ? &races : nullptr;
+  block_.copies.assign(block_.threads, {});
+  block_.warps.assign(warps_, {});
+  std::fill(std::begin(launch_.arrived), std::end(launch_.arrived), 0u);
+  for (u32 i = 0; i < warps_; ++i) {
+    Warp& warp = block_.warps[i];
+    warp.block = &block_;
+    warp.index = i;
+    warp.global = launch_.memory->view();
+    warp.shared = block_.shared.view();
+    set_up_warp(warp, program, files_[i]);
+  }
+  if (launch_.shadows != nullptr) start_block(*launch_.shadows, block_);
+  if (launch_.grid_races != nullptr) launch_.grid_races->start_block();
+  run_block(block_, program, number + 1);
+  block_.races = nullptr;
+}
+
+void run_grid(Launch& launch) {
+  if (run_grid_in_threads(launch)) return;
+  const auto& blocks = launch.grid.blocks;
+  BlockRunner runner(launch);
   for (const u32 number : order_of(launch.options, blocks[0] * blocks[1] * blocks[2], 0)) {
-    block.index[0] = number % blocks[0];
-    block.index[1] = number / blocks[0] % blocks[1];
-    block.index[2] = number / (blocks[0] * blocks[1]);
-    set_up_memory(block, program, launch.grid);
-    Races races(launch.options.races ? block.shared.size() : 0, block.threads, granule);
-    block.races = launch.options.races && block.shared.size() != 0 ? &races : nullptr;
-    block.copies.assign(block.threads, {});
-    block.warps.assign(warps, {});
-    std::fill(std::begin(launch.arrived), std::end(launch.arrived), 0u);
-    for (u32 i = 0; i < warps; ++i) {
-      Warp& warp = block.warps[i];
-      warp.block = &block;
-      warp.index = i;
-      warp.global = launch.memory->view();
-      warp.shared = block.shared.view();
-      set_up_warp(warp, program, files[i]);
-    }
-    if (launch.shadows != nullptr) start_block(*launch.shadows, block);
-    if (launch.grid_races != nullptr) launch.grid_races->start_block();
-    run_block(block, program, number + 1);
+    runner.run(number);
     if (launch.stop) return;
   }
 }

@@ -60,7 +60,8 @@ enum class ShadowOp : std::uint8_t {
   neg,
   shift,
   byte_permute,
-  mask_bits
+  mask_bits,
+  compare
 };
 
 /// How an instruction moves the program counter; none: by one.

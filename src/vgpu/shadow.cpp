@@ -7,45 +7,34 @@
 namespace equinorm::vgpu {
 namespace {
 
-Pair apply(ShadowOp op, Pair a, Pair b, Pair c) {
-  switch (op) {
-    case ShadowOp::add:
-      return add(a, b);
-    case ShadowOp::sub:
-      return add(a, negate(b));
-    case ShadowOp::mul:
-      return multiply(a, b);
-    case ShadowOp::fma:
-      return add(multiply(a, b), c);
-    case ShadowOp::div:
-      return divide(a, b);
-    case ShadowOp::rcp:
-      return divide({1.0, 0.0}, a);
-    case ShadowOp::sqrt:
-      return square_root(a);
-    case ShadowOp::rsqrt:
-      return divide({1.0, 0.0}, square_root(a));
-    case ShadowOp::ex2:
-      return power_of_two(a);
-    case ShadowOp::min:
-      return std::isnan(a.high) ? b : std::isnan(b.high) ? a : less(b, a) ? b : a;
-    case ShadowOp::max:
-      return std::isnan(a.high) ? b : std::isnan(b.high) ? a : less(a, b) ? b : a;
-    case ShadowOp::abs:
-      return std::signbit(a.high) ? negate(a) : a;
-    case ShadowOp::neg:
-      return negate(a);
-    default:
-      return evaluate(op, a);
-  }
+/// What a line is called in reports; `place` counts from 1, 0 is no line.
+std::string describe_line(const Module& module, std::size_t place) {
+  const std::string text = module.describe_place(static_cast<int>(place) - 1);
+  return text.empty() ? "(no line)" : text;
 }
 
 bool has_kernel(ShadowOp op) { return op != ShadowOp::lg2 && op != ShadowOp::sin && op != ShadowOp::cos && op != ShadowOp::tanh; }
 
 }  // namespace
 
-Shadows::Shadows(Launch& launch, ShadowMemory& global)
-    : launch_(launch), global_(global), kernels_(shadow_kernels()), lines_(launch.module->places.size() + 1) {}
+Shadows::Shadows(Launch& launch, ShadowStore& store)
+    : launch_(launch),
+      store_(store),
+      global_(store.memory),
+      wide_(store.wide.get()),
+      kernels_(shadow_kernels()),
+      lines_(launch.module->places.size() + 1),
+      kept_(lines_.size()),
+      branches_(lines_.size()),
+      constant_pairs_{{0x1.71547652b82fep+0, 0x1.777d0ffda0d24p-56}, {0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56}} {
+  const Options& options = launch.options;
+  for (std::size_t place = 0; !options.rounding_at.empty() && place < kept_.size(); ++place)
+    kept_[place] = describe_line(*launch.module, place) == options.rounding_at ? 1 : 0;
+  if (wide_ != nullptr)
+    constant_pairs_[0] = wide_->log2_e(), constant_pairs_[1] = wide_->ln_2();
+  else if (store.kind == ShadowKind::plain_double)
+    for (Pair& one : constant_pairs_) one.low = 0.0;
+}
 
 void Shadows::start_block(Block& block) {
   files_.resize(block.warps.size());
@@ -80,11 +69,12 @@ void Shadows::arithmetic_lanes(Warp& warp, const Decoded& d, u32 mask, ShadowOp 
     }
   }
   Pairs& to = values(warp, d.slot[0]).value[0];
+  const auto apply_all = store_.kind == ShadowKind::plain_double ? kernels_.apply_plain : kernels_.apply;
   if (mask == kAllLanes) {
-    kernels_.apply(op, *x[0], *x[1], *x[2], to);
+    apply_all(op, *x[0], *x[1], *x[2], to);
   } else {
     Pairs result;
-    kernels_.apply(op, *x[0], *x[1], *x[2], result);
+    apply_all(op, *x[0], *x[1], *x[2], result);
     kernels_.merge(result, mask, to);
   }
   SlotState& known = state(warp, d.slot[0]);
@@ -97,6 +87,7 @@ void Shadows::arithmetic_lanes(Warp& warp, const Decoded& d, u32 mask, ShadowOp 
   LineStatistics& place = line(d);
   const u32 counted = kernels_.note(op, v[0], v[1], v[2], r, mask, place);
   place.operations += static_cast<u64>(std::popcount(counted));
+  if (keeps_rounding(d)) keep_rounding(op, v, r, counted, to);
   launch_.report->shadow.operations += static_cast<u64>(std::popcount(mask));
   if (!launch_.options.find_nan) return;
   for (u32 rest = mask & ~counted; rest != 0; rest &= rest - 1) {
@@ -109,7 +100,8 @@ void Shadows::arithmetic_lanes(Warp& warp, const Decoded& d, u32 mask, ShadowOp 
 
 void Shadows::arithmetic(Warp& warp, const Decoded& d, u32 mask) {
   const ShadowOp op = d.shadow;
-  if (d.type == Type::f32 && !d.sat && has_kernel(op)) return arithmetic_lanes(warp, d, mask, op);
+  if (store_.kind == ShadowKind::origins) return trace(warp, d, mask);
+  if (d.type == Type::f32 && !d.sat && has_kernel(op) && wide_ == nullptr) return arithmetic_lanes(warp, d, mask, op);
   const Type type = element_of(d.type);
   const bool is_packed = type != d.type && size_of(d.type) == 4 && size_of(type) == 2;
   const u32 operands = d.slot_count - 1;
@@ -124,22 +116,29 @@ void Shadows::arithmetic(Warp& warp, const Decoded& d, u32 mask) {
         x[k] = read(warp, d.slot[k + 1], type, is_packed ? h : -1, i);
         finite[h][i] &= std::isfinite(x[k].value.high);
       }
-      shadow[h][i] = apply(op, x[0].shadow, x[1].shadow, x[2].shadow);
-      exact[h][i] = apply(op, x[0].value, x[1].value, x[2].value);
-      if (d.sat)
-        for (Pair* y : {&shadow[h][i], &exact[h][i]}) *y = !(y->high > 0.0) ? Pair{} : less({1.0, 0.0}, *y) ? Pair{1.0, 0.0} : *y;
+      if (op == ShadowOp::fma && d.mode != 0) {
+        Operand& turned = x[static_cast<FmaSigns>(d.mode) == FmaSigns::minus_product ? 0 : 2];
+        turned = {apply(d, ShadowOp::neg, turned.shadow, {}, {}), negate(turned.value)};
+      }
+      shadow[h][i] = apply(d, op, x[0].shadow, x[1].shadow, x[2].shadow);
+      exact[h][i] = apply_pair(op, x[0].value, x[1].value, x[2].value);
+      if (!d.sat) continue;
+      Pair &y = shadow[h][i], &z = exact[h][i];
+      y = !(y.high > 0.0) ? Pair{} : is_less({1.0, 0.0}, y) ? Pair{1.0, 0.0} : y;
+      z = !(z.high > 0.0) ? Pair{} : less({1.0, 0.0}, z) ? Pair{1.0, 0.0} : z;
     }
   d.handler(warp, d, mask);
   for (int h = 0; h < (is_packed ? 2 : 1); ++h)
     for (int i = 0; i < kLanes; ++i) {
       if ((mask >> i & 1) == 0) continue;
       const int half = is_packed ? h : -1;
-      note(warp, d, i, exact[h][i], read_float(lane_bits(warp, d.slot[0], type, half, i), type), type, finite[h][i]);
-      write(warp, d.slot[0], type, half, i, shadow[h][i]);
+      const double result = read_float(lane_bits(warp, d.slot[0], type, half, i), type);
+      write(warp, d.slot[0], type, half, i, note(warp, d, i, exact[h][i], result, type, finite[h][i], shadow[h][i]));
     }
 }
 
 void Shadows::run(Warp& warp, const Decoded& d, u32 mask) {
+  if (wide_ != nullptr && wide_->is_full()) collect();
   switch (d.shadow) {
     case ShadowOp::none:
       d.handler(warp, d, mask);
@@ -171,6 +170,8 @@ void Shadows::run(Warp& warp, const Decoded& d, u32 mask) {
       return copy_async(warp, d, mask);
     case ShadowOp::atomic:
       return atomic(warp, d, mask);
+    case ShadowOp::compare:
+      return compare(warp, d, mask);
     case ShadowOp::convert:
       return convert(warp, d, mask);
     case ShadowOp::matrix:
@@ -186,7 +187,7 @@ void Shadows::summarise() {
   for (std::size_t place = 0; place < lines_.size(); ++place) {
     const LineStatistics& line = lines_[place];
     if (line.operations == 0) continue;
-    LineError& one = by_place[launch_.module->describe_place(static_cast<int>(place) - 1)];
+    LineError& one = by_place[describe_line(*launch_.module, place)];
     one.operations += line.operations;
     for (int i = 0; i < kLanes; ++i) {
       one.sum += line.sum[i];
@@ -199,6 +200,11 @@ void Shadows::summarise() {
   }
   std::stable_sort(report.lines.begin(), report.lines.end(), [](const LineError& a, const LineError& b) { return a.sum > b.sum; });
   for (const auto& [name, count] : constants_) report.constants.push_back(name);
+  std::map<std::string, u64> others;
+  for (std::size_t place = 0; place < branches_.size(); ++place)
+    if (branches_[place] != 0) others[describe_line(*launch_.module, place)] += branches_[place];
+  for (const auto& [place, count] : others) report.branches.push_back({place, count});
+  std::stable_sort(report.branches.begin(), report.branches.end(), [](const auto& a, const auto& b) { return a.count > b.count; });
 }
 
 }  // namespace equinorm::vgpu

@@ -5,7 +5,8 @@
 // half of a packed pair; a 16-bit register uses number 0 as a half. Instructions of which table.inc says `none` drop the shadows of what
 // they write. An operand without a shadow starts again from its value: shadows exist only where they differ from the values, or may.
 //
-// The accuracy is that of pair.hpp; lg2, sin, cos and tanh (by MPFR) are below 2^-104.
+// Of the kind double_double the accuracy is that of pair.hpp; lg2, sin, cos and tanh (by MPFR) are below 2^-104. Other kinds
+// keep something else in the same pairs: see ShadowKind, shadow_wide.hpp.
 #pragma once
 
 #include <bit>
@@ -13,6 +14,7 @@
 #include "vgpu/launch.hpp"
 #include "vgpu/shadow_lanes.hpp"
 #include "vgpu/shadow_plane.hpp"
+#include "vgpu/shadow_wide.hpp"
 
 namespace equinorm::vgpu {
 
@@ -43,7 +45,8 @@ struct SlotValues {
 /// The shadow state of a launch.
 class Shadows {
  public:
-  Shadows(Launch& launch, ShadowMemory& global);
+  /// `store` is of the kind that the launch's options ask for.
+  Shadows(Launch& launch, ShadowStore& store);
   void start_block(Block& block);
   void run(Warp& warp, const Decoded& instruction, u32 mask);
   /// Makes `value` the shadow of the bytes of a parameter.
@@ -70,8 +73,32 @@ class Shadows {
   void write(Warp& warp, u32 slot, Type type, int half, int lane, Pair value);
   /// Shadows of a binary32 register in all lanes: its own, or `started` filled.
   const Pairs& read_lanes(Warp& warp, u32 slot, u32 mask, Pairs& started);
-  /// Counts the rounding error of one result, and reports the first NaN or infinity made from finite operands.
-  void note(Warp& warp, const Decoded& instruction, int lane, Pair exact, double result, Type type, bool finite_operands);
+  // shadow_kinds.cpp
+  Pair apply(const Decoded& instruction, ShadowOp op, Pair a, Pair b, Pair c);
+  Pair constant(std::size_t number, bool is_negative) const;
+  bool is_less(Pair a, Pair b) const { return wide_ != nullptr ? wide_->less(a, b) : less(a, b); }
+  void collect();
+
+  // shadow_errors.cpp
+  /// Counts the rounding error of one result, and reports the first NaN or infinity made from finite operands. Returns the shadow with that
+  /// error if the launch keeps the roundings of this line, else as it is.
+  Pair note(Warp& warp, const Decoded& instruction, int lane, Pair exact, double result, Type type, bool finite_operands, Pair shadow);
+  /// As note() for the lanes of a binary32 result: v are the operands, `to` their shadows' result.
+  void keep_rounding(ShadowOp op, const float* const* v, const float* result, u32 mask, Pairs& to);
+  bool keeps_rounding(const Decoded& instruction) const { return kept_[static_cast<std::size_t>(instruction.place + 1)] != 0; }
+  void compare(Warp& warp, const Decoded& instruction, u32 mask);
+  bool holds(int mode, Pair a, Pair b) const;
+
+  // shadow_origins.cpp
+  /// NaN and infinities among the operands of one result.
+  struct Seen {
+    bool nan = false, infinity = false;
+    u64 origin = 0;  ///< of the first that has one
+
+    void add(const Operand& operand);
+  };
+  u64 origin(Warp& warp, const Decoded& instruction, int lane, const Seen& seen, double result);
+  void trace(Warp& warp, const Decoded& instruction, u32 mask);
 
   // shadow.cpp
   void arithmetic(Warp& warp, const Decoded& instruction, u32 mask);
@@ -105,12 +132,18 @@ class Shadows {
   void matrix(Warp& warp, const Decoded& instruction, u32 mask);
 
   Launch& launch_;
+  ShadowStore& store_;
   ShadowMemory& global_;
+  WideNumbers* wide_;
   ShadowMemory shared_, local_, parameters_;
   ShadowKernels kernels_;
   std::vector<File> files_;               // by warp
   std::vector<LineStatistics> lines_;     // by place + 1
+  std::vector<u8> kept_;                  // by place + 1: shadows keep its roundings
+  std::vector<u64> branches_;             // by place + 1: comparisons that come out otherwise
   std::map<std::string, int> constants_;  // recognised ones
+  Pair constant_pairs_[2];
+  std::map<std::pair<const Decoded*, u64>, u64> origin_numbers_;  // by instruction and thread of the grid
 };
 
 /// Runs an instruction for the lanes of the mask, values and shadows.

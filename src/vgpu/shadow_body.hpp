@@ -86,6 +86,57 @@ void apply_lanes(ShadowOp op, const Pairs& a, const Pairs& b, const Pairs& c, Pa
 }
 #undef EQUINORM_PAIR_LOOP
 
+#define EQUINORM_PLAIN_LOOP(expression)                                        \
+  EQUINORM_LANES {                                                             \
+    [[maybe_unused]] const double x = a.high[i], y = b.high[i], z = c.high[i]; \
+    r.high[i] = expression;                                                    \
+  }
+
+void apply_plain_lanes(ShadowOp op, const Pairs& a, const Pairs& b, const Pairs& c, Pairs& r) {
+  switch (op) {
+    case ShadowOp::add:
+      EQUINORM_PLAIN_LOOP(x + y);
+      break;
+    case ShadowOp::sub:
+      EQUINORM_PLAIN_LOOP(x - y);
+      break;
+    case ShadowOp::mul:
+      EQUINORM_PLAIN_LOOP(x * y);
+      break;
+    case ShadowOp::fma:
+      EQUINORM_PLAIN_LOOP(__builtin_fma(x, y, z));
+      break;
+    case ShadowOp::div:
+      EQUINORM_PLAIN_LOOP(x / y);
+      break;
+    case ShadowOp::rcp:
+      EQUINORM_PLAIN_LOOP(1.0 / x);
+      break;
+    case ShadowOp::sqrt:
+      EQUINORM_PLAIN_LOOP(__builtin_sqrt(x));
+      break;
+    case ShadowOp::rsqrt:
+      EQUINORM_PLAIN_LOOP(1.0 / __builtin_sqrt(x));
+      break;
+    case ShadowOp::min:
+      EQUINORM_PLAIN_LOOP(x != x || y < x ? y : x);
+      break;
+    case ShadowOp::max:
+      EQUINORM_PLAIN_LOOP(x != x || y > x ? y : x);
+      break;
+    case ShadowOp::abs:
+      EQUINORM_PLAIN_LOOP(__builtin_fabs(x));
+      break;
+    case ShadowOp::neg:
+      EQUINORM_PLAIN_LOOP(-x);
+      break;
+    default:
+      apply_lanes(op, a, b, c, r);
+  }
+  EQUINORM_LANES r.low[i] = 0.0;
+}
+#undef EQUINORM_PLAIN_LOOP
+
 void start_lanes(const float* values, u32 known, const Pairs& shadow, Pairs& to) {
   if (known == 0) {
     EQUINORM_LANES to.high[i] = static_cast<double>(values[i]);
@@ -190,7 +241,7 @@ u32 note_lanes(ShadowOp op, const float* a, const float* b, const float* c, cons
 }
 #undef EQUINORM_NOTE
 
-constexpr ShadowKernels kShadowKernels{apply_lanes, start_lanes, merge_lanes, note_lanes};
+constexpr ShadowKernels kShadowKernels{apply_lanes, apply_plain_lanes, start_lanes, merge_lanes, note_lanes};
 
 }  // namespace
 }  // namespace equinorm::vgpu

@@ -1,5 +1,6 @@
 // Shadows of conversions.
 #include <bit>
+#include <cmath>
 
 #include "vgpu/shadow.hpp"
 
@@ -18,13 +19,14 @@ void Shadows::convert_integer(Warp& warp, const Decoded& d, u32 mask) {
   for (int i = 0; i < kLanes; ++i) {
     if ((mask >> i & 1) == 0) continue;
     const int half = d.register_bytes == 4 && size_of(d.type) == 2 ? 0 : -1;
-    note(warp, d, i, {exact[i], 0.0}, read_float(lane_bits(warp, d.slot[0], d.type, half, i), d.type), d.type, true);
-    write(warp, d.slot[0], d.type, half, i, {exact[i], 0.0});
+    const double result = read_float(lane_bits(warp, d.slot[0], d.type, half, i), d.type);
+    write(warp, d.slot[0], d.type, half, i, note(warp, d, i, {exact[i], 0.0}, result, d.type, true, {exact[i], 0.0}));
   }
 }
 
 /// cvt between floats; from an integer the shadow is the integer.
 void Shadows::convert(Warp& warp, const Decoded& d, u32 mask) {
+  if (store_.kind == ShadowKind::origins) return trace(warp, d, mask);
   const Type to = element_of(d.type);
   const bool is_pair = size_of(to) == 2 && size_of(d.type) == 4;
   if (!is_float(d.type) || d.to_integer || d.sat || d.relu ||
@@ -54,8 +56,8 @@ void Shadows::convert(Warp& warp, const Decoded& d, u32 mask) {
     for (int i = 0; i < kLanes; ++i)
       if ((mask >> i & 1) != 0) {
         const int half = is_pair ? h : d.register_bytes == 4 && size_of(to) == 2 ? 0 : -1;
-        note(warp, d, i, exact[h][i], read_float(lane_bits(warp, d.slot[0], to, half, i), to), to, true);
-        write(warp, d.slot[0], to, half, i, shadow[h][i]);
+        const double result = read_float(lane_bits(warp, d.slot[0], to, half, i), to);
+        write(warp, d.slot[0], to, half, i, note(warp, d, i, exact[h][i], result, to, std::isfinite(exact[h][i].high), shadow[h][i]));
       }
 }
 

@@ -23,6 +23,8 @@ struct alignas(64) LineStatistics {
 struct ShadowKernels {
   /// r = op(a, b, c) for all lanes, op from add to neg without lg2, sin, cos and tanh. r may be one of the operands.
   void (*apply)(ShadowOp op, const Pairs& a, const Pairs& b, const Pairs& c, Pairs& r);
+  /// As apply, in binary64 alone: low parts are taken for 0, and become 0.
+  void (*apply_plain)(ShadowOp op, const Pairs& a, const Pairs& b, const Pairs& c, Pairs& r);
   /// The shadow in the lanes of `known`, the value in the others.
   void (*start)(const float* values, u32 known, const Pairs& shadow, Pairs& to);
   /// to = from in the lanes of the mask.

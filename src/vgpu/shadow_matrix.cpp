@@ -21,6 +21,14 @@ void multiply_values(Matrices& x, int depth) {
       for (int n = 0; n < kColumns; ++n) x.c_value[m][n] += x.a_value[m][k] * x.b_value[k][n];
 }
 
+/// c += a b of the shadows, one after the other.
+template <class Apply>
+void multiply_each(Matrices& x, int depth, const Apply& apply) {
+  for (int m = 0; m < kRows; ++m)
+    for (int n = 0; n < kColumns; ++n)
+      for (int k = 0; k < depth; ++k) x.c[m][n] = apply(x.a[m][k], x.b[k][n], x.c[m][n]);
+}
+
 /// c += a b of the shadows: four rows are 32 lanes.
 void multiply_shadows(Matrices& x, int depth, const ShadowKernels& kernels) {
   for (int first = 0; first < kRows; first += kLanes / kColumns) {
@@ -68,9 +76,26 @@ void Shadows::matrix(Warp& warp, const Decoded& d, u32 mask) {
       put(half_output ? read(warp, slots[c_at + e / 2], Type::f16, e % 2, i) : read(warp, slots[c_at + e], Type::f32, -1, i), x.c[m][n],
           x.c_value[m][n]);
     }
+  const bool is_trace = store_.kind == ShadowKind::origins;
+  static thread_local Seen seen[kRows][kColumns];
+  if (is_trace) {
+    for (int m = 0; m < kRows; ++m)
+      for (int n = 0; n < kColumns; ++n) {
+        seen[m][n] = {};
+        seen[m][n].add({x.c[m][n], {x.c_value[m][n], 0.0}});
+        for (int k = 0; k < depth; ++k) {
+          seen[m][n].add({x.a[m][k], {x.a_value[m][k], 0.0}});
+          seen[m][n].add({x.b[k][n], {x.b_value[k][n], 0.0}});
+        }
+      }
+  } else if (wide_ != nullptr || store_.kind == ShadowKind::plain_double) {
+    multiply_each(x, depth, [&](Pair a, Pair b, Pair c) { return apply(d, ShadowOp::fma, a, b, c); });
+  } else {
+    multiply_shadows(x, depth, kernels_);
+  }
   multiply_values(x, depth);
-  multiply_shadows(x, depth, kernels_);
   d.handler(warp, d, mask);
+  if (is_trace) settle(warp, d, mask);
   const Type output = half_output ? Type::f16 : Type::f32;
   for (int i = 0; i < kLanes; ++i)
     for (int e = 0; e < 4; ++e) {
@@ -79,8 +104,12 @@ void Shadows::matrix(Warp& warp, const Decoded& d, u32 mask) {
       const u64 bits = half_output ? warp.lanes<u16>(number)[2 * i + e % 2] : warp.lanes<u32>(number)[i];
       // A sum that is not finite came from operands that were not, or is the overflow of finite ones.
       const bool finite = std::isfinite(x.c_value[m][n]);
-      note(warp, d, i, {x.c_value[m][n], 0.0}, read_float(bits, output), output, finite);
-      write(warp, number, output, half_output ? e % 2 : -1, i, x.c[m][n]);
+      const double result = read_float(bits, output);
+      const int half = half_output ? e % 2 : -1;
+      if (!is_trace)
+        write(warp, number, output, half, i, note(warp, d, i, {x.c_value[m][n], 0.0}, result, output, finite, x.c[m][n]));
+      else if (!std::isfinite(result))
+        write(warp, number, output, half, i, origin_pair(origin(warp, d, i, seen[m][n], result)));
     }
 }
 

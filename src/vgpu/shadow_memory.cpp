@@ -1,4 +1,5 @@
 // Shadows that pass through memory.
+#include <cmath>
 #include <cstring>
 
 #include "vgpu/shadow.hpp"
@@ -233,18 +234,23 @@ void Shadows::atomic(Warp& warp, const Decoded& d, u32 mask) {
     const Spot spot = locate(warp, d, i, d.space, address_of(warp, address_slot, d.address_is_64, d.offset, i));
     u64 key = spot.offset;
     ShadowMemory& memory = memory_of(spot, key, warp, i);
-    Pair sum;
+    Pair sum, exact;
     if (adds) {
       const u64 bits = bits_at(spot, spot.offset, bytes);
       if (!memory.find(key, bits, static_cast<int>(bytes), sum)) sum = {read_float(bits, d.type), 0.0};
-      sum = add(sum, read(warp, operand_slot, d.type, -1, i).shadow);
+      const Operand operand = read(warp, operand_slot, d.type, -1, i);
+      exact = add({read_float(bits, d.type), 0.0}, operand.value);
+      sum = apply(d, ShadowOp::add, sum, operand.shadow, {});
     }
     d.handler(warp, d, u32{1} << i);
     if (!is_inside(spot, bytes)) continue;
-    if (adds)
-      memory.store(key, bits_at(spot, spot.offset, bytes), static_cast<int>(bytes), sum);
-    else
+    if (adds) {
+      const u64 bits = bits_at(spot, spot.offset, bytes);
+      sum = note(warp, d, i, exact, read_float(bits, d.type), d.type, std::isfinite(exact.high), sum);
+      memory.store(key, bits, static_cast<int>(bytes), sum);
+    } else {
       memory.forget(key, static_cast<int>(bytes));
+    }
   }
   if (returns) drop(warp, d, mask);
 }

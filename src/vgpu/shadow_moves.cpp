@@ -42,7 +42,7 @@ void Shadows::move(Warp& warp, const Decoded& d, u32 mask) {
     to.lost &= ~lanes;
     to.written = true;
     const Operand x = read(warp, number, Type::f32, -1, std::countr_zero(lanes));
-    if (x.shadow.low == 0.0) continue;
+    if (x.shadow.low == 0.0 && !(x.shadow.high != x.value.high)) continue;
     for (u32 rest = lanes; rest != 0; rest &= rest - 1) write(warp, d.slot[0], Type::f32, -1, std::countr_zero(rest), x.shadow);
   }
 }

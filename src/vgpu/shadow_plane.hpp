@@ -1,6 +1,7 @@
 // Shadows of numbers in memory.
 #pragma once
 
+#include <iterator>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -20,6 +21,22 @@ class ShadowMemory {
   /// False unless the number of `bytes` bytes with these bits has a shadow.
   bool find(u64 offset, u64 bits, int bytes, Pair& value) const;
   void clear();
+  /// body(Pair&) for every shadow.
+  template <class Body>
+  void for_each(const Body& body) {
+    const auto visit = [&](auto& numbers) {
+      if (numbers == nullptr) return;
+      for (std::size_t i = 0; i < std::size(numbers->known); ++i) {
+        if (numbers->known[i] == 0) continue;
+        Pair value{numbers->high[i], numbers->low[i]};
+        body(value);
+        numbers->high[i] = value.high, numbers->low[i] = value.low;
+      }
+    };
+    for (const auto& one : pages_)
+      if (one != nullptr) visit(one->words), visit(one->halves);
+    for (auto& [offset, number] : wide_) body(number.value);
+  }
 
   /// 32 adjacent binary32 numbers. load_row returns the lanes whose shadows it has put into `to`; store_row gives shadows to the lanes of
   /// `known` and forgets those of the others. They return false or touch nothing where a row may hold halves: see has_halves.

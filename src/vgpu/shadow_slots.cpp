@@ -1,21 +1,19 @@
-// Shadows of registers: reading, writing, dropping, and the errors noted beside them.
+// Shadows of registers: reading, writing, dropping.
 #include <algorithm>
 #include <bit>
-#include <cmath>
+#include <iterator>
 
 #include "vgpu/shadow.hpp"
 
 namespace equinorm::vgpu {
 namespace {
 
+/// Constants that kernels hold as roundings of irrational numbers; with rounding removed they are those numbers.
 struct KnownConstant {
   u32 bits;
   const char* name;
-  Pair value;
 };
-/// Constants that kernels hold as roundings of irrational numbers; with rounding removed they are those numbers.
-constexpr KnownConstant kConstants[] = {{0x3fb8aa3b, "log2(e)", {0x1.71547652b82fep+0, 0x1.777d0ffda0d24p-56}},
-                                        {0x3f317218, "ln(2)", {0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56}}};
+constexpr KnownConstant kConstants[] = {{0x3fb8aa3b, "log2(e)"}, {0x3f317218, "ln(2)"}};
 
 }  // namespace
 
@@ -66,11 +64,12 @@ const Pairs& Shadows::read_lanes(Warp& warp, u32 number, u32 mask, Pairs& starte
   const float* lanes = warp.lanes<float>(number);
   kernels_.start(lanes, known.whole, known.whole != 0 ? values(warp, number).value[0] : started, started);
   const u32 bits = warp.lanes<u32>(number)[std::countr_zero(mask)];
-  if (!known.written)
-    for (const KnownConstant& constant : kConstants)
-      if ((bits & 0x7fffffffu) == constant.bits) {
-        for (int i = 0; i < kLanes; ++i) started.set(i, bits == constant.bits ? constant.value : negate(constant.value));
-        ++constants_[constant.name];
+  if (!known.written && launch_.options.exact_constants)
+    for (std::size_t k = 0; k < std::size(kConstants); ++k)
+      if ((bits & 0x7fffffffu) == kConstants[k].bits) {
+        const Pair exact = constant(k, bits != kConstants[k].bits);
+        for (int i = 0; i < kLanes; ++i) started.set(i, exact);
+        ++constants_[kConstants[k].name];
       }
   u32 lost = known.lost & mask & ~known.whole;
   for (u32 rest = known.half[1] & mask & ~known.whole; rest != 0; rest &= rest - 1) {
@@ -92,11 +91,11 @@ Shadows::Operand Shadows::read(Warp& warp, u32 number, Type type, int half, int 
   const SlotState& known = state(warp, number);
   const u32 bit = u32{1} << lane;
   if (!known.written) {
-    if (type == Type::f32)
-      for (const KnownConstant& constant : kConstants)
-        if ((bits & 0x7fffffffu) == constant.bits) {
-          operand.shadow = bits == constant.bits ? constant.value : negate(constant.value);
-          ++constants_[constant.name];
+    if (type == Type::f32 && launch_.options.exact_constants && store_.kind != ShadowKind::origins)
+      for (std::size_t k = 0; k < std::size(kConstants); ++k)
+        if ((bits & 0x7fffffffu) == kConstants[k].bits) {
+          operand.shadow = constant(k, bits != kConstants[k].bits);
+          ++constants_[kConstants[k].name];
         }
     return operand;
   }
@@ -128,25 +127,6 @@ void Shadows::write(Warp& warp, u32 number, Type type, int half, int lane, Pair 
     to.whole |= bit;
     values(warp, number).value[0].set(lane, value);
   }
-}
-
-void Shadows::note(Warp& warp, const Decoded& d, int lane, Pair exact, double result, Type type, bool finite_operands) {
-  ++launch_.report->shadow.operations;
-  if (!std::isfinite(result) || !std::isfinite(exact.high)) {
-    if (launch_.options.find_nan && finite_operands && !std::isfinite(result))
-      report(warp, d, FindingKind::not_a_number, lane, 0, 0, Space::reg,
-             std::isnan(result) ? "a NaN from finite numbers" : "an infinity from finite numbers");
-    return;
-  }
-  const int precision = type == Type::f64 ? 53 : type == Type::f32 ? 24 : type == Type::f16 ? 11 : 8;
-  const int smallest = type == Type::f64 ? -1022 : type == Type::f16 ? -14 : -126;
-  const double error = std::fabs((result - exact.high) - exact.low);
-  LineStatistics& place = line(d);
-  ++place.operations;
-  place.sum[lane] += error;
-  if (error == 0.0) return;
-  const int exponent = result == 0.0 ? smallest : std::max(std::ilogb(result), smallest);
-  place.largest_ulp[lane] = std::max(place.largest_ulp[lane], std::scalbn(error, precision - 1 - exponent));
 }
 
 }  // namespace equinorm::vgpu

@@ -51,9 +51,28 @@ void decode_with_shadows(benchmark::State& state) {
   run(state, 128, options);
 }
 
+void decode_with_threads(benchmark::State& state) {
+  Options options;
+  options.races = false;
+  options.threads = static_cast<int>(state.range(0));
+  run(state, 4096, options);
+}
+void decode_with_kind(benchmark::State& state, ShadowKind kind) {
+  Options options;
+  options.races = false;
+  options.shadows = true;
+  options.shadow_kind = kind;
+  run(state, 16, options);
+}
+
 BENCHMARK(decode_plain)->Unit(benchmark::kMillisecond);
 BENCHMARK(decode_with_races)->Unit(benchmark::kMillisecond);
 BENCHMARK(decode_short)->Unit(benchmark::kMillisecond);
 BENCHMARK(decode_with_shadows)->Unit(benchmark::kMillisecond);
+BENCHMARK(decode_with_threads)->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_CAPTURE(decode_with_kind, double, ShadowKind::plain_double)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(decode_with_kind, double_double, ShadowKind::double_double)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(decode_with_kind, ball, ShadowKind::ball)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(decode_with_kind, arbitrary, ShadowKind::arbitrary)->Unit(benchmark::kMillisecond);
 
 }  // namespace

@@ -63,6 +63,15 @@ with tempfile.TemporaryDirectory() as folder:
     expect(result.returncode == 0 and "1 sums may take in a product" in result.stdout and "the same" in result.stdout, "a right launch", result)
     with open(buffer, "rb") as file:
         expect(struct.unpack("3f", file.read()) == (1.5, 3.0, 4.5), "the buffer is written back", result)
+    for kind in ("double", "double-double", "ball", "arbitrary"):
+        write([1.0, 2.0, 3.1])
+        result = run(*common, "u32:3", "--shadows", kind, "--threads", "2")
+        expect(result.returncode == 0 and "3 binary32 numbers with shadows" in result.stdout, f"shadows of kind {kind}", result)
+        expect(("radius" in result.stdout) == (kind in ("ball", "arbitrary")), f"a radius, of rigorous kinds alone: {kind}", result)
+    result = run(*common, "u32:3", "--shadows", "quad")
+    expect(result.returncode == 2 and "arbitrary" in result.stderr, "an unknown kind of shadows is refused", result)
+    result = run(*common, "u32:3", "--approximation", "interval")
+    expect(result.returncode == 2 and "ball" in result.stderr, "intervals need balls", result)
     result = run(*common, "u32:4")
     expect(result.returncode == 1 and "out of bounds" in result.stdout, "a finding is exit code 1", result)
     for bad in ("u32:x", "u32:-1", "q:1", "in:" + os.path.join(folder, "none")):

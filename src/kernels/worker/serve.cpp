@@ -124,7 +124,7 @@ class Server {
     call.input_count = request.input_count, call.output_count = request.output_count;
     call.threads = request.threads;
     BackendOptions options;
-    options.shadows = request.shadows != 0;
+    options.shadows = request.shadows != 0, options.threads = request.threads;
     options.exact = {{"eps", request.eps}, {"scale", request.scale}, {"softcap", request.softcap}, {"scale_log2e", request.scale_log2e}};
     for (int i = 0; i < request.input_count; ++i) {
       const WireTensor& wire = request.tensors[i];
@@ -132,6 +132,7 @@ class Server {
       options.exact_inputs[wire.name] = {static_cast<const double*>(mapping_.data(wire.shadow_high, false)),
                                          static_cast<const double*>(mapping_.data(wire.shadow_low, false))};
     }
+    read_trace_request(request, options.trace);
     const BackendResult result = backend_->run(call, options);
     reply.status = result.status, reply.seconds = result.seconds;
     put(reply.message, result.message);
@@ -141,6 +142,25 @@ class Server {
       reply.notes[i].fails = result.notes[i].fails ? 1 : 0;
     }
     put_shadows(request, result, reply);
+    put_traces(result, reply);
+  }
+
+  static void read_trace_request(const WireRequest& request, TraceRequest& trace) {
+    trace.rounding_at = request.rounding_at;
+    trace.exact_constants = request.exact_constants != 0, trace.origins = request.origins != 0;
+    for (int i = 0; i < request.ask_count; ++i)
+      trace.asks.push_back({request.tensors[request.input_count + request.asks[i].output].name, request.asks[i].element});
+  }
+
+  static void put_traces(const BackendResult& result, WireReply& reply) {
+    reply.trace_count = static_cast<std::int32_t>(std::min<std::size_t>(result.traces.size(), kMaxTraces));
+    for (int i = 0; i < reply.trace_count; ++i) {
+      const Trace& trace = result.traces[static_cast<std::size_t>(i)];
+      WireTrace& wire = reply.traces[i];
+      wire.kind = static_cast<std::int32_t>(trace.kind), wire.count = trace.count;
+      wire.largest_ulp = trace.largest_ulp, wire.sum = trace.sum;
+      put(wire.place, trace.place), put(wire.made, trace.made), put(wire.text, trace.text);
+    }
   }
 
   void put_shadows(const WireRequest& request, const BackendResult& result, WireReply& reply) const {
