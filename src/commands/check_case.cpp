@@ -30,34 +30,6 @@ using problem::Problem;
 using verdict::CaseResult;
 using verdict::Verdict;
 
-Verdict verdict_of(RunStatus status) {
-  switch (status) {
-    case RunStatus::ok:
-      return Verdict::kept;
-    case RunStatus::unsupported:
-      return Verdict::skipped;
-    case RunStatus::failed:
-      return Verdict::failed;
-    case RunStatus::crashed:
-      return Verdict::crashed;
-    case RunStatus::timed_out:
-      return Verdict::timed_out;
-    case RunStatus::out_of_memory:
-      return Verdict::out_of_memory;
-    case RunStatus::protocol:
-      return Verdict::misbehaved;
-    case RunStatus::wrong_shape:
-      return Verdict::wrong_shape;
-    case RunStatus::wrote_out_of_bounds:
-      return Verdict::out_of_bounds;
-    case RunStatus::changed_input:
-      return Verdict::changed_input;
-    case RunStatus::unwritten:
-      return Verdict::unwritten;
-  }
-  return Verdict::misbehaved;
-}
-
 /// A pool whose offsets do not fit 32 bits, in elements: half as much again as 2^32.
 constexpr problem::Index kWidePool = problem::Index{3} << 31;
 
@@ -183,13 +155,15 @@ class CheckCase {
       result_.conduct.push_back({"fresh output", Verdict::stale, "gave the bits of an earlier run on other inputs"});
     }
     std::string where;
-    for (std::size_t i = 1; i < runs_.size() && where.empty(); ++i) {
+    // The wide run is judged by its numbers alone: what goes wrong there is an address, not a race.
+    const std::size_t alike = wide_run_.value_or(runs_.size());
+    for (std::size_t i = 1; i < alike && where.empty(); ++i) {
       where = first_difference(runs_.front(), runs_[i]);
       if (!where.empty()) where = fmt::format("run {} differs from the first: {}", i + 1, where);
     }
-    if (declaration_.bit_reproducible && runs_.size() > 1) {
+    if (declaration_.bit_reproducible && alike > 1) {
       result_.conduct.push_back({"bit-reproducible", where.empty() ? Verdict::kept : Verdict::nondeterministic,
-                                 where.empty() ? fmt::format("{} runs", runs_.size()) : where});
+                                 where.empty() ? fmt::format("{} runs", alike) : where});
     } else if (!where.empty()) {
       result_.notes.push_back("not bit-reproducible (not claimed either): " + where);
     }

@@ -44,6 +44,36 @@ bool sees_nothing(const problem::Problem& problem, Index b, Index query) {
 
 }  // namespace
 
+verdict::Verdict verdict_of(kernels::RunStatus status) {
+  using kernels::RunStatus;
+  using verdict::Verdict;
+  switch (status) {
+    case RunStatus::ok:
+      return Verdict::kept;
+    case RunStatus::unsupported:
+      return Verdict::skipped;
+    case RunStatus::failed:
+      return Verdict::failed;
+    case RunStatus::crashed:
+      return Verdict::crashed;
+    case RunStatus::timed_out:
+      return Verdict::timed_out;
+    case RunStatus::out_of_memory:
+      return Verdict::out_of_memory;
+    case RunStatus::protocol:
+      return Verdict::misbehaved;
+    case RunStatus::wrong_shape:
+      return Verdict::wrong_shape;
+    case RunStatus::wrote_out_of_bounds:
+      return Verdict::out_of_bounds;
+    case RunStatus::changed_input:
+      return Verdict::changed_input;
+    case RunStatus::unwritten:
+      return Verdict::unwritten;
+  }
+  return Verdict::misbehaved;
+}
+
 Exemptions::Exemptions(const kernels::Declaration& declaration, const problem::Problem& problem, const tensor::TensorMap& inputs)
     : declaration_(declaration), problem_(problem) {
   if (problem.rotated_dim() == 0) return;

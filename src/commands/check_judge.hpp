@@ -5,11 +5,14 @@
 #include <vector>
 
 #include "bounds/bounds.hpp"
-#include "kernels/declaration.hpp"
+#include "kernels/runner.hpp"
 #include "verdict/measure.hpp"
 #include "verdict/results.hpp"
 
 namespace equinorm::commands {
+
+/// The verdict on a kernel's conduct that the end of its run is.
+verdict::Verdict verdict_of(kernels::RunStatus status);
 
 /// Elements that nobody looks at, whatever stands there: of tokens past a row's context, of an empty row's output where it is not declared
 /// to be zero, and of the rotated query (q_hat, q_rope_hat) at a negative position, for which no rotation is defined.
