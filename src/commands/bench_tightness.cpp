@@ -10,6 +10,7 @@
 #include "commands/reference.hpp"
 #include "commands/run_form.hpp"
 #include "inputs/generate.hpp"
+#include "scalar/error.hpp"
 
 namespace equinorm::commands {
 namespace {

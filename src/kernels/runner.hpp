@@ -81,13 +81,10 @@ class Runner {
   virtual const Declaration& declaration() const = 0;
   /// One line for people: way in, isolation ("worker process, own PID namespace, a uid of its own"), device.
   virtual std::string description() const = 0;
-<<<<<<< HEAD
   /// Whether a run can be given pools that are much larger than memory.
   virtual bool takes_wide_pools() const { return false; }
-=======
   /// Whether a run can carry values without rounding and say what Request::trace asks for.
   virtual bool has_shadows() const { return false; }
->>>>>>> h5
   /// Never throws for what the kernel does: that is the Outcome's. Throws Error for a request that does not fit the declaration.
   virtual Outcome run(const Request& request) = 0;
 };

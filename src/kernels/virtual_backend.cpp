@@ -83,15 +83,9 @@ class VirtualDevice : public LaunchDevice {
          false});
     if (options_.shadows && restarts_ > 0)
       result.notes.push_back(
-<<<<<<< HEAD
           {fmt::format("values without rounding: lost {} times, and begun again at the rounded value", restarts_), false});
     if (options_.shadows && !constants_.empty()) result.notes.push_back({"values without rounding: taken as exact: " + constants_, false});
-=======
-          {fmt::format("values without rounding: {} restarts{}", restarts_, constants_.empty() ? "" : "; taken as exact: " + constants_),
-           false});
-    }
     put_traces(result);
->>>>>>> h5
     return seconds_;
   }
 

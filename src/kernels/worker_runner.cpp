@@ -53,11 +53,8 @@ class WorkerRunner : public Runner {
 
   std::string description() const override { return fmt::format("{}, worker process, {}", way_in(backend_), isolation_.description()); }
 
-<<<<<<< HEAD
   bool takes_wide_pools() const override { return backend_ == WorkerBackend::library; }
-=======
   bool has_shadows() const override { return backend_ == WorkerBackend::virtual_gpu; }
->>>>>>> h5
 
   Outcome run(const Request& request) override {
     const PassedTensors passed = passed_tensors(declaration_, *request.problem);
