@@ -62,6 +62,7 @@ class VirtualDevice : public LaunchDevice {
     seconds_ += report.seconds;
     restarts_ += report.shadow.restarts;
     for (const std::string& constant : report.shadow.constants) constants_ += (constants_.empty() ? "" : ", ") + constant;
+    note_arithmetic(report.arithmetic);
     for (const vgpu::LineError& line : report.shadow.lines) {
       vgpu::LineError& sum = lines_[line.place.substr(0, kLongestPlace)];
       sum.operations += line.operations, sum.sum += line.sum;
@@ -77,9 +78,9 @@ class VirtualDevice : public LaunchDevice {
     for (const std::string& finding : findings_) result.notes.push_back({finding, true});
     const bool rounded = options_.approximation == vgpu::Approximation::correctly_rounded;
     result.notes.push_back(
-        {fmt::format("virtual GPU, sm_{}: {} launch{}, {} lane instructions; approximate functions {}", module_.target, launches_,
+        {fmt::format("virtual GPU, sm_{}: {} launch{}, {} lane instructions; approximate functions {}{}", module_.target, launches_,
                      launches_ == 1 ? "" : "es", lane_instructions_,
-                     rounded ? "correctly rounded" : fmt::format("perturbed inside their bounds, seed {}", options_.seed)),
+                     rounded ? "correctly rounded" : fmt::format("perturbed inside their bounds, seed {}", options_.seed), arithmetic_),
          false});
     if (options_.shadows && restarts_ > 0)
       result.notes.push_back(
@@ -115,7 +116,17 @@ class VirtualDevice : public LaunchDevice {
   }
 
  private:
-  /// Lines by the sum of their errors, largest first, so that the least are left out where there are too many; then everything else.
+  /// What a launch says of contraction and tensor cores, once.
+  void note_arithmetic(const std::string& text) {
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = std::min(text.find("; ", at), text.size());
+      const std::string part = "; " + text.substr(at, end - at);
+      if (part.rfind("; approximate", 0) != 0 && arithmetic_.find(part) == std::string::npos) arithmetic_ += part;
+      at = end + 2;
+    }
+  }
+
+  /// What was asked for first, then lines by the sum of their errors, largest first: where there are too many, the least are left out.
   void put_traces(BackendResult& result) const {
     for (std::size_t i = 0; i < options_.watched.size(); ++i) {
       const auto found = writes_.find(options_.watched[i]);
@@ -149,7 +160,7 @@ class VirtualDevice : public LaunchDevice {
   bool running_ = true;
   std::uint64_t launches_ = 0, lane_instructions_ = 0, restarts_ = 0;
   double seconds_ = 0;
-  std::string constants_;
+  std::string constants_, arithmetic_;
   std::vector<std::string> findings_;
 };
 
