@@ -145,7 +145,8 @@ class CheckCase {
     wide_run_ = runs_.size() - 1;
     const Outcome& outcome = runs_.back();
     const bool ran = outcome.status == RunStatus::ok;
-    result_.conduct.push_back({"pages beyond 2^32 elements", verdict_of(outcome.status), ran ? "" : outcome.detail, outcome.seconds});
+    result_.conduct.push_back(
+        {"wide pool", verdict_of(outcome.status), ran ? "pages beyond 2^32 elements" : outcome.detail, outcome.seconds});
     if (!ran) keep_run("wide-pool");
     return ran;
   }

@@ -65,6 +65,7 @@ equinorm_problem abi_problem(const Problem& problem, const std::vector<std::int3
   abi.context_lengths = lengths.data();
   abi.eps = problem.norm.eps.to_double();
   abi.scale = problem.scale ? problem.scale->to_double() : 1 / std::sqrt(static_cast<double>(problem.key_dim()));
+  abi.softcap = problem.softcap.to_double();
   abi.attention = problem.is_mla() ? EQUINORM_MLA : EQUINORM_GQA;
   abi.norm_scheme = static_cast<std::int32_t>(problem.norm.scheme), abi.norm_kind = static_cast<std::int32_t>(problem.norm.kind);
   abi.norm_weight = static_cast<std::int32_t>(problem.norm.weight), abi.rope_layout = static_cast<std::int32_t>(problem.rope.layout);

@@ -153,6 +153,10 @@ TEST_CASE("explicit decode") {
   Problem gqa = paper({65, 1});
   gqa.attention = problem::Attention::gqa, gqa.norm.scheme = problem::NormScheme::per_head, gqa.heads = 8, gqa.groups = 2;
   run_all(kGqa, gqa);
+  gqa.softcap = equinorm::scalar::Decimal("1.5");
+  run({"explicit_decode", "explicit_decode.gqa.fp32"}, gqa);
+  two_heads.softcap = equinorm::scalar::Decimal("0.5");
+  run_all(kExplicit, two_heads);
 }
 
 TEST_CASE("absorbed decode, plain") {
@@ -163,6 +167,8 @@ TEST_CASE("absorbed decode, plain") {
   run({"absorbed_plain", "absorbed_plain.bf16"}, several);
   several.sink = false;
   run({"absorbed_plain", "absorbed_plain.fp32"}, several);
+  several.softcap = equinorm::scalar::Decimal("0.5"), several.norm.scheme = problem::NormScheme::full_width;
+  run_all(kPlain, several);
 }
 
 TEST_CASE("absorbed decode, paged, with splits") {

@@ -113,7 +113,7 @@ class Formulas {
             const bool sees = p_.mask.kind == problem::MaskKind::none ||
                               (t <= last && (p_.mask.kind == problem::MaskKind::causal || t > last - p_.mask.window));
             if (!sees) continue;
-            const R weight_t = exponential(scale * score(absorbed, row, b * context_ + t, p_.group_of(h)));
+            const R weight_t = exponential(capped(scale * score(absorbed, row, b * context_ + t, p_.group_of(h))));
             total += weight_t;
             for (Index j = 0; j < width; ++j) result[j] += weight_t * value(absorbed, b * context_ + t, p_.group_of(h), j);
           }
@@ -161,8 +161,13 @@ class Formulas {
   R score(bool absorbed, Index row, Index token, Index g) const {
     if (!absorbed) return dot("q_hat", row * p_.key_dim(), "k_hat", (token * p_.groups + g) * p_.key_dim(), p_.key_dim());
     R content = dot("q_tilde", row * p_.latent, "c", token * p_.latent, p_.latent);
-    if (in_.contains("alpha_k")) content *= at("alpha_q", row) * at("alpha_k", token * p_.groups + g);
+    const Index columns = p_.norm.scheme == problem::NormScheme::full_width ? 1 : p_.groups;
+    if (in_.contains("alpha_k")) content *= at("alpha_q", row) * at("alpha_k", token * columns + g % columns);
     return p_.rope_dim > 0 ? content + dot("q_rope_hat", row * p_.rope_dim, "k_rope_cached", token * p_.rope_dim, p_.rope_dim) : content;
+  }
+  R capped(R logit) const {
+    const R cap = decimal(p_.softcap, R{});
+    return cap > 0 ? cap * (1 - 2 / (exponential(2 * logit / cap) + 1)) : logit;  // tanh
   }
   R value(bool absorbed, Index token, Index g, Index j) const {
     if (absorbed) return at("c", token * p_.latent + j);
