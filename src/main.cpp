@@ -160,6 +160,11 @@ int main(int argc, char** argv) {
   verify_command->add_option("--first-head", verify_options.first_head, "First head of a tensor-parallel slice of --weights")
       ->check(CLI::NonNegativeNumber)
       ->needs("--weights");
+  verify_command
+      ->add_option("--cut", verify_options.cut,
+                   "Multiply-adds above which a case is measured by batch row and block of heads (default: 1e10)")
+      ->type_name("WORK")
+      ->check(CLI::PositiveNumber);
   verify_command->add_option("--seeds", verify_options.seeds, "Run every case with its seed and the ones after it, N in all")
       ->type_name("N")
       ->check(CLI::Range(1, 1000000));

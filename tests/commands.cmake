@@ -6,6 +6,12 @@ foreach(name reference usage verify compare compare_rules weights hunt report ch
   set_tests_properties("commands: ${name}" PROPERTIES ENVIRONMENT "EQUINORM=$<TARGET_FILE:equinorm>;EQUINORM_KERNELS=${CMAKE_BINARY_DIR}/kernels" TIMEOUT 600)
 endforeach()
 
+# The program without MPI, whatever was found: its own ranks.cpp stands before the one in the library.
+add_executable(equinorm_without_mpi ${CMAKE_SOURCE_DIR}/src/main.cpp ${CMAKE_SOURCE_DIR}/src/work/ranks.cpp)
+target_link_libraries(equinorm_without_mpi PRIVATE equinorm::commands)
+add_test(NAME "commands: without MPI" COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/commands/without_mpi_test.py)
+set_tests_properties("commands: without MPI" PROPERTIES ENVIRONMENT "EQUINORM=$<TARGET_FILE:equinorm_without_mpi>" TIMEOUT 600)
+
 add_test(NAME "commands: cuda" COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/commands/cuda_test.py)
 set_tests_properties("commands: cuda" PROPERTIES TIMEOUT 600 ENVIRONMENT
   "EQUINORM=$<TARGET_FILE:equinorm>;EQUINORM_BUNDLED_CUDA=${CMAKE_SOURCE_DIR}/src/kernels/bundled/cuda;EQUINORM_FAKE_DRIVER=$<TARGET_FILE:equinorm_fake_driver>")

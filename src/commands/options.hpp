@@ -29,6 +29,7 @@ struct VerifyOptions {
   std::string hunt_out;             ///< the file that keeps them; empty: named after case and arithmetic
   bool exact_only = false;
   bool sensitivity = false;
+  double cut = 1e10;        ///< multiply-adds of one form above which errors are measured block by block: about ten seconds of a core
   std::uint64_t seeds = 1;  ///< every case with its own seed and the ones after it
   std::string weights;      ///< checkpoint whose layer supplies the weights
   problem::Index layer = 0, first_head = 0;

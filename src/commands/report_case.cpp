@@ -114,7 +114,8 @@ report::CaseReport report_case(const std::string& case_text, const ReportOptions
   measure_storage(views, step, result);
   if (asked.sensitivity) {
     step(problem.name + ": wrong forms");
-    run.sensitivity = sensitivity(problem, inputs, [](const std::string&) {});
+    Sensitivity wrong_forms(problem, inputs);
+    for (const paths::Mutant* mutant : mutants_of(problem)) run.sensitivity.push_back(wrong_forms.row(*mutant));
   }
   run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;

@@ -16,12 +16,30 @@
 namespace equinorm::commands {
 namespace {
 
+verdict::MutantRow summarise(const paths::Mutant& mutant, const std::vector<verdict::ErrorRow>& rows) {
+  verdict::MutantRow result;
+  result.mutant = mutant.id;
+  for (const verdict::ErrorRow& row : rows) {
+    if (!fails(row.verdict)) continue;
+    const bool is_output = row.tensor == "o" || row.tensor == "o_gated" || row.tensor == "y" || row.tensor == "lse";
+    if (!result.caught_by.empty()) result.caught_by += ", ";
+    result.caught_by += row.tensor;
+    result.by_output = result.by_output || is_output;
+    result.verdict = row.verdict;
+    result.ratio = std::max(result.ratio, row.ratio.value_or(0));
+  }
+  if (result.caught_by.empty()) result.verdict = verdict::Verdict::within;
+  return result;
+}
+
+}  // namespace
+
 using paths::PathKind;
 
 /// A problem's exact outputs, and the bounds of every plan that a mutant asks for.
-class MutantJudge {
+class Sensitivity::Judge {
  public:
-  MutantJudge(const problem::Problem& problem, const tensor::TensorMap& inputs)
+  Judge(const problem::Problem& problem, const tensor::TensorMap& inputs)
       : problem_(problem), given_(inputs), plan_(find_arithmetic("declared", problem).plan), names_(names_of(problem, plan_)) {
     StorageView view{inputs, certified_reference(problem, inputs, names_).tensors};
     views_.emplace(problem, std::move(view), names_);
@@ -86,43 +104,28 @@ class MutantJudge {
   std::vector<Known> known_;
 };
 
-verdict::MutantRow summarise(const paths::Mutant& mutant, const std::vector<verdict::ErrorRow>& rows) {
-  verdict::MutantRow result;
-  result.mutant = mutant.id;
-  for (const verdict::ErrorRow& row : rows) {
-    if (!fails(row.verdict)) continue;
-    const bool is_output = row.tensor == "o" || row.tensor == "o_gated" || row.tensor == "y" || row.tensor == "lse";
-    if (!result.caught_by.empty()) result.caught_by += ", ";
-    result.caught_by += row.tensor;
-    result.by_output = result.by_output || is_output;
-    result.verdict = row.verdict;
-    result.ratio = std::max(result.ratio, row.ratio.value_or(0));
+Sensitivity::Sensitivity(const problem::Problem& problem, const tensor::TensorMap& inputs)
+    : judge_(std::make_shared<Judge>(problem, inputs)) {}
+
+std::vector<verdict::ErrorRow> Sensitivity::judge(const paths::Mutant& mutant) { return judge_->rows(mutant); }
+
+verdict::MutantRow Sensitivity::row(const paths::Mutant& mutant) { return summarise(mutant, judge(mutant)); }
+
+std::vector<const paths::Mutant*> mutants_of(const problem::Problem& problem) {
+  std::vector<const paths::Mutant*> found;
+  for (const paths::Mutant& mutant : paths::mutants()) {
+    if (mutant.applies(problem)) found.push_back(&mutant);
   }
-  if (result.caught_by.empty()) result.verdict = verdict::Verdict::within;
-  return result;
+  return found;
 }
 
-}  // namespace
-
 std::vector<verdict::ErrorRow> judge_mutant(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::string& mutant) {
-  std::vector<verdict::ErrorRow> rows = MutantJudge(problem, inputs).rows(paths::find_mutant(mutant));
+  std::vector<verdict::ErrorRow> rows = Sensitivity(problem, inputs).judge(paths::find_mutant(mutant));
   if (std::any_of(rows.begin(), rows.end(), [](const verdict::ErrorRow& row) { return fails(row.verdict); })) return rows;
   for (verdict::ErrorRow& row : rows) {
     if (!holds(row.verdict)) continue;
     row.verdict = verdict::Verdict::undecided;
     row.detail = "within its bound: this case cannot tell the fault from rounding";
-  }
-  return rows;
-}
-
-std::vector<verdict::MutantRow> sensitivity(const problem::Problem& problem, const tensor::TensorMap& inputs,
-                                            const std::function<void(const std::string&)>& progress) {
-  MutantJudge judge(problem, inputs);
-  std::vector<verdict::MutantRow> rows;
-  for (const paths::Mutant& mutant : paths::mutants()) {
-    if (!mutant.applies(problem)) continue;
-    progress(std::string(mutant.id));
-    rows.push_back(summarise(mutant, judge.rows(mutant)));
   }
   return rows;
 }

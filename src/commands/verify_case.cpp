@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -28,6 +29,8 @@ using verdict::CaseResult;
 /// Tokens of the sample on which stages are told apart.
 constexpr problem::Index kStageTokens = 64;
 constexpr std::size_t kExactChecks = 3;
+/// Wrong forms of a unit: they share a reference and a few bounds, which cost as much as ten of them.
+constexpr std::size_t kWrongForms = 20;
 const std::set<std::string> kMeasured{"logits", "lse", "o", "o_gated", "y"};
 
 double largest_finite(const tensor::Tensor<double>& values) {
@@ -56,6 +59,7 @@ std::vector<std::string> words_of(const VerifyOptions& verify) {
   if (verify.exact_only) words.emplace_back("--exact-only");
   if (verify.sensitivity) words.emplace_back("--sensitivity");
   if (!verify.mutant.empty()) add("--mutant", verify.mutant);
+  if (verify.cut != VerifyOptions{}.cut) add("--cut", fmt::format("{}", verify.cut));
   return words;
 }
 
@@ -63,6 +67,7 @@ struct VerifyCase::Data {
   tensor::TensorMap inputs;
   std::vector<std::string> notes;
   std::optional<inputs::Sample> sample;
+  std::optional<Sensitivity> wrong_forms;
   // Of the block that was measured last:
   std::size_t block = 0;
   problem::Problem block_problem;
@@ -70,14 +75,14 @@ struct VerifyCase::Data {
   std::string reference;
 };
 
-VerifyCase::VerifyCase(std::string case_text, const VerifyOptions& verify, Options options, double block_work)
+VerifyCase::VerifyCase(std::string case_text, const VerifyOptions& verify, Options options)
     : case_text_(std::move(case_text)), verify_(verify), options_(std::move(options)), problem_(problem_of(case_text_, options_)) {
   for (const std::string& name : verify_.formats) find_arithmetic(name, problem_);
   if (!verify_.mutant.empty()) check_applies(paths::find_mutant(verify_.mutant), problem_);
   // Weights come with the projections, so the path begins at the hidden state.
   if (!verify_.weights.empty()) problem_ = inputs::problem_from_x(problem_, verify_.weights, verify_.layer);
   const bool measures = verify_.mutant.empty() && !verify_.sensitivity;
-  blocks_ = measures ? inputs::blocks_of(problem_, work_of(problem_), block_work) : std::vector<inputs::Block>{{}};
+  blocks_ = measures ? inputs::blocks_of(problem_, work_of(problem_), verify_.cut) : std::vector<inputs::Block>{{}};
   check_memory(inputs::block_problem(problem_, blocks_.front()));
   plan_parts();
 }
@@ -87,7 +92,14 @@ void VerifyCase::plan_parts() {
   const auto add = [&](const std::string& what, double cost, std::size_t block = 0) {
     parts_.push_back({what, block, cost, memory_needed(inputs::block_problem(problem_, blocks_[block]))});
   };
-  if (verify_.sensitivity) return add("wrong forms", 100 * work);
+  if (verify_.sensitivity) {
+    const std::size_t all = mutants_of(problem_).size();
+    for (std::size_t first = 0; first == 0 || first < all; first += kWrongForms) {
+      add("wrong forms", 30 * work);
+      parts_.back().first = first, parts_.back().count = std::min(kWrongForms, all - first);
+    }
+    return;
+  }
   add("prime field", work);
   add("rationals", 1e6);
   add("precision ladder", 500 * ladder_work(problem_));
@@ -108,6 +120,7 @@ void VerifyCase::plan_parts() {
 
 std::string VerifyCase::name_of(std::size_t part) const {
   const CasePart& piece = parts_.at(part);
+  if (piece.count > 0) return fmt::format("{} {} to {}", piece.what, piece.first + 1, piece.first + piece.count);
   const inputs::Block& block = blocks_.at(piece.block);
   if (block.whole() || part < kExactChecks) return piece.what;
   return fmt::format("{}, row {}, heads {} to {}", piece.what, block.row, block.first_head, block.first_head + block.heads - 1);
@@ -151,6 +164,18 @@ void VerifyCase::measure(const CasePart& part, PartResult& found) {
   if (shared.sample) find_main_stages(find_arithmetic(part.what, problem_), *shared.sample, found.result);
 }
 
+std::vector<verdict::MutantRow> VerifyCase::wrong_forms(const CasePart& part, const std::function<void(const std::string&)>& label) {
+  Data& shared = data();
+  if (!shared.wrong_forms) shared.wrong_forms.emplace(problem_, shared.inputs);
+  const std::vector<const paths::Mutant*> mutants = mutants_of(problem_);
+  std::vector<verdict::MutantRow> rows;
+  for (std::size_t i = part.first; i < part.first + part.count; ++i) {
+    label(problem_.name + ": " + std::string(mutants[i]->id));
+    rows.push_back(shared.wrong_forms->row(*mutants[i]));
+  }
+  return rows;
+}
+
 PartResult VerifyCase::run(std::size_t part, const std::function<void(const std::string&)>& label) {
   const auto start = std::chrono::steady_clock::now();
   const std::string& what = parts_.at(part).what;
@@ -170,8 +195,8 @@ PartResult VerifyCase::run(std::size_t part, const std::function<void(const std:
     result.notes = data().notes;
     if (mutant != nullptr && !mutant->expects(paths::kExact)) result.notes.push_back(why_not_exact(*mutant));
   } else if (what == "wrong forms") {
-    result.sensitivity = sensitivity(problem_, data().inputs, [&](const std::string& id) { label(problem_.name + ": " + id); });
-    result.notes = data().notes;
+    result.sensitivity = wrong_forms(parts_[part], label);
+    if (parts_[part].first == 0) result.notes = data().notes;
   } else if (what == "bounds") {
     result.errors = judge_mutant(problem_, data().inputs, verify_.mutant);
     result.reference = mutant->expects(paths::kStructural)

@@ -16,16 +16,14 @@
 namespace equinorm::commands {
 
 /// A part: "prime field", "rationals", "precision ladder", then "bounds" of a mutant or the arithmetics by name, block by block; or "wrong
-/// forms" alone.
+/// forms" alone, some of them at a time.
 struct CasePart {
   std::string what;
-  std::size_t block = 0;
-  double cost = 0;  ///< in multiply-adds, roughly
+  std::size_t block = 0;  ///< inputs/block.hpp
+  double cost = 0;        ///< in multiply-adds, roughly
   double bytes = 0;
+  std::size_t first = 0, count = 0;  ///< of the wrong forms that apply to the case
 };
-
-/// Multiply-adds of one form above which measured errors are computed block by block (inputs/block.hpp): about ten seconds of a core.
-inline constexpr double kBlockWork = 1e10;
 
 /// What the parts of a case have found, put together part by part in their order.
 struct PartResult {
@@ -47,7 +45,7 @@ std::vector<std::string> words_of(const VerifyOptions& verify);
 class VerifyCase {
  public:
   /// `options` hold the overrides of this case alone. Throws Error for what is wrong with the words of the command.
-  VerifyCase(std::string case_text, const VerifyOptions& verify, Options options, double block_work = kBlockWork);
+  VerifyCase(std::string case_text, const VerifyOptions& verify, Options options);
 
   const problem::Problem& problem() const { return problem_; }
   const std::vector<CasePart>& parts() const { return parts_; }
@@ -65,6 +63,7 @@ class VerifyCase {
   void plan_parts();
   Data& data();
   void measure(const CasePart& part, PartResult& found);
+  std::vector<verdict::MutantRow> wrong_forms(const CasePart& part, const std::function<void(const std::string&)>& label);
 
   std::string case_text_;
   const VerifyOptions& verify_;

@@ -84,8 +84,10 @@ TEST_CASE("rows and heads apart or together: the same figures") {
     DYNAMIC_SECTION(sample.name) {
       VerifyOptions verify;
       verify.formats = {"bf16", "fp16", "bf16/fp32", "fp32"};
+      VerifyOptions finest = verify;
+      verify.cut = 1e30, finest.cut = 1;
       const Options options = small(sample.overrides);
-      const VerifyCase whole(sample.name, verify, options, 1e30), cut(sample.name, verify, options, 1);
+      const VerifyCase whole(sample.name, verify, options), cut(sample.name, finest, options);
       REQUIRE(whole.blocks() == 1);
       REQUIRE(cut.blocks() > 1);
       if (sample.blocks > 0) CHECK(cut.blocks() == sample.blocks);
@@ -97,7 +99,8 @@ TEST_CASE("rows and heads apart or together: the same figures") {
 TEST_CASE("the cut depends on the problem alone and covers it once") {
   VerifyOptions verify;
   for (const double limit : {1.0, 1e4, 1e5, 1e6}) {
-    const VerifyCase one("mla-blockwise-yarn", verify, small({{"context", "40"}, {"batch", "3"}, {"heads", "12"}, {"groups", "6"}}), limit);
+    verify.cut = limit;
+    const VerifyCase one("mla-blockwise-yarn", verify, small({{"context", "40"}, {"batch", "3"}, {"heads", "12"}, {"groups", "6"}}));
     const problem::Problem& p = one.problem();
     problem::Index covered = 0, next = 0;
     for (const inputs::Block& block : inputs::blocks_of(p, 1e7, limit)) {
@@ -114,9 +117,10 @@ TEST_CASE("the cut depends on the problem alone and covers it once") {
 }
 
 TEST_CASE("heads that outputs join stay together") {
-  const VerifyOptions verify;
+  VerifyOptions verify;
+  verify.cut = 1;
   for (const char* name : {"mla-from-x", "mla-full-width-ragged"}) {
-    const VerifyCase one(name, verify, Options{}, 1);
+    const VerifyCase one(name, verify, Options{});
     INFO(name << " " << one.blocks());
     CHECK(one.blocks() == static_cast<std::size_t>(one.problem().batch));
     for (const inputs::Block& block : inputs::blocks_of(one.problem(), 1e9, 1))

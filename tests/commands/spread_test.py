@@ -54,6 +54,14 @@ class SameResultTest(SpreadTest):
         arguments = ["verify", *self.files[:2], "--sensitivity"]
         self.check(arguments, code=run(*arguments, "-q").code)
 
+    def test_a_case_that_is_cut(self):
+        """Three exact checks, and both arithmetics on each of two rows and three groups of heads."""
+        arguments = self.cut_arguments()
+        units = self.succeed(*arguments, "--dry-run", *ONE_THREAD).out
+        self.assertIn("15 units: ", units)
+        self.assertIn("fp32, row 1, heads 4 to 5", units)
+        self.check(arguments)
+
     def test_hunt(self):
         """Shards of a hunt bring the worst inputs along: the files are written by merge."""
         kept = self.folder / "kept.safetensors"
@@ -226,16 +234,25 @@ class JournalTest(SpreadTest):
 
     def test_fifty_kills(self):
         """Cut off at random moments and gone on with, again and again, the run ends as if nothing had happened."""
+        self.cut_off(50, ["verify", *self.files[1:], "--formats", "bf16,fp32"])
+
+    def test_kills_of_a_case_that_is_cut(self):
+        self.cut_off(10, self.cut_arguments())
+
+    def test_kills_of_a_check(self):
+        self.cut_off(10, self.check_arguments(KERNELS / "absorbed_decode_fp32.so", "mla-integers", "mla-planted-key", "mla-wide-tokens", "mla-small-tokens"))
+
+    def cut_off(self, wanted, arguments):
+        """Kills runs at random moments `wanted` times, three quarters of them single processes."""
         seed = random.SystemRandom().randrange(10**6)
         print(f"seed {seed}")
         draw = random.Random(seed)
-        arguments = ["verify", *self.files[1:], "--formats", "bf16,fp32"]
         begin = time.monotonic()
         whole = self.complete(0, *arguments)
         seconds = time.monotonic() - begin
         kills = rounds = units_kept = 0
-        while kills < 50:
-            ranks = 0 if NO_MPI or kills < 38 else draw.choice((2, 3))
+        while kills < wanted:
+            ranks = 0 if NO_MPI or 4 * kills < 3 * wanted else draw.choice((2, 3))
             who = draw.choice((None, draw.randrange(100)))
             before = self.read_state()
             # A journal holds it until the last of its processes is gone.
