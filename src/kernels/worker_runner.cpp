@@ -54,7 +54,7 @@ class WorkerRunner : public Runner {
   std::string description() const override { return fmt::format("{}, worker process, {}", way_in(backend_), isolation_.description()); }
 
   Outcome run(const Request& request) override {
-    const PassedTensors passed = passed_tensors(declaration_, *request.problem);
+    const PassedTensors passed = passed_tensors(declaration_, *request.problem, request.table_rows());
     auto wire = std::make_unique<WireRequest>();
     memory_.prepare(passed, request, *wire);
     Outcome outcome;
