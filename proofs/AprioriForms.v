@@ -10,6 +10,7 @@ Local Open Scope R_scope.
 (** ** RoPE
     qr, kr: the rotated, normalised vectors; Bq, Bk: lengths of the pairs that their components come from; q1, k1: computed;
       q2, k2: stored. *)
+(* C++: bounds/apriori.hpp apriori_logit. *)
 Theorem apriori_rope n (qr kr Bq Bk q1 k1 q2 k2 : nat -> R) xq xk rho ax s D L : 0 <= ax -> 0 <= s -> 0 <= D ->
   Rabs (xq * xk - 1) <= rho - 1 ->
   (forall j, (j < n)%nat -> Rabs (qr j) <= Bq j /\ Rabs (kr j) <= Bk j) ->
@@ -75,6 +76,7 @@ Proof.
 Qed.
 
 (** ** The logit: sum, scale (held rounded, and a product: ks), store *)
+(* C++: bounds/apriori.hpp apriori_logit. *)
 Theorem apriori_blockwise Lc Ec lc Lr Er lr scale v0 v1 out ua ks us : 0 <= ua -> 0 <= ks -> 0 <= us -> near Lc Ec lc -> near Lr Er lr ->
   relative ua v0 (Lc + Lr) -> relative ks v1 (scale * v0) -> relative us out v1 ->
   let f := (1 + us) * (1 + ks) * (1 + ua) in near out (Rabs scale * (f * (Ec + Er) + (f - 1) * Rabs (lc + lr))) (scale * (lc + lr)).
@@ -89,6 +91,7 @@ Proof.
 Qed.
 
 (** One alpha for content and RoPE: the common factor once. *)
+(* C++: bounds/apriori.hpp apriori_logit. *)
 Theorem apriori_unified Lc Ic lc Lr Ir lr kappa rho scale v0 v1 out ua ks us : 0 <= ua -> 0 <= ks -> 0 <= us ->
   Rabs (kappa - 1) <= rho - 1 -> near Lc (rho * Ic) (kappa * lc) -> near Lr (rho * Ir) (kappa * lr) ->
   relative ua v0 (Lc + Lr) -> relative ks v1 (scale * v0) -> relative us out v1 ->
@@ -148,6 +151,7 @@ Proof.
 Qed.
 
 (** tau: the mean square's relative error; er: rsqrt's; ua: the store's. *)
+(* C++: bounds/apriori.hpp apriori_rho. *)
 Theorem apriori_statistic m' err tau er ua alpha' : near m' (tau * S2 nu eps n xh) (S2 nu eps n xh) -> tau < 1 -> Rabs err <= er -> er <
   1 ->
   relative ua alpha' ((1 + err) / sqrt m') ->
@@ -180,6 +184,7 @@ Proof.
   rewrite <- (Habs x), <- (Habs y). eapply Rle_trans; [|apply cauchy_schwarz]. apply rsum_le; intros. rewrite Rabs_mult. lra.
 Qed.
 
+(* C++: bounds/apriori.hpp apriori_bounds. *)
 Theorem lengths_explicit r dc W c q gq gk aq ak :
   N_e r dc W c q gq gk aq ak <= norm dc (q_hat_exact q gq aq) * norm dc (fun j => k0 r W c j * ak * gk j) /\
   H_e r dc W c q gq gk aq ak <= norm dc (fun j => q_hat_exact q gq aq j * (ak * gk j)) * norm dc (A_abs r W c).
@@ -188,11 +193,13 @@ Proof.
   rewrite (Rabs_mult _ (A_abs r W c j)), (Rabs_pos_eq (A_abs r W c j)) by apply A_nonneg. lra.
 Qed.
 
+(* C++: bounds/apriori.hpp apriori_bounds. *)
 Theorem lengths_absorbed r dc W c q gq gk aq ak :
   N_a r dc W c q gq gk aq ak <= Rabs (aq * ak) * (norm r (q_tilde_exact dc W q gq gk) * norm r c).
 Proof. unfold N_a. apply Rmult_le_compat_l; [apply Rabs_pos|apply abs_product_lengths]. Qed.
 
 (** ** Averages: d within [a, a + D], values within [b, b + range] *)
+(* C++: bounds/apriori.hpp apriori_average. *)
 Theorem average_range n l d a D v b range : (0 < n)%nat -> (forall s, (s < n)%nat -> a <= d s <= a + D) ->
   (forall s, (s < n)%nat -> b <= v s <= b + range) ->
   Rabs (rsum n (fun t => softmax n l t * v t) - rsum n (fun t => softmax n (fun s => l s + d s) t * v t)) <= tanh (D / 4) * range.

@@ -96,6 +96,7 @@ Proof. apply rsum_nonneg; intros; apply Rabs_pos. Qed.
 Definition I_explicit (s a Dr Dc : R) : R :=
   ((1 + a) * (1 + a) * (1 + Dc) - 1) * N_e + (1 + a) * (1 + a) * (1 + Dc) * (s * N_e + Dr * (1 + s) * H_e).
 
+(* C++: bounds/apriori.hpp apriori_bounds; bounds/apriori.hpp apriori_logit. *)
 Theorem apriori_explicit s a Dr Dc (k0h kh qh : nat -> R) L : 0 <= s -> 0 <= a -> 0 <= Dr -> 0 <= Dc ->
   (forall j, (j < dc)%nat -> near (k0h j) (s * Rabs (k0 j) + Dr * (1 + s) * A_abs j) (k0 j)) ->
   (forall j, (j < dc)%nat -> relative a (kh j) (k0h j * (xk * ak) * gk j)) ->
@@ -250,6 +251,7 @@ Proof.
 Qed.
 
 (** Against the truth: rho (1 + px) I + (rho (1 + px) - 1)|l|. *)
+(* C++: bounds/apriori.hpp apriori_bounds; bounds/apriori.hpp apriori_logit. *)
 Theorem apriori_absorbed_true px L : 0 <= px -> relative px L (z * psi) ->
   near L (rho * (1 + px) * I_absorbed s ag Dr Dc + (rho * (1 + px) - 1) * Rabs l) l.
 Proof.

@@ -8,6 +8,7 @@ From Equinorm Require Export AprioriForms ValueError.
 Local Open Scope R_scope.
 
 (** s |x| + D (1 + s) A, for a dot product that is stored. *)
+(* C++: bounds/apriori.hpp apriori_bounds. *)
 Theorem apriori_component D A s v v' x : 0 <= s -> near v (D * A) x -> relative s v' v -> near v' (s * Rabs x + D * (1 + s) * A) x.
 Proof.
   intros Hs Hv Hr. eapply near_weaken; [eapply near_trans; [exact Hr|exact Hv]|]. pose proof (near_magnitude _ _ _ Hv) as Hm.
@@ -103,6 +104,7 @@ Proof.
   assert (ks * Rabs (num / den) <= ks * (Y + k_average * Y)) by (apply Rmult_le_compat_l; lra). unfold k_stored. lra.
 Qed.
 
+(* C++: bounds/apriori.hpp apriori_average; bounds/apriori.hpp apriori_bounds. *)
 Theorem apriori_average y Y b range num den ks out : 0 <= ks -> (forall t, (t < n)%nat -> Rabs (y t) <= Y) ->
   (forall t, (t < n)%nat -> b <= y t <= b + range) ->
   near num (phiN * rsum n (fun t => Rabs (stored t * y t))) (rsum n (fun t => stored t * y t)) -> near den (phiD * W) W ->
@@ -113,6 +115,7 @@ Proof.
 Qed.
 
 (** o = u W_V: D the dot product over the latents, us the store of o. *)
+(* C++: bounds/apriori.hpp apriori_bounds. *)
 Theorem apriori_output r (c : nat -> nat -> R) (WV C u num : nat -> R) den ks D us dot out b range :
   let v t := rsum r (fun i => c t i * WV i) in
   0 <= ks -> 0 <= D -> 0 <= us -> (forall i t, (i < r)%nat -> (t < n)%nat -> Rabs (c t i) <= C i) ->

@@ -10,7 +10,7 @@ Local Open Scope R_scope.
 
 (** ** The common factor
     x: the exact value. The kernel used computed statistics in place of the true ones, so it aims at r x. *)
-(* C++: bounds/linear.hpp spread_factor; bounds/vectors.hpp Vectors. *)
+(* C++: bounds/linear.hpp spread_factor; bounds/vectors.hpp Vectors; bounds/vectors.hpp Vectors::error. *)
 Theorem factor_elementwise v e x r f : Rabs (r - 1) <= f - 1 -> near v (e * f) (r * x) -> near v (e * f + (f - 1) * Rabs x) x.
 Proof.
   intros Hr Hv. eapply near_trans; [exact Hv|]. unfold near. replace (r * x - x) with ((r - 1) * x) by ring. rewrite Rabs_mult.

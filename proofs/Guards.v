@@ -7,7 +7,7 @@ From Equinorm Require Export NoOverflow ScoreStages.
 Local Open Scope R_scope.
 
 (** |v| <= |x| + e, |w| <= |y| + f: the sum that the guard takes. *)
-(* C++: bounds/linear.hpp multiply_bounded; bounds/scores.hpp make_scores. *)
+(* C++: bounds/contraction.hpp contract; bounds/linear.hpp multiply_bounded; bounds/scores.hpp make_scores. *)
 Theorem absolute_sum_guard n (v e x w f y : nat -> R) : (forall i, (i < n)%nat -> near (v i) (e i) (x i)) ->
   (forall i, (i < n)%nat -> near (w i) (f i) (y i)) ->
   rsum n (fun i => Rabs (v i * w i)) <= rsum n (fun i => (Rabs (x i) + e i) * (Rabs (y i) + f i)).

@@ -25,8 +25,9 @@ Proof.
   rewrite (Rabs_pos_eq m); [assumption|]. eapply Rle_trans; [apply Rabs_pos|exact H].
 Qed.
 
-(* C++: bounds/given.hpp HandedOver; bounds/rounding.hpp Rounding::error_near; bounds/rounding.hpp Rounding::half_ulp; bounds/setting.hpp
-   Setting::store; bounds/setting.hpp Setting::store_near; bounds/vectors.hpp weights. *)
+(* C++: bounds/bounds.hpp instrumented_bounds; bounds/followed.hpp followed_errors; bounds/given.hpp HandedOver; bounds/rounding.hpp
+   Rounding::error_near; bounds/rounding.hpp Rounding::half_ulp; bounds/rounding.hpp Rounding::held_near; bounds/setting.hpp Setting::store;
+   bounds/setting.hpp Setting::store_near; bounds/vectors.hpp weights. *)
 Theorem half_ulp_of_upper z m : Rabs z <= m -> near (rnd z) (half_ulp_at m) z.
 Proof.
   intros H. unfold near. eapply Rle_trans; [|apply half_ulp_at_mono; exact H]. apply error_le_half_ulp. typeclasses eauto.
@@ -147,8 +148,8 @@ Qed.
 Theorem near_magnitude v e x : near v e x -> Rabs v <= Rabs x + e.
 Proof. unfold near. intros. replace v with (x + (v - x)) by ring. eapply Rle_trans; [apply Rabs_triang|]. lra. Qed.
 
-(* C++: bounds/bounds.hpp error_bounds; bounds/linear.hpp multiply_bounded; bounds/softmax_weights.hpp given_weights; bounds/sources.hpp
-   make_sources; bounds/values.hpp group_values. *)
+(* C++: bounds/bounds.hpp error_bounds; bounds/contraction.hpp contract; bounds/contraction.hpp follow_products; bounds/linear.hpp
+   multiply_bounded; bounds/softmax_weights.hpp given_weights; bounds/sources.hpp make_sources; bounds/values.hpp group_values. *)
 Theorem radius_dot_exact n (v e x w f y : nat -> R) s D F : 0 <= D ->
   (forall i, (i < n)%nat -> near (v i) (e i) (x i)) -> (forall i, (i < n)%nat -> near (w i) (f i) (y i)) ->
   near s (D * rsum n (fun i => Rabs (v i * w i)) + F) (rsum n (fun i => v i * w i)) ->

@@ -79,7 +79,7 @@ Qed.
 Definition accumulation (F : R) (y : nat -> R) : R :=
   ((phiN + phiD) * stored_upper (fun t => Rabs (y t)) + F / W_low) / (1 - phiD).
 
-(* C++: bounds/average.hpp average_bound. *)
+(* C++: bounds/average.hpp average_bound; bounds/softmax_sums.hpp average_sums. *)
 Theorem accumulated_average_error (y : nat -> R) num den F : 0 <= F ->
   near num (phiN * rsum n (fun t => Rabs (stored_weight t * y t)) + F) (rsum n (fun t => stored_weight t * y t)) ->
   near den (phiD * W) W -> near (num / den) (accumulation F y) (rsum n (fun t => stored_weight t * y t) / W).
@@ -122,7 +122,7 @@ Lemma weights_near (y : nat -> R) : near (kernel_average n l d omega y) (weights
 Proof. now apply weighted_average_error. Qed.
 
 (** An average from end to end. h: the division's rounding and the store of the result. *)
-(* C++: bounds/average.hpp average_bound. *)
+(* C++: bounds/average.hpp average_bound; bounds/softmax_sums.hpp average_sums. *)
 Theorem kernel_average_error (y Ey yt : nat -> R) num den F out h : 0 <= F ->
   (forall t, (t < n)%nat -> near (y t) (Ey t) (yt t)) ->
   near num (phiN * rsum n (fun t => Rabs (stored_weight t * y t)) + F) (rsum n (fun t => stored_weight t * y t)) ->

@@ -39,7 +39,7 @@ Proof.
   assert (v * - (a - b) <= 1 * - (a - b)) by (apply Rmult_le_compat_r; lra). lra.
 Qed.
 
-(* C++: bounds/softmax_weights.hpp make_weights. *)
+(* C++: bounds/softmax_sums.hpp largest_shift; bounds/softmax_weights.hpp make_weights. *)
 Theorem online_weight : (forall b, (b < k)%nat -> m b <= m (S b)) ->
   (forall b, (b < k)%nat -> Rabs (delta b) <= v * Rabs (m b - m (S b)) /\ Rabs (y b) <= lambda /\ Rabs (zeta b) <= eta) ->
   exists xi omega, Rabs xi <= v * (m k - l) + lambda0 + INR k * lambda /\ Rabs omega <= (eta0 + INR k * eta) * B ^ k /\
@@ -80,7 +80,7 @@ End Online.
 (** ** exp2(fma(l, k2, - mk)): k2 = log2 e (times whatever is folded into it) with relative error kappa, mk_b = m_b k2 with relative
   error mu
     The last reference's rounding is common to all tokens: a factor that numerator and denominator share. *)
-(* C++: bounds/softmax_weights.hpp make_weights. *)
+(* C++: bounds/softmax_sums.hpp largest_shift; bounds/softmax_weights.hpp make_weights. *)
 Theorem exp2_weight (m mk delta y : nat -> R) l k2 v kappa mu R0 delta0 y0 lambda0 lambda k : 0 <= v -> 0 <= kappa -> 0 <= mu -> 0 < k2 ->
   Rabs (k2 * ln 2 - 1) <= kappa -> (forall b, (b <= k)%nat -> Rabs (mk b - m b * k2) <= mu * Rabs (m b * k2) /\ Rabs (m b) <= R0) ->
   l <= m 0%nat -> m 0%nat <= m k -> (forall b, (b < k)%nat -> mk b <= mk (S b)) ->
@@ -132,7 +132,7 @@ Qed.
     s': the split's computed sum relative to its reference m; lse': what it returned, within a of m + ln s';
       the split's share is exp(lse' - R
     + delta)(1 + eps), and a token's weight w / s' times that: as if the split had kept its sum and been rescaled. *)
-(* C++: bounds/softmax_weights.hpp make_weights. *)
+(* C++: bounds/softmax_sums.hpp largest_shift; bounds/softmax_weights.hpp make_weights. *)
 Theorem lse_split_weight m s' lse' a R v delta eps e_exp w : 0 < s' -> 0 <= e_exp < 1 -> Rabs (lse' - (m + ln s')) <= a ->
   Rabs delta <= v * Rabs (lse' - R) -> Rabs eps <= e_exp ->
   exists xi, Rabs xi <= a + v * Rabs (lse' - R) + - ln (1 - e_exp) /\

@@ -110,7 +110,7 @@ Proof.
 Qed.
 
 (** In numbers: n products, height at most h, |x_i y_i| <= A_i. *)
-(* C++: bounds/linear.hpp multiply_bounded; bounds/scores.hpp make_scores. *)
+(* C++: bounds/linear.hpp multiply_bounded; bounds/linear.hpp sum_errors; bounds/scores.hpp make_scores. *)
 Theorem dot_finite_guard s n h (A : nat -> R) : sums s 0 n -> (height s <= h)%nat ->
   (forall i, (i < n)%nat -> Rabs (X i * Y i) <= A i) -> (rsum n A + INR n * tiny emin_of) * (1 + u prec) ^ h <= largest_finite ->
   is_finite (ieee s) = true /\ B2R (ieee s) = value s.

@@ -188,7 +188,7 @@ Proof.
 Qed.
 
 (** ** Running maxima: subtraction errors proportional to the steps add up to the whole way, however often the maximum changes *)
-(* C++: bounds/softmax_weights.hpp make_weights. *)
+(* C++: bounds/softmax_sums.hpp largest_shift; bounds/softmax_weights.hpp make_weights. *)
 Theorem rescales_telescope (m : nat -> R) (l : R) k : (forall b, (b < k)%nat -> m b <= m (S b)) -> l <= m 0%nat ->
   rsum k (fun b => Rabs (m b - m (S b))) + Rabs (l - m 0%nat) = m k - l.
 Proof.

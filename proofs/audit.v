@@ -1,6 +1,6 @@
 (* What every theorem assumes, by Coq's own account. check.py compares it with the headings and fails on anything more. *)
 From Equinorm Require Rope Norms Statistics Absorption Project Gqa Online Fused SchwartzZippel Formulas PrimeField RealModel NormOrder
-  RealSums Rounding Dot DotOrders Radius BlockDot RoundedNorm LogitControl StatisticError LogitError LogitFormats SoftmaxError ValueError
+  RealSums Rounding Dot DotOrders DotTerms Radius BlockDot RoundedNorm LogitControl StatisticError LogitError LogitFormats SoftmaxError ValueError
   HalfUlp WeightedAverage KernelAverage LseError ExactMagnitudes CapGate AlignedBlock NoOverflow OracleSeries AprioriLogit AprioriForms
   KernelWeight DotModel ExactLogit WeightRatio AprioriOutput OracleTail Bridge Constants
   AttentionStages ScoreStages Pipeline Guards PairSum PairProduct Evaluation RandomErrors
@@ -54,6 +54,10 @@ Print Assumptions Rounding.round_half_ulp.
 Print Assumptions Rounding.product_exact.
 Print Assumptions Rounding.fp16_product_exact_in_fp32.
 Print Assumptions Dot.dot_error_height.
+Print Assumptions DotTerms.dot_error_by_term.
+Print Assumptions DotTerms.fma_by_term.
+Print Assumptions DotTerms.sequential_by_term.
+Print Assumptions DotTerms.dot_running_error.
 Print Assumptions Dot.dot_error_count.
 Print Assumptions DotOrders.sequential_height.
 Print Assumptions DotOrders.fma_height.

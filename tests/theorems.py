@@ -18,7 +18,8 @@ ROOMS = ("bounds", "oracle", "exact", "scalar")
 UNCHECKED = "not machine-checked"
 # Functions of src/bounds that state no bound: they copy, look up, or multiply matrices in binary64.
 NO_BOUND = {
-    "LogitTerms::operator+=", "OutputTerms::operator+=", "logit_terms", "output_terms", "kappa_w", "kappa_2", "kappa_v", "has_bounds",
+    "LogitTerms::operator+=", "OutputTerms::operator+=", "logit_terms", "output_terms", "kappa_w", "kappa_2", "kappa_centred", "kappa_v", "has_bounds",
+    "has_apriori_bounds", "can_follow", "Vectors::held", "Vectors::replace",
     "HandedOver::remaining", "set_rotation", "multiply", "multiply_transposed", "absolute", "largest_of", "has_radius", "Rounding::unit",
     "make_vectors", "Setting::folds_alpha_q", "Setting::rounds",
 }

@@ -22,6 +22,18 @@ double most_over_units(const Reduction& reduction, const F& f) {
   return most;
 }
 
+/// Roundings that term i of a chain of n meets, its product included.
+std::int64_t chain_height(bool fused, std::int64_t i, std::int64_t n) { return n - i + (fused || i == 0 ? 0 : 1); }
+
+/// Roundings that term i of n meets in an order with a sequence; 0 for other orders.
+std::int64_t term_height(const Reduction& reduction, std::int64_t i, std::int64_t n) {
+  if (reduction.order.kind == Kind::sequential) return chain_height(reduction.fused, i, n);
+  if (reduction.order.kind != Kind::blocked) return 0;
+  const std::int64_t length = reduction.order.block, block = i / length, blocks = (n + length - 1) / length;
+  const std::int64_t terms = std::min(length, n - block * length);
+  return chain_height(reduction.fused, i - block * length, terms) + (block == 0 ? blocks - 1 : blocks - block);
+}
+
 }  // namespace
 
 double matrix_unit_underflow(const Reduction& reduction, std::int64_t n, double largest_factor) {
@@ -62,6 +74,18 @@ Accumulation accumulation(const Reduction& reduction, std::int64_t n, std::int64
   result.underflow =
       static_cast<double>(n + extra) * (reduction.rounding.product_underflow() + reduction.rounding.sum_underflow()) * (1 + result.factor);
   return result;
+}
+
+std::vector<double> term_factors(const Reduction& reduction, std::int64_t n) {
+  const double uniform = accumulation(reduction, n).factor, u = reduction.rounding.unit();
+  std::vector<double> factors(static_cast<std::size_t>(n), uniform);
+  if (n == 0 || term_height(reduction, 0, n) == 0) return factors;
+  double sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    sum += factors[static_cast<std::size_t>(i)] = phi(static_cast<double>(term_height(reduction, i, n)), u / (1 + u));
+  }
+  if (!(sum < static_cast<double>(n) * uniform)) std::fill(factors.begin(), factors.end(), uniform);  // where n u is far below phi
+  return factors;
 }
 
 }  // namespace equinorm::bounds

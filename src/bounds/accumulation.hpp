@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "bounds/rounding.hpp"
 #include "scalar/sum_order.hpp"
@@ -27,6 +28,11 @@ struct Reduction {
 /// operands; the cuts of subnormal factors are matrix_unit_underflow. 0 terms are exact. Proof: dot_error_height, dot_error_count, dot_fma,
 /// dot_flushed_error, truncating_chain. Source: Jeannerod, Rump 2013.
 Accumulation accumulation(const Reduction& reduction, std::int64_t n, std::int64_t extra = 0);
+
+/// The same term by term, [n]: |computed - exact| <= sum factor_i |x_i y_i| + accumulation(...).underflow. In a sequence, and in blocks, a
+/// late term meets fewer roundings than the first; else every factor is that of `accumulation`. Proof: dot_error_by_term,
+/// fma_by_term, sequential_by_term.
+std::vector<double> term_factors(const Reduction& reduction, std::int64_t n);
 
 /// What a matrix unit's cuts may add when a factor is subnormal in its format: 0 for every other order. `largest_factor` is an upper bound
 /// of the magnitude of every factor. Derived in src/scalar/tensor_core_error.cpp. Proof: unit_exponent, unit_truncated, unit_rounded,

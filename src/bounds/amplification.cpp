@@ -19,21 +19,25 @@ double squares(const LogitTerms& sums, const StoredOperands& stored) {
 LogitTerms& LogitTerms::operator+=(const LogitTerms& more) {
   worst_explicit += more.worst_explicit, worst_latent += more.worst_latent, worst_logit += more.worst_logit;
   square_explicit += more.square_explicit, square_latent += more.square_latent, square_logit += more.square_logit;
-  count += more.count;
+  centred_explicit += more.centred_explicit, centred_latent += more.centred_latent, count += more.count;
   return *this;
 }
 
 LogitTerms logit_terms(std::int64_t d, const double* q_hat, const double* k_hat, std::int64_t r, const double* q_tilde, const double* c,
-                       double alpha) {
+                       double alpha, const Centre* centre) {
   LogitTerms terms;
   double logit = 0;
   for (std::int64_t j = 0; j < d; ++j) {
     const double product = q_hat[j] * k_hat[j];
+    const double centred = q_hat[j] * (k_hat[j] - (centre != nullptr ? centre->k_hat[j] : 0));
     logit += product, terms.worst_explicit += std::fabs(product), terms.square_explicit += product * product;
+    terms.centred_explicit += centred * centred;
   }
   for (std::int64_t i = 0; i < r; ++i) {
     const double product = alpha * q_tilde[i] * c[i];
+    const double centred = product - (centre != nullptr ? q_tilde[i] * centre->latent[i] : 0);
     terms.worst_latent += std::fabs(product), terms.square_latent += product * product;
+    terms.centred_latent += centred * centred;
   }
   terms.worst_logit = std::fabs(logit), terms.square_logit = logit * logit, terms.count = 1;
   return terms;
@@ -47,6 +51,12 @@ double kappa_w(const LogitTerms& sums, const StoredOperands& stored) {
 
 double kappa_2(const LogitTerms& sums, const StoredOperands& stored) {
   return std::sqrt(ratio(squares(sums, stored), stored.explicit_operands * sums.square_explicit));
+}
+
+double kappa_centred(const LogitTerms& sums, const StoredOperands& stored) {
+  const double absorbed =
+      (stored.q_tilde ? sums.centred_latent : 0) + (stored.g ? sums.centred_explicit : 0) + (stored.alpha ? sums.square_logit : 0);
+  return std::sqrt(ratio(absorbed, sums.centred_explicit + (stored.explicit_operands - 1) * sums.square_explicit));
 }
 
 double predicted_logit_rms(const LogitTerms& sums, const StoredOperands& stored, double u) {

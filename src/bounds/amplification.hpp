@@ -12,20 +12,30 @@ inline constexpr double kRmsRounding = 0.42466;
 /// Sums over content logits l = q_hat . k_hat = alpha (q_tilde . c), before scale; alpha = alpha_k alpha_q. q_hat and k_hat are normalised
 /// and weighted (unrotated content blocks).
 struct LogitTerms {
-  double worst_explicit = 0;   ///< N_e = sum_j |q_hat_j k_hat_j|
-  double worst_latent = 0;     ///< N_a = alpha sum_i |q_tilde_i c_i|
-  double worst_logit = 0;      ///< |l|
-  double square_explicit = 0;  ///< sum_j (q_hat_j k_hat_j)^2
-  double square_latent = 0;    ///< alpha^2 sum_i (q_tilde_i c_i)^2
-  double square_logit = 0;     ///< l^2
-  double count = 0;            ///< logits in the sums
+  double worst_explicit = 0;    ///< N_e = sum_j |q_hat_j k_hat_j|
+  double worst_latent = 0;      ///< N_a = alpha sum_i |q_tilde_i c_i|
+  double worst_logit = 0;       ///< |l|
+  double square_explicit = 0;   ///< sum_j (q_hat_j k_hat_j)^2
+  double square_latent = 0;     ///< alpha^2 sum_i (q_tilde_i c_i)^2
+  double square_logit = 0;      ///< l^2
+  double centred_explicit = 0;  ///< sum_j (q_hat_j (k_hat_j - centre))^2: what storing q_hat, or g, moves but a shift of the whole row
+  double centred_latent = 0;    ///< sum_i (q_tilde_i (alpha c_i - centre))^2: the same of storing q_tilde
+  double count = 0;             ///< logits in the sums
 
   LogitTerms& operator+=(const LogitTerms& more);
 };
 
-/// The terms of one logit: d = d_c numbers of q_hat and k_hat, r of q_tilde and c.
+/// Means over the tokens of a row, weighted with p: sum_t p_t k_hat_t [d] and sum_t p_t alpha_t c_t [r]. Softmax does not see a shift that
+/// all tokens share, so roundings on the query's side count with what is left of these.
+struct Centre {
+  const double* k_hat;
+  const double* latent;
+};
+
+/// The terms of one logit: d = d_c numbers of q_hat and k_hat, r of q_tilde and c. For gqa's deferred form q_tilde is q_hat without
+/// alpha_q and c the key without alpha_k. Without a centre the centred terms are the others.
 LogitTerms logit_terms(std::int64_t d, const double* q_hat, const double* k_hat, std::int64_t r, const double* q_tilde, const double* c,
-                       double alpha);
+                       double alpha, const Centre* centre = nullptr);
 
 /// Which operands of the absorbed form are stored short, against how many of the explicit one (q_hat and k_hat: 2).
 struct StoredOperands {
@@ -39,6 +49,10 @@ double kappa_w(const LogitTerms& sums, const StoredOperands& stored);
 
 /// kappa_2: the same of typical (rms) errors, sqrt of the ratio of sums of squares.
 double kappa_2(const LogitTerms& sums, const StoredOperands& stored);
+
+/// kappa_2 of what softmax sees: roundings of the query's side (q_hat, g, q_tilde) less their mean over the row, those of a token's own
+/// (k_hat, alpha_k) in full. Of `explicit_operands` one is q_hat, all others are the key's.
+double kappa_centred(const LogitTerms& sums, const StoredOperands& stored);
 
 /// Predicted rms error of content logits, before scale, from storing these operands with unit roundoff u: kRmsRounding u sqrt(mean square).
 /// A model of random roundings, no bound; not machine-checked.

@@ -92,9 +92,7 @@ class BoundRun {
   }
 
   static void keep(const Vectors& x, Index i, double* to) {
-    for (Index j = 0; j < x.width(); ++j) {
-      to[j] = x.radius.row(i)[j] + x.rho[static_cast<std::size_t>(i)] * std::fabs(x.value.row(i)[j]);
-    }
+    for (Index j = 0; j < x.width(); ++j) to[j] = x.error(i, j);
     raise(x.value.row(i), x.width(), to);
   }
 
@@ -148,7 +146,11 @@ class BoundRun {
         if (Tensor<double>* kept = find("q_rope_hat")) std::fill_n(kept->row(row.b, s, h), pb_.rope_dim, kInfinity);
       }
       if (Tensor<double>* kept = find("q_tilde")) {
-        std::copy_n(queries.q_tilde_radius.row(i), pb_.latent, kept->row(row.b, s, h));
+        const double rho = at_.folds_alpha_q() ? queries.rho[n] : 0;
+        for (Index k = 0; k < pb_.latent; ++k) {
+          const double value = queries.q_tilde.row(i)[k], moved = queries.q_tilde_moved.row(i)[k];
+          kept->row(row.b, s, h)[k] = moved + rho * (std::fabs(value) + moved) + queries.q_tilde_radius.row(i)[k];
+        }
         raise(queries.q_tilde.row(i), pb_.latent, kept->row(row.b, s, h));
       }
     }
@@ -336,6 +338,19 @@ Bounds error_bounds(const problem::Problem& problem, const tensor::TensorMap& in
   const HandedOver handed(problem, inputs, plan, form, given);
   const paths::Plan remaining = HandedOver::remaining(problem, plan, given);
   return BoundRun(Setting(problem, remaining, form, functions), inputs, wanted, &handed).run(wanted);
+}
+
+Bounds instrumented_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
+                           const std::set<std::string>& wanted, const FunctionErrors& functions) {
+  // A sum that is known better may leave a store less lucky in its neighbours: the smaller of the two holds.
+  Bounds bounds = error_bounds(problem, inputs, plan, form, wanted, functions);
+  Setting at(problem, plan, form, functions);
+  at.follow_sums = true;
+  for (const auto& [name, followed] : BoundRun(at, inputs, wanted, nullptr).run(wanted)) {
+    Tensor<double>& bound = bounds.at(name);
+    for (Index i = 0; i < bound.size(); ++i) bound[i] = followed[i] < bound[i] ? followed[i] : bound[i];
+  }
+  return bounds;
 }
 
 double ProbableBounds::miss() const { return 2 * std::exp(-lambda * lambda / 2); }

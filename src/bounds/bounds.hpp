@@ -40,6 +40,12 @@ bool has_bounds(const paths::Plan& plan);
 Bounds error_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
                     const std::set<std::string>& wanted, const FunctionErrors& functions = {}, const Given& given = {});
 
+/// Instrumented bounds (kind D): those of error_bounds, but sums that make k0, v, q_tilde, the logits and y are followed step by step
+/// (followed_errors) where the plan's order is a sequence or blocks of one. They rest on the partial sums of exact data instead of a run's
+/// own, so that they hold for every run of the plan, and cost one pass over every product. Proof: dot_running_error, half_ulp_of_upper.
+Bounds instrumented_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
+                           const std::set<std::string>& wanted, const FunctionErrors& functions = {});
+
 struct ProbableBounds {
   Bounds rigorous;
   Bounds probable;  ///< of logits and o; empty where the model does not hold

@@ -64,19 +64,19 @@ paths::Plan HandedOver::remaining(const problem::Problem& problem, paths::Plan p
   return plan;
 }
 
-double HandedOver::radius(const Entry& entry, Index flat, double value) {
-  const double own = 2 * entry.own[flat];
-  return own + entry.format.error_near(value, own);
-}
+Rounding::Held HandedOver::held(const Entry& entry, Index flat, double value) { return entry.format.held_near(value, 2 * entry.own[flat]); }
 
-double HandedOver::radius(const char* name, Index flat, double value) const { return radius(at(name), flat, value); }
+double HandedOver::radius(const char* name, Index flat, double value) const {
+  const Rounding::Held known = held(at(name), flat, value);
+  return std::fabs(known.shift) + known.radius;
+}
 
 /// Row i of x is columns [offset, offset + width) of row first + i stride of the tensor.
 void HandedOver::replace_rows(const Entry& entry, Index first, Index stride, Index offset, Vectors& x) {
   const Index width = entry.own.shape().back();
   for (Index i = 0; i < x.rows(); ++i) {
     const Index from = (first + i * stride) * width + offset;
-    for (Index j = 0; j < x.width(); ++j) x.radius.row(i)[j] = radius(entry, from + j, x.value.row(i)[j]);
+    for (Index j = 0; j < x.width(); ++j) x.replace(i, j, held(entry, from + j, x.value.row(i)[j]));
     x.rho[static_cast<std::size_t>(i)] = 0;
   }
 }
@@ -94,8 +94,7 @@ void HandedOver::replace(const RowKeys& row, Index g, GroupKeys& keys) const {
   const Index first = row.b * problem_.max_context();
   if (has("alpha_k")) {
     const Index columns = problem_.key_statistics(), column = columns == 1 ? 0 : g;
-    for (Index t = 0; t < row.tokens; ++t)
-      keys.rho[t] = radius(at("alpha_k"), (first + t) * columns + column, keys.alpha[t]) / keys.alpha[t];
+    for (Index t = 0; t < row.tokens; ++t) keys.rho[t] = radius("alpha_k", (first + t) * columns + column, keys.alpha[t]) / keys.alpha[t];
   }
   for (const char* name : {"k_hat", "k_deferred"}) {
     if (!has(name)) continue;
@@ -110,7 +109,7 @@ void HandedOver::replace(Index b, const std::vector<QueryIndex>& rows, Queries& 
   const auto replace_row = [&](const char* name, std::size_t n, Index offset, Vectors& x) {
     const Entry& entry = at(name);
     const Index i = static_cast<Index>(n), from = flat(rows[n]) * entry.own.dim(3) + offset;
-    for (Index j = 0; j < x.width(); ++j) x.radius.row(i)[j] = radius(entry, from + j, x.value.row(i)[j]);
+    for (Index j = 0; j < x.width(); ++j) x.replace(i, j, held(entry, from + j, x.value.row(i)[j]));
     x.rho[n] = 0;
   };
   for (std::size_t n = 0; n < rows.size(); ++n) {
@@ -123,11 +122,15 @@ void HandedOver::replace(Index b, const std::vector<QueryIndex>& rows, Queries& 
     if (has("q_rope_hat")) replace_row("q_rope_hat", n, 0, queries.rope);
     if (!has("q_tilde")) continue;
     for (Index k = 0; k < problem_.latent; ++k) {
-      const double of_it = radius("q_tilde", flat(rows[n]) * problem_.latent + k, queries.q_tilde.row(static_cast<Index>(n))[k]);
-      queries.q_tilde_local.row(static_cast<Index>(n))[k] = queries.q_tilde_radius.row(static_cast<Index>(n))[k] = of_it;
+      const Index i = static_cast<Index>(n);
+      const double value = queries.q_tilde.row(i)[k];
+      const Rounding::Held known = held(at("q_tilde"), flat(rows[n]) * problem_.latent + k, value);
+      queries.q_tilde_local.row(i)[k] = queries.q_tilde_radius.row(i)[k] = known.radius;
+      queries.q_tilde_moved.row(i)[k] = std::fabs(known.shift);
+      queries.q_tilde_held.row(i)[k] = queries.q_tilde_alone.row(i)[k] = value + known.shift;
     }
   }
-  if (has("q_tilde")) queries.g_radius = {};
+  if (has("q_tilde")) queries.g_radius = queries.g_shift = {};
   queries.rope_has_alpha = has("q_rope_hat");
 }
 

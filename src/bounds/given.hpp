@@ -42,7 +42,7 @@ class HandedOver {
     Tensor<double> own;  ///< what binary64 does not know
   };
   const Entry& at(const char* name) const { return entries_.find(name)->second; }
-  static double radius(const Entry& entry, Index flat, double value);
+  static Rounding::Held held(const Entry& entry, Index flat, double value);
   static void replace_rows(const Entry& entry, Index first, Index stride, Index offset, Vectors& x);
 
   const problem::Problem& problem_;

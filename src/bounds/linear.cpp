@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bounds/followed.hpp"
 #include "scalar/emulated.hpp"
 
 namespace equinorm::bounds {
@@ -43,9 +44,37 @@ bool has_radius(const Tensor<double>& radius) {
   return std::any_of(radius.data(), radius.data() + radius.size(), [](double r) { return r != 0; });
 }
 
+Tensor<double> sum_errors(const Reduction& reduction, Tensor<double> a, const double* b, Index n, double largest) {
+  const Index depth = a.dim(1);
+  const std::vector<double> factors = term_factors(reduction, depth);
+  const double uniform = accumulation(reduction, depth).factor, fits = largest / (1 + uniform);
+  const double least = depth > 0 ? *std::min_element(factors.begin(), factors.end()) : 1;
+  for (Index i = 0; i < a.dim(0); ++i) {
+    for (Index k = 0; k < depth; ++k) a.row(i)[k] *= factors[static_cast<std::size_t>(k)];
+  }
+  Tensor<double> out = multiply(a, b, n);
+  for (Index i = 0; i < a.dim(0); ++i) {
+    for (Index j = 0; j < n; ++j) {
+      double& error = out.row(i)[j];
+      if (error <= fits * least) continue;  // least times the absolute sum is in it, so most sums need no second look
+      double total = 0;
+      for (Index k = 0; k < depth; ++k) total += a.row(i)[k] / factors[static_cast<std::size_t>(k)] * b[k * n + j];
+      if (!(total <= fits)) error = kInfinity;
+    }
+  }
+  return out;
+}
+
+void follow(const Setting& at, const Tensor<double>& a, const double* b, Index n, const Tensor<double>& spread, double factor,
+            Tensor<double>& errors) {
+  if (!at.follow_sums || !can_follow(at.products.order)) return;
+  const Tensor<double> followed = followed_errors(at.products, a, b, n, spread, factor);
+  for (Index i = 0; i < errors.size(); ++i) errors[i] = followed[i] < errors[i] ? followed[i] : errors[i];
+}
+
 Vectors multiply_bounded(const Setting& at, const Vectors& x, const double* w, Index n) {
   const Index rows = x.rows(), depth = x.width();
-  Vectors out{multiply(x.value, w, n), Tensor<double>({rows, n}), std::vector<double>(static_cast<std::size_t>(rows))};
+  Vectors out{multiply(x.value, w, n), {}, Tensor<double>({rows, n}), std::vector<double>(static_cast<std::size_t>(rows))};
   const Tensor<double> abs_w = absolute(w, depth, n);
   Tensor<double> magnitude = absolute(x.value.data(), rows, depth);
   const bool inexact = has_radius(x.radius);
@@ -54,13 +83,12 @@ Vectors multiply_bounded(const Setting& at, const Vectors& x, const double* w, I
     carried = multiply(x.radius, abs_w.data(), n);
     for (Index i = 0; i < magnitude.size(); ++i) magnitude[i] += x.radius[i];
   }
-  const Tensor<double> sums = multiply(magnitude, abs_w.data(), n);
   Accumulation sum = accumulation(at.products, depth);
   sum.underflow += matrix_unit_underflow(at.products, depth, std::max(largest_of(magnitude), largest_of(abs_w)));
-  for (Index i = 0; i < sums.size(); ++i) {
-    const bool fits = sums[i] * (1 + sum.factor) <= at.fa.largest();
-    out.radius[i] = fits ? sum.factor * sums[i] + sum.underflow + (inexact ? carried[i] : 0) : kInfinity;
-  }
+  const Tensor<double> own = sum_errors(at.products, std::move(magnitude), abs_w.data(), n, at.fa.largest());
+  for (Index i = 0; i < own.size(); ++i) out.radius[i] = own[i] + sum.underflow;
+  follow(at, x.value, w, n, carried, 1, out.radius);
+  for (Index i = 0; i < own.size() && inexact; ++i) out.radius[i] += carried[i];
   return out;
 }
 

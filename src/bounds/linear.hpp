@@ -15,6 +15,14 @@ Tensor<double> absolute(const double* x, Index rows, Index width);
 /// partial sum may overflow. Proof: radius_dot_exact, dot_finite_guard, absolute_sum_guard.
 Vectors multiply_bounded(const Setting& at, const Vectors& x, const double* w, Index n);
 
+/// sum_k factor_k a_ik b_kj of magnitudes a [m,depth] and b [depth,n], factors being those of the reduction's terms: what it may lose,
+/// underflow apart. Infinite where a partial sum may exceed `largest`. Proof: dot_error_by_term, dot_finite_guard.
+Tensor<double> sum_errors(const Reduction& reduction, Tensor<double> a, const double* b, Index n, double largest);
+
+/// Where the setting follows sums: no error is above followed_errors of the same operands. Proof: dot_running_error.
+void follow(const Setting& at, const Tensor<double>& a, const double* b, Index n, const Tensor<double>& spread, double factor,
+            Tensor<double>& errors);
+
 /// Moves the common factor of each row into its radii: |kernel - value| <= radius + rho |value|. Proof: factor_elementwise.
 void spread_factor(Vectors& x);
 

@@ -95,7 +95,10 @@ class QueryStage {
   }
 
   static void scale_row(double factor, Vectors& x, Index i) {
-    for (Index j = 0; j < x.width(); ++j) x.value.row(i)[j] *= factor, x.radius.row(i)[j] *= factor;
+    for (Index j = 0; j < x.width(); ++j) {
+      x.value.row(i)[j] *= factor, x.radius.row(i)[j] *= factor;
+      if (!x.stored.empty()) x.stored.row(i)[j] *= factor;
+    }
   }
 
   /// g = q gamma_q gamma_k [alpha_q] and q_tilde = g W_K^T.
@@ -124,22 +127,50 @@ class QueryStage {
       for (Index j = 0; j < d_c; ++j) w_t.row(j)[k] = w[k * d_c + j], abs_t.row(j)[k] = std::fabs(w[k * d_c + j]);
     }
     out.q_tilde = multiply(factors.value, w_t.data(), r);
-    const Tensor<double> sums = multiply(magnitude, abs_t.data(), r);
+    out.q_tilde_alone = out.q_tilde;
+    out.q_tilde_held = factors.stored.empty() ? out.q_tilde : multiply(factors.stored, w_t.data(), r);
     out.q_tilde_radius = multiply(factors.radius, abs_t.data(), r);
-    out.q_tilde_local = Tensor<double>({n, r});
-    Accumulation sum = accumulation(at_.products, d_c);
-    sum.underflow += matrix_unit_underflow(at_.products, d_c, std::max(largest_of(magnitude), largest_of(abs_t)));
+    double underflow = accumulation(at_.products, d_c).underflow;
+    underflow += matrix_unit_underflow(at_.products, d_c, std::max(largest_of(magnitude), largest_of(abs_t)));
+    out.q_tilde_local = sum_errors(at_.products, std::move(magnitude), abs_t.data(), r, at_.fa.largest());
+    double largest_rho = 0;
+    for (const double rho : factors.rho) largest_rho = std::max(largest_rho, rho);
+    if (at_.follow_sums) {
+      Tensor<double> spread = factors.radius;
+      for (Index i = 0; i < spread.size(); ++i) spread[i] += std::fabs(factors.held()[i] - factors.value[i]) * (1 + largest_rho);
+      follow(at_, factors.value, w_t.data(), r, multiply(spread, abs_t.data(), r), 1 + largest_rho, out.q_tilde_local);
+    }
+    out.q_tilde_moved = Tensor<double>({n, r});
     for (Index i = 0; i < n; ++i) {
-      const double f = 1 + factors.rho[static_cast<std::size_t>(i)];
-      for (Index k = 0; k < r; ++k) {
-        double local = sums.row(i)[k] * (1 + sum.factor) <= at_.fa.largest() ? sum.factor * sums.row(i)[k] + sum.underflow : kInfinity;
-        const double value = out.q_tilde.row(i)[k], spread = (f - 1) * std::fabs(value) + out.q_tilde_radius.row(i)[k] + local;
-        local += at_.store_near(Stored::q_tilde, value, spread);
-        out.q_tilde_local.row(i)[k] = local;
-        out.q_tilde_radius.row(i)[k] += local;
-      }
+      const double rho = factors.rho[static_cast<std::size_t>(i)];
+      for (Index k = 0; k < r; ++k) store_q_tilde(rho, underflow, i, k, out);
+    }
+    if (!factors.stored.empty()) {
+      out.g_shift = factors.stored;
+      for (Index i = 0; i < out.g_shift.size(); ++i) out.g_shift[i] -= factors.value[i];
     }
     out.g_radius = std::move(factors.radius), out.g = std::move(factors.value);
+  }
+
+  /// Adds the store to what accumulation did. A number known by itself has no part of g's error left.
+  void store_q_tilde(double rho, double underflow, Index i, Index k, Queries& out) const {
+    double &middle = out.q_tilde_held.row(i)[k], &local = out.q_tilde_local.row(i)[k], &radius = out.q_tilde_radius.row(i)[k];
+    local += underflow;
+    const double common = rho * std::max(std::fabs(middle), std::fabs(out.q_tilde_alone.row(i)[k])), before = radius + local;
+    const Rounding::Held held = at_.held_near(Stored::q_tilde, middle, common + before);
+    double& alone = out.q_tilde_alone.row(i)[k];
+    const Rounding::Held other = at_.held_near(Stored::q_tilde, alone, rho * std::fabs(alone) + before);
+    double& moved = out.q_tilde_moved.row(i)[k];
+    moved = std::fabs(middle - alone);  // both still without their own store
+    if (held.known && other.known) {
+      moved = std::max(moved, std::fabs(middle + held.shift - alone));
+      middle += held.shift, alone += other.shift;
+      moved = std::max(moved, std::fabs(other.shift));
+      local = radius = std::max(held.radius + rho * std::fabs(held.shift), other.radius + rho * std::fabs(other.shift));
+    } else {
+      const double store = at_.store(Stored::q_tilde, std::max(std::fabs(middle), std::fabs(alone)) + common + before);
+      local += store, radius = before + store;
+    }
   }
 
   const Setting& at_;

@@ -43,6 +43,23 @@ class Rounding {
     return power * unit_ + lost_ + sum_underflow_;
   }
 
+  /// What is known of fl(z) for z within `spread` of the number meant, which `value` is: |fl(z) - value - shift| <= radius.
+  struct Held {
+    double shift, radius;
+    bool known;  ///< as a number by itself; else as z and half an ulp
+  };
+  /// fl is monotone, so fl(z) lies between fl(value - spread) and fl(value + spread): where these are one number, or neighbours, the error
+  /// of rounding is known with its sign. Else shift 0, and spread and half an ulp. `value` itself may be off by `spread` too (that part is
+  /// not machine-checked). Proof: half_ulp_of_upper.
+  Held held_near(double value, double spread) const {
+    const Held widest{0, spread + half_ulp((std::fabs(value) + 2 * spread) * (1 + 0x1p-50)), false};
+    if (sum_underflow_ > 0 || format_.precision >= 53 || !(widest.radius <= largest_)) return widest;
+    const double twice = 2 * spread * (1 + 0x1p-50) + (spread > 0 ? 0x1p-52 * std::fabs(value) : 0);
+    const double low = scalar::round_to(format_, value - twice), high = scalar::round_to(format_, value + twice);
+    const Held near{low / 2 + high / 2 - value, ((high - low) / 2 + twice) * (1 + 0x1p-50), true};
+    return std::fabs(near.shift) + near.radius < widest.radius ? near : widest;
+  }
+
   /// |fl(z) - z| for any z within twice `spread` of value (the number meant may be `spread` from z, and from value): half an ulp, or less
   /// where all of them are rounded to one or two neighbours, since fl is monotone: fl(value - 2 spread) <= fl(z) <= fl(value + 2 spread).
   /// Proof: half_ulp_of_upper, rounded_between, neighbour_arguments.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "bounds/contraction.hpp"
+#include "bounds/linear.hpp"
 #include "problem/norm_traits.hpp"
 
 namespace equinorm::bounds {
@@ -14,48 +16,21 @@ bool sees(const problem::Problem& pb, Index b, Index s, Index t) {
   return pb.mask.kind == problem::MaskKind::causal || t > last - pb.mask.window;
 }
 
-/// A contraction of two inexact families: values, and local errors (common factors apart), both [n,T].
-struct Contraction {
-  Tensor<double> value, radius;
-  double largest_factor = 0;  ///< of what the kernel multiplies
-};
-
-/// q k^T of two inexact families: (|q| + e_q) e_k + e_q |k| + D (|q| + e_q)(|k| + e_k), summed over the width (radius_dot_exact);
-/// underflow apart. raw[i] is the size of the kernel's own row i in units of q's. Infinite where an absolute sum may overflow.
-Contraction contract(const Vectors& q, const Vectors& k, const Accumulation& sum, const std::vector<double>& raw, double largest) {
-  Contraction out{multiply_transposed(q.value, k.value), {}, 0};
-  Tensor<double> held_q({q.rows(), q.width()}), held_k({k.rows(), k.width()}), exact_k({k.rows(), k.width()}), both({k.rows(), k.width()});
-  for (Index i = 0; i < q.rows(); ++i) {
-    for (Index j = 0; j < q.width(); ++j) held_q.row(i)[j] = q.magnitude(i, j);
-  }
-  for (Index t = 0; t < k.rows(); ++t) {
-    const double factor = 1 + k.rho[static_cast<std::size_t>(t)];
-    for (Index j = 0; j < k.width(); ++j) {
-      const double radius = k.radius.row(t)[j];
-      held_k.row(t)[j] = k.magnitude(t, j);
-      exact_k.row(t)[j] = factor * std::fabs(k.value.row(t)[j]);
-      both.row(t)[j] = radius + sum.factor * held_k.row(t)[j];
-    }
-  }
-  out.radius = multiply_transposed(held_q, both);
-  double largest_raw = 1;
-  for (const double size : raw) largest_raw = std::max(largest_raw, 1 / size);
-  out.largest_factor = std::max(largest_of(held_q) * largest_raw, largest_of(held_k));
-  const Tensor<double> query_part = multiply_transposed(q.radius, exact_k);
-  for (Index i = 0; i < q.rows(); ++i) {
-    for (Index t = 0; t < k.rows(); ++t) {
-      double& radius = out.radius.row(i)[t];
-      radius += query_part.row(i)[t];
-      // The radius holds factor times the absolute sum, so most sums need no second look.
-      const double fits = largest / (raw[static_cast<std::size_t>(i)] * (1 + sum.factor));
-      if (radius <= fits * sum.factor) continue;
-      double total = 0;
-      for (Index j = 0; j < q.width(); ++j) total += held_q.row(i)[j] * held_k.row(t)[j];
-      if (!(total <= fits)) radius = kInfinity;
-    }
-  }
-  return out;
+Tensor<double> difference(Tensor<double> x, const Tensor<double>& y) {
+  for (Index i = 0; i < x.size(); ++i) x[i] -= y[i];
+  return x;
 }
+
+void add_to(Tensor<double>& x, const Tensor<double>& more) {
+  for (Index i = 0; i < x.size(); ++i) x[i] += more[i];
+}
+
+/// One score: its exact value, how far stored factors move it, and how far the kernel's is from there.
+struct Score {
+  double value = 0, moved = 0, radius = 0;
+
+  double size() const { return std::fabs(value) + moved; }
+};
 
 class ScoreStage {
  public:
@@ -75,15 +50,20 @@ class ScoreStage {
     const bool rope_raw_units = norm_.spans_rope && !queries_.rope_has_alpha;
     const std::vector<double> rope_raw = rope_raw_units ? raw : std::vector<double>(rows_.size(), 1);
     content_underflow_ = content_sum.underflow, rope_underflow_ = rope_sum.underflow;
+    const auto factors = [&](Index width, const Accumulation& sum) {
+      return one_chain ? std::vector<double>(static_cast<std::size_t>(width), sum.factor) : term_factors(at_.products, width);
+    };
     if (at_.absorbed_mla()) {
-      content_ = {multiply_transposed(queries_.content.value, keys_.content.value), latent_radius(content_sum), 0};
+      content_ = {
+          multiply_transposed(queries_.content.value, keys_.content.value), {}, latent_radius(content_sum, factors(depth, content_sum)), 0};
+      content_.moved = latent_moved();
       content_underflow_ += matrix_unit_underflow(at_.products, depth, latent_factor_);
     } else {
-      content_ = contract(queries_.content, keys_.content, content_sum, raw, at_.fa.largest());
+      content_ = contract(at_, queries_.content, keys_.content, factors(depth, content_sum), raw);
       content_underflow_ += matrix_unit_underflow(at_.products, depth, content_.largest_factor);
     }
     if (has_rope_) {
-      rope_ = contract(queries_.rope, keys_.rope.value.empty() ? row_.rope : keys_.rope, rope_sum, rope_raw, at_.fa.largest());
+      rope_ = contract(at_, queries_.rope, keys_.rope.value.empty() ? row_.rope : keys_.rope, factors(pb_.rope_dim, rope_sum), rope_raw);
       rope_underflow_ += matrix_unit_underflow(at_.products, pb_.rope_dim, rope_.largest_factor);
     }
     const auto empty = [&] { return Tensor<double>({n, tokens}); };
@@ -99,8 +79,28 @@ class ScoreStage {
   }
 
  private:
+  /// How far storing g, q_tilde or both moves the content, in units of the explicit product.
+  Tensor<double> latent_moved() const {
+    const Index n = queries_.q_tilde.dim(0);
+    Tensor<double> moved({n, row_.tokens});
+    const auto take = [&](const Tensor<double>& shifts) {
+      for (Index i = 0; i < moved.size(); ++i) moved[i] = std::max(moved[i], std::fabs(shifts[i]));
+    };
+    if (!queries_.g_shift.empty()) take(multiply_transposed(queries_.g_shift, keys_.k0.value));
+    for (const Tensor<double>* stored : {&queries_.q_tilde_alone, &queries_.q_tilde_held}) {
+      const Tensor<double> shift = difference(*stored, queries_.q_tilde);
+      if (has_radius(shift)) take(multiply_transposed(shift, row_.sources->c.value));
+    }
+    const bool query_outside = norm_.normed && !at_.folds_alpha_q();
+    for (Index i = 0; i < n; ++i) {
+      const double alpha_q = query_outside ? queries_.alpha[static_cast<std::size_t>(i)] : 1;
+      for (Index t = 0; t < row_.tokens; ++t) moved.row(i)[t] *= alpha_q * keys_.alpha[static_cast<std::size_t>(t)];
+    }
+    return moved;
+  }
+
   /// Error of z = q_tilde c, in the kernel's units: q_tilde's own error against |c|, that of g against |k0|.
-  Tensor<double> latent_radius(const Accumulation& sum) {
+  Tensor<double> latent_radius(const Accumulation& sum, const std::vector<double>& factors) {
     const Index n = queries_.q_tilde.dim(0), r = pb_.latent;
     const Vectors& c = row_.sources->c;
     const bool folded = norm_.normed && at_.folds_alpha_q();
@@ -108,20 +108,24 @@ class ScoreStage {
     for (Index i = 0; i < n; ++i) {
       const double f = folded ? 1 + queries_.rho[static_cast<std::size_t>(i)] : 1;
       for (Index k = 0; k < r; ++k) {
-        held.row(i)[k] = f * std::fabs(queries_.q_tilde.row(i)[k]) + queries_.q_tilde_radius.row(i)[k];
-        local.row(i)[k] = queries_.q_tilde_local.row(i)[k] + sum.factor * held.row(i)[k];
+        held.row(i)[k] = f * (std::fabs(queries_.q_tilde.row(i)[k]) + queries_.q_tilde_moved.row(i)[k]) + queries_.q_tilde_radius.row(i)[k];
+        local.row(i)[k] = queries_.q_tilde_local.row(i)[k] + factors[static_cast<std::size_t>(k)] * held.row(i)[k];
       }
     }
     Tensor<double> magnitude = absolute(c.value.data(), row_.tokens, r);
     for (Index i = 0; i < magnitude.size(); ++i) magnitude[i] += c.radius[i];
     Tensor<double> radius = multiply_transposed(local, magnitude);
     if (!queries_.g_radius.empty()) {
-      const Tensor<double> through_g = multiply_transposed(queries_.g_radius, absolute_keys());
-      for (Index i = 0; i < radius.size(); ++i) radius[i] += through_g[i];
+      add_to(radius, multiply_transposed(queries_.g_radius, absolute_keys()));
     }
-    if (has_radius(c.radius)) {
-      const Tensor<double> through_c = multiply_transposed(held, c.radius);
-      for (Index i = 0; i < radius.size(); ++i) radius[i] += through_c[i];
+    if (has_radius(c.radius)) add_to(radius, multiply_transposed(held, c.radius));
+    if (at_.follow_sums) {
+      Tensor<double> operands = multiply_transposed(queries_.q_tilde_local, magnitude);
+      if (!queries_.g_radius.empty()) add_to(operands, multiply_transposed(queries_.g_radius, absolute_keys()));
+      if (has_radius(c.radius)) add_to(operands, multiply_transposed(held, c.radius));
+      double factor = 1;
+      for (std::size_t i = 0; i < queries_.rho.size() && folded; ++i) factor = std::max(factor, 1 + queries_.rho[i]);
+      follow_products(at_, queries_.q_tilde, c.value, operands, multiply_transposed(queries_.q_tilde_moved, magnitude), factor, radius);
     }
     guard_overflow(held, magnitude, sum, radius);
     latent_factor_ = std::max(largest_of(held), largest_of(magnitude));
@@ -171,15 +175,16 @@ class ScoreStage {
     // Content, in units of the explicit product q_hat k_hat.
     const double to_units = (key_outside ? alpha_k : 1) * (at_.absorbed_mla() && query_outside ? queries_.alpha[row] : 1);
     const bool raw_keys = key_outside && !pb_.is_mla();
-    const double content = (raw_keys ? alpha_k : 1) * content_.value.row(i)[t];
+    Score content{(raw_keys ? alpha_k : 1) * content_.value.row(i)[t], (raw_keys ? alpha_k : 1) * content_.moved.row(i)[t], 0};
     const double raw_units = (key_outside ? alpha_k : 1) * (query_outside ? queries_.alpha[row] : 1);  // of the kernel's own dot product
-    const double content_radius = to_units * content_.radius.row(i)[t] + raw_units * content_underflow_;
+    content.radius = to_units * content_.radius.row(i)[t] + raw_units * content_underflow_;
     const bool unified = norm_.spans_rope;
-    double rope = 0, rope_radius = 0, rope_factor = 0;
+    Score rope;
+    double rope_factor = 0;
     if (has_rope_) {
       const double units = unified && key_outside ? alpha_k : 1;
-      rope = units * rope_.value.row(i)[t];
-      rope_radius = units * rope_.radius.row(i)[t] + (unified && !queries_.rope_has_alpha ? raw_units : units) * rope_underflow_;
+      rope.value = units * rope_.value.row(i)[t], rope.moved = units * rope_.moved.row(i)[t];
+      rope.radius = units * rope_.radius.row(i)[t] + (unified && !queries_.rope_has_alpha ? raw_units : units) * rope_underflow_;
       const std::vector<double>& rope_rho = keys_.rope.value.empty() ? row_.rope.rho : keys_.rope.rho;
       if (norm_.own_rope_statistic) rope_factor = (1 + queries_.rope.rho[row]) * (1 + rope_rho[token]) - 1;
     }
@@ -195,32 +200,32 @@ class ScoreStage {
       return has_rope_ ? radius + at_.fa.relative((1 + common) * std::fabs(value) + radius) + at_.fa.sum_underflow() * (1 + alpha_k)
                        : radius;
     };
-    const double total = content + rope;
-    double radius = 0;
+    Score total{content.value + rope.value, content.moved + rope.moved, 0};
     if (unified && query_outside && queries_.rope_has_alpha) {
       // alpha_q on the content alone, the addition, then alpha_k on both.
       const double lost = at_.fx.product_underflow() * (1 + alpha_k * f_k);
-      const double normed = (1 + fx) * f_q * content_radius + ((1 + fx) * f_q - 1) * std::fabs(content) + lost;
-      const double joined = join(total, normed + rope_radius, 0);
-      radius = (1 + fx) * f_k * joined + ((1 + fx) * f_k - 1) * std::fabs(total) + lost;
+      const double normed = (1 + fx) * f_q * content.radius + ((1 + fx) * f_q - 1) * content.size() + lost;
+      const double joined = join(total.size(), normed + rope.radius, 0);
+      total.radius = (1 + fx) * f_k * joined + ((1 + fx) * f_k - 1) * total.size() + lost;
     } else if (unified) {
-      radius = scaled(total, join(total, content_radius + rope_radius, f_q * f_k - 1));
+      total.radius = scaled(total.size(), join(total.size(), content.radius + rope.radius, f_q * f_k - 1));
     } else {
-      radius = join(total, scaled(content, content_radius) + rope_radius + rope_factor * std::fabs(rope), 0);
+      total.radius = join(total.size(), scaled(content.size(), content.radius) + rope.radius + rope_factor * rope.size(), 0);
     }
-    if (!fits(total, unified ? total : content, f_q * f_k, radius,
+    if (!fits(total.size(), unified ? total.size() : content.size(), f_q * f_k, total.radius,
               query_outside ? raw_units
               : key_outside ? alpha_k
                             : 1,
               query_outside && key_outside ? alpha_k : 1)) {
-      radius = kInfinity;
+      total.radius = kInfinity;
     }
-    const double normed = unified ? total : content,
-                 own = (1 + rounding) * outside * (unified ? content_radius + rope_radius : content_radius);
+    const double normed = unified ? total.size() : content.size(),
+                 own = (1 + rounding) * outside * (unified ? content.radius + rope.radius : content.radius),
+                 moved = unified ? total.moved : content.moved;
     const double unshared =
-        own + rounding * f_q * f_k * std::fabs(normed) + underflow +
-        (has_rope_ ? f_q * f_k * (at_.fa.relative(std::fabs(total) + radius) + at_.fa.sum_underflow() * (1 + alpha_k)) : 0);
-    finish_logit(total, radius, queries_.rope_has_alpha ? radius : std::min(unshared, radius), i, t, out);
+        moved + own + rounding * f_q * f_k * std::fabs(normed) + underflow +
+        (has_rope_ ? f_q * f_k * (at_.fa.relative(total.size() + total.radius) + at_.fa.sum_underflow() * (1 + alpha_k)) : 0);
+    finish_logit(total, queries_.rope_has_alpha ? kInfinity : f_q * f_k * unshared, i, t, out);
   }
 
   /// The joined score, and the part of it that alphas multiply: before them (in units of `raw`), between them, and after.
@@ -230,12 +235,13 @@ class ScoreStage {
   }
 
   /// scale, soft-cap, store; scale and cap are held rounded.
-  void finish_logit(double total, double radius, double unshared, Index i, Index t, Scores& out) const {
+  void finish_logit(const Score& total, double unshared, Index i, Index t, Scores& out) const {
     const Rounding& fx = at_.fx;
     const double two = phi(2, fx.unit()), scale = std::fabs(at_.scale);
-    double logit = at_.scale * total;
-    unshared = scale * unshared * (1 + two) + two * (std::fabs(logit) + scale * radius) + fx.product_underflow();
-    radius = scale * radius * (1 + two) + two * std::fabs(logit) + fx.product_underflow();
+    double logit = at_.scale * total.value;
+    const double rounding = two * scale * (total.size() + total.radius) + fx.product_underflow();
+    double radius = scale * (total.moved + total.radius) + rounding;
+    unshared = scale * unshared + rounding;
     if (!pb_.softcap.is_zero()) {
       const double cap = pb_.softcap.to_double(), before = logit;
       logit = cap * std::tanh(logit / cap);
@@ -247,10 +253,10 @@ class ScoreStage {
     }
     const double store = at_.store_near(Stored::logits, logit, radius);
     radius += store, unshared += store;
-    if (!(std::fabs(logit) + radius <= at_.fx.largest())) radius = kInfinity;
+    if (!(std::fabs(logit) + radius <= fx.largest())) radius = kInfinity;
     out.logit.row(i)[t] = logit;
     out.radius.row(i)[t] = radius < kInfinity ? radius : kInfinity;
-    out.unshared.row(i)[t] = radius < kInfinity ? std::min(unshared, radius) : kInfinity;
+    out.unshared.row(i)[t] = radius < kInfinity ? unshared : kInfinity;
   }
 
   const Setting& at_;

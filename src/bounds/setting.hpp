@@ -37,6 +37,8 @@ struct Setting {
   bool base_two;
   double scale;  ///< nearest binary64
   double eps;
+  /// Partial sums are followed step by step where the order is a sequence (kind D), instead of by their terms' magnitudes.
+  bool follow_sums = false;
 
   bool absorbed() const { return form == PathKind::absorbed_form; }
   bool absorbed_mla() const { return absorbed() && problem.is_mla(); }
@@ -53,6 +55,14 @@ struct Setting {
     if (!rounds(tensor)) return 0;
     const bool narrower = fx.format().precision < 53 && fa.format().precision < 53;
     return narrower ? format(tensor).error_near(value, spread) : format(tensor).half_ulp(std::fabs(value) + 2 * spread);
+  }
+
+  /// What is known of a stored number that is within `spread` of value before it is stored. As Rounding::held_near, not machine-checked.
+  Rounding::Held held_near(Stored tensor, double value, double spread) const {
+    if (!rounds(tensor)) return {0, spread, false};
+    const bool narrower = fx.format().precision < 53 && fa.format().precision < 53;
+    if (narrower) return format(tensor).held_near(value, spread);
+    return {0, spread + format(tensor).half_ulp(std::fabs(value) + spread), false};
   }
 
  private:

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "bounds/softmax_sums.hpp"
+
 namespace equinorm::bounds {
 namespace {
 
@@ -9,18 +11,6 @@ constexpr double kMaxExponent = 700;  // exp of more is infinite or next to it (
 
 /// exp, infinite where nothing is known any more.
 double grow(double x) { return x < kMaxExponent ? std::exp(x) : kInfinity; }
-
-/// The plan's tiles and splits over T tokens.
-struct Tiling {
-  Tiling(const Setting& at, Index tokens) : splits(std::max<Index>(1, at.plan.precision.splits)) {
-    length = std::max<Index>(1, (tokens + splits - 1) / splits);
-    tile = at.plan.precision.tile > 0 ? std::min(at.plan.precision.tile, length) : length;
-    tiles = (length + tile - 1) / tile;
-    by_lse = splits > 1 && at.plan.combine == paths::Combine::lse;
-  }
-  Index splits, length, tile, tiles;
-  bool by_lse;
-};
 
 class WeightStage {
  public:
@@ -205,25 +195,10 @@ class WeightStage {
 
   /// phi_N, phi_D: roundings that a term meets on its way into the accumulator and the denominator.
   void set_accumulation() {
-    using Kind = scalar::SumOrder::Kind;
-    const Kind order = at_.plan.precision.order.kind;
-    const bool unit = order == Kind::tensor_core, chain = unit || order == Kind::any || order == Kind::sequential;
-    const Index all_tiles = tiling_.tiles * tiling_.splits;
-    const Index terms = chain ? tiling_.length : tiling_.tile;
-    const Index joins = (chain && !unit ? 0 : tiling_.tiles) + tiling_.splits + (tiling_.by_lse ? 2 : 0) + 1;
-    Reduction numerator = at_.products, denominator = at_.sums;
-    const Accumulation n = accumulation(numerator, terms, joins + most_rescales_);
-    const Accumulation d = accumulation(denominator, terms, tiling_.tiles + joins + most_rescales_);
-    const double lambda = -std::log1p(-at_.e_exp);
-    const double shifted = at_.base_two ? 4 * at_.fx.unit() * (largest_ + max_radius_) : 0;  // exp2 of the largest logit is not exactly 1
-    out_.least_sum = (1 - 2 * lambda - shifted) * (tiling_.by_lse ? 0.5 : 1);
-    const double count = static_cast<double>(2 * tokens_ + (most_rescales_ + tiling_.splits + 2) * (all_tiles + 1));
-    out_.numerator = n.factor;
-    out_.numerator_underflow = count * (at_.fa.product_underflow() + at_.fa.sum_underflow()) * (1 + n.factor);
-    const double underflow = count * (at_.fx.product_underflow() + at_.fx.sum_underflow()) * (1 + d.factor);
-    out_.denominator = d.factor + underflow / out_.least_sum;
-    const double most = static_cast<double>(tokens_ + 1) * (1 + d.factor);
-    if (!(out_.least_sum > 0) || !(out_.denominator < 1) || !(most <= at_.fx.largest())) out_.bounded = out_.known = false;
+    const AverageSums sums = average_sums(at_, tokens_, most_rescales_, largest_ + max_radius_);
+    out_.numerator = sums.numerator, out_.denominator = sums.denominator;
+    out_.numerator_underflow = sums.numerator_underflow, out_.least_sum = sums.least_sum;
+    if (!(sums.denominator < 1)) out_.bounded = out_.known = false;
   }
 
   /// ln sum p_t e^(sign d_t), the largest exponent taken out.

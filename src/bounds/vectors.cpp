@@ -32,7 +32,7 @@ void rotate(const Setting& at, const Finish& how, double rho, double* value, dou
 }  // namespace
 
 Vectors make_vectors(Index rows, Index width) {
-  return {Tensor<double>({rows, width}), Tensor<double>({rows, width}), std::vector<double>(static_cast<std::size_t>(rows))};
+  return {Tensor<double>({rows, width}), {}, Tensor<double>({rows, width}), std::vector<double>(static_cast<std::size_t>(rows))};
 }
 
 Weights weights(const Setting& at, const paths::PathInputs<double>& in, bool query_side, bool rope_block, Index head_or_group) {
@@ -76,7 +76,16 @@ void finish_row(const Setting& at, const Finish& how, Vectors& x, Index i) {
   }
   if (how.cosine != nullptr) rotate(at, how, rho, value + how.first_rotated, radius + how.first_rotated);
   if (how.unstored) return;
-  for (Index j = 0; j < width; ++j) radius[j] += at.store_near(how.stored, value[j], rho * std::fabs(value[j]) + radius[j]);
+  if (!at.rounds(how.stored)) return;
+  if (x.stored.empty()) x.stored = Tensor<double>(x.value.shape());
+  for (Index j = 0; j < width; ++j) {
+    const double spread = rho * std::fabs(value[j]) + radius[j];
+    const Rounding::Held held = at.held_near(how.stored, value[j], spread);
+    x.stored.row(i)[j] = value[j] + held.shift;
+    // The row's factor is charged later for the part that is stored with it; a number known by itself is a (held + e) all the same.
+    const double common = rho * std::fabs(held.known ? held.shift : value[j]);
+    radius[j] = rho < kInfinity ? (held.known ? held.radius + common : held.radius - common) : kInfinity;
+  }
 }
 
 }  // namespace equinorm::bounds

@@ -10,23 +10,31 @@ namespace equinorm::bounds {
 
 using tensor::Tensor;
 
-/// Rows [n,width]. The kernel's row i is a_i (value + e) with |a_i - 1| <= rho_i and |a_i e_j| <= radius_j: what the statistic gets wrong
-/// is common to the row and is charged once, at the end. Proof: factor_elementwise.
+/// Rows [n,width]. The kernel's row i is a_i (x + e) with |a_i - 1| <= rho_i and |a_i e_j| <= radius_j, x being held() or, in a kernel that
+/// does not store these rows although it may, value: what the statistic gets wrong is common to the row and is charged once, at the end.
+/// Proof: factor_elementwise.
 struct Vectors {
   Tensor<double> value;     ///< exact values, evaluated in binary64
+  Tensor<double> stored;    ///< same shape, or empty: held is value
   Tensor<double> radius;    ///< same shape
   std::vector<double> rho;  ///< [n]; 0 where no statistic has been applied
 
   Index rows() const { return value.dim(0); }
   Index width() const { return value.dim(1); }
+  /// The middle of what the kernel holds: the value, or what storing it makes of it.
+  const Tensor<double>& held() const { return stored.empty() ? value : stored; }
   /// An upper bound of what the kernel holds. Proof: near_magnitude.
-  double magnitude(Index i, Index j) const {
-    return (1 + rho[static_cast<std::size_t>(i)]) * std::fabs(*value_at(i, j)) + *radius_at(i, j);
+  double magnitude(Index i, Index j) const { return (1 + rho[static_cast<std::size_t>(i)]) * size(i, j) + radius.row(i)[j]; }
+  double size(Index i, Index j) const { return std::fmax(std::fabs(value.row(i)[j]), std::fabs(held().row(i)[j])); }
+  /// |kernel - value| of row i, element j. Proof: factor_elementwise.
+  double error(Index i, Index j) const {
+    return std::fabs(held().row(i)[j] - value.row(i)[j]) + radius.row(i)[j] + rho[static_cast<std::size_t>(i)] * size(i, j);
   }
-
- private:
-  const double* value_at(Index i, Index j) const { return value.row(i) + j; }
-  const double* radius_at(Index i, Index j) const { return radius.row(i) + j; }
+  /// Puts `known` in the place of what was known of element j of row i.
+  void replace(Index i, Index j, const Rounding::Held& known) {
+    if (stored.empty()) stored = value;
+    stored.row(i)[j] = value.row(i)[j] + known.shift, radius.row(i)[j] = known.radius;
+  }
 };
 
 Vectors make_vectors(Index rows, Index width);
@@ -51,8 +59,8 @@ struct Finish {
   bool unstored = false;  ///< nothing is rounded at the end
 };
 
-/// Carries out `how` on row i in place. Products and additions are charged u each, whatever their order, the store half an ulp.
-/// Proof: normalised_component_error, radius_product_exact, radius_rope, rounded_radius.
+/// Carries out `how` on row i in place, once for every row: nothing is done to what has been stored. Products and additions are charged u
+/// each, whatever their order, the store half an ulp. Proof: normalised_component_error, radius_product_exact, radius_rope, rounded_radius.
 void finish_row(const Setting& at, const Finish& how, Vectors& x, Index i);
 
 }  // namespace equinorm::bounds

@@ -341,8 +341,8 @@ Problem with_declared_precision(const Declaration& declaration, Problem problem)
   return problem;
 }
 
-PassedTensors passed_tensors(const Declaration& declaration, const Problem& problem) {
-  const StageTensors tensors = tensors_of(problem, declaration.form, declaration.stages);
+PassedTensors passed_tensors(const Declaration& declaration, const Problem& problem, Index table_rows) {
+  const StageTensors tensors = tensors_of(problem, declaration.form, declaration.stages, table_rows);
   PassedTensors passed;
   for (const problem::TensorSpec& spec : tensors.inputs) passed.inputs.push_back(pass(declaration, problem, spec, true, false));
   for (const problem::TensorSpec& spec : tensors.handed_over) passed.inputs.push_back(pass(declaration, problem, spec, false, true));

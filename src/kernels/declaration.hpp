@@ -81,9 +81,10 @@ struct Passed {
 
 /// What a run passes: every tensor that the stages read (then context_lengths [B] int32), and the declared outputs. Throws Error where the
 /// declaration does not fit the problem: a dtype narrower than the problem's storage, a page layout on a tensor without tokens, ...
+/// `table_rows` as tensors_of.
 struct PassedTensors {
   std::vector<Passed> inputs, outputs;
 };
-PassedTensors passed_tensors(const Declaration& declaration, const Problem& problem);
+PassedTensors passed_tensors(const Declaration& declaration, const Problem& problem, Index table_rows = 0);
 
 }  // namespace equinorm::kernels

@@ -190,7 +190,7 @@ Answer ProcessRunner::run_once(const Request& request, const std::string& line, 
 }
 
 Outcome ProcessRunner::run(const Request& request) {
-  const PassedTensors passed = passed_tensors(declaration_, *request.problem);
+  const PassedTensors passed = passed_tensors(declaration_, *request.problem, request.table_rows());
   const std::uint64_t id = ++serial_;
   const RunFiles files(folder_.path(), folder_.work(), id);
   const std::uint64_t input_bytes = write_inputs(files.inputs, passed.inputs, request);

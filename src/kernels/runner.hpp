@@ -40,6 +40,12 @@ struct Request {
   std::map<std::string, std::pair<tensor::Tensor<double>, tensor::Tensor<double>>> exact_inputs;
   TraceRequest trace;  ///< virtual GPU only
   Limits limits;
+
+  /// Rows of the RoPE tables among the inputs; 0 without.
+  Index table_rows() const {
+    const auto table = inputs.find("rope_cos");
+    return table == inputs.end() || table->second.shape().empty() ? 0 : table->second.shape()[0];
+  }
 };
 
 /// Structural failures, and what happened otherwise. The order is that of severity: the first that applies is the status.

@@ -71,7 +71,7 @@ Traffic gqa_traffic(Stage stage, bool deferred) {
 
 }  // namespace
 
-StageTensors tensors_of(const Problem& problem, PathKind form, StageRun run) {
+StageTensors tensors_of(const Problem& problem, PathKind form, StageRun run, Index table_rows) {
   if (run.last < run.first) throw Error("stages are not in data-flow order; allowed: " + problem::words_of(kStageNames));
   if (run.first == Stage::project && problem.start != problem::Start::x)
     throw Error("stage 'project' needs a problem that starts at x; this one starts at latent");
@@ -87,7 +87,8 @@ StageTensors tensors_of(const Problem& problem, PathKind form, StageRun run) {
   }
   StageTensors tensors;
   const std::vector<problem::TensorSpec> outputs = problem::output_tensors(problem);
-  for (problem::TensorSpec spec : problem::input_tensors(problem, problem::default_table_rows(problem))) {
+  if (table_rows == 0) table_rows = problem::default_table_rows(problem);
+  for (problem::TensorSpec spec : problem::input_tensors(problem, table_rows)) {
     if (!reads.contains(spec.name)) continue;
     // Positions matter where something turns.
     if (spec.role == problem::Role::positions && problem.rotated_dim() == 0) continue;

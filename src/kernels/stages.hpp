@@ -42,6 +42,8 @@ struct StageTensors {
 
 /// Throws Error where the problem has no such stage (project without x), or where the stages before the run would have to hand over
 /// something that is no output of the problem (a run from cache_write or query on, of a problem that starts at x).
-StageTensors tensors_of(const Problem& problem, PathKind form, StageRun run);
+///
+/// The RoPE tables have `table_rows` rows: explicit positions may lie beyond the context. 0: as many as default positions need.
+StageTensors tensors_of(const Problem& problem, PathKind form, StageRun run, Index table_rows = 0);
 
 }  // namespace equinorm::kernels

@@ -57,7 +57,7 @@ class WorkerRunner : public Runner {
   bool has_shadows() const override { return backend_ == WorkerBackend::virtual_gpu; }
 
   Outcome run(const Request& request) override {
-    const PassedTensors passed = passed_tensors(declaration_, *request.problem);
+    const PassedTensors passed = passed_tensors(declaration_, *request.problem, request.table_rows());
     auto wire = std::make_unique<WireRequest>();
     memory_.prepare(passed, request, *wire);
     Outcome outcome;

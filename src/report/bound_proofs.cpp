@@ -7,6 +7,9 @@ namespace {
 
 constexpr std::array kBoundProofs{
     BoundProof{"every rounding", "bounds/rounding.hpp Rounding::half_ulp", "half_ulp_of_upper, flushed_of_upper", ""},
+    BoundProof{"stored tensors, handed-over tensors", "bounds/rounding.hpp Rounding::held_near", "half_ulp_of_upper",
+               "that binary64's own error in the number is no larger than the rest"},
+    BoundProof{"stored tensors", "bounds/setting.hpp Setting::held_near", "", "as Rounding::held_near"},
     BoundProof{"stored tensors, handed-over tensors", "bounds/rounding.hpp Rounding::error_near",
                "half_ulp_of_upper, rounded_between, neighbour_arguments", ""},
     BoundProof{"stored tensors", "bounds/setting.hpp Setting::store_near", "half_ulp_of_upper, rounded_between", ""},
@@ -16,6 +19,11 @@ constexpr std::array kBoundProofs{
     BoundProof{"stored tensors", "bounds/setting.hpp Setting::store", "half_ulp_of_upper", ""},
     BoundProof{"sums and dot products", "bounds/accumulation.hpp accumulation",
                "dot_error_height, dot_error_count, dot_fma, dot_flushed_error, truncating_chain", ""},
+    BoundProof{"sums and dot products", "bounds/accumulation.hpp term_factors", "dot_error_by_term, fma_by_term, sequential_by_term", ""},
+    BoundProof{"sums and dot products", "bounds/linear.hpp sum_errors", "dot_error_by_term, dot_finite_guard", ""},
+    BoundProof{"kind D: sums followed step by step", "bounds/followed.hpp followed_errors", "dot_running_error, half_ulp_of_upper", ""},
+    BoundProof{"kind D: sums followed step by step", "bounds/linear.hpp follow", "dot_running_error", ""},
+    BoundProof{"kind D: all stages together", "bounds/bounds.hpp instrumented_bounds", "dot_running_error, half_ulp_of_upper", ""},
     BoundProof{"sums and dot products", "bounds/accumulation.hpp rounding_height", "dot_sequential, dot_pairwise, dot_blocked", ""},
     BoundProof{"matrix units", "bounds/accumulation.hpp matrix_unit_underflow", "unit_exponent, unit_truncated, unit_rounded, unit_halves",
                ""},
@@ -41,6 +49,9 @@ constexpr std::array kBoundProofs{
     BoundProof{"kernels that are handed tensors", "bounds/given.hpp HandedOver", "given_radius, given_ratio, half_ulp_of_upper", ""},
     BoundProof{"kernels that are handed tensors", "bounds/given.hpp HandedOver::replace", "given_radius, given_ratio", ""},
     BoundProof{"kernels that are handed tensors", "bounds/given.hpp HandedOver::radius", "given_radius", ""},
+    BoundProof{"k_hat, q_hat", "bounds/vectors.hpp Vectors::error", "factor_elementwise", ""},
+    BoundProof{"logits", "bounds/contraction.hpp contract", "radius_dot_exact, dot_error_by_term, absolute_sum_guard", ""},
+    BoundProof{"kind D: logits", "bounds/contraction.hpp follow_products", "dot_running_error, radius_dot_exact", ""},
     BoundProof{"logits", "bounds/scores.hpp make_scores",
                "dot_stage, latent_stage, outside_stage, joined_stage, logit_stage, score_stages, explicit_exact_error, "
                "absorbed_exact_error, factor_product, soft_cap_error, constant_product, dot_finite_guard, absolute_sum_guard, "
@@ -52,6 +63,16 @@ constexpr std::array kBoundProofs{
                "weighted_average_upper, least_sum_low, "
                "lse_error, computed_lse_error, computed_lse_error_known, kernel_probability_upper, kernel_probability_lower",
                ""},
+    BoundProof{"o, u", "bounds/softmax_sums.hpp average_sums", "accumulated_average_error, kernel_average_error", ""},
+    BoundProof{"o, u", "bounds/softmax_sums.hpp largest_shift", "online_weight, exp2_weight, lse_split_weight, rescales_telescope", ""},
+    BoundProof{"kinds A, B: logits", "bounds/apriori.hpp apriori_logit",
+               "apriori_explicit, apriori_absorbed_true, apriori_rope, apriori_blockwise, apriori_unified", ""},
+    BoundProof{"kinds A, B: alpha_k", "bounds/apriori.hpp apriori_rho", "apriori_statistic", ""},
+    BoundProof{"kinds A, B: o, u", "bounds/apriori.hpp apriori_average", "apriori_average, average_range", "what underflow adds"},
+    BoundProof{"kinds A, B: logits, u, o, y", "bounds/apriori.hpp apriori_bounds",
+               "apriori_explicit, apriori_absorbed_true, apriori_component, apriori_average, apriori_output, lengths_explicit, "
+               "lengths_absorbed",
+               "what underflow adds, and binary64's own errors"},
     BoundProof{"o, u of a given p", "bounds/softmax_weights.hpp given_weights", "radius_dot_exact, given_average", ""},
     BoundProof{"o, u", "bounds/average.hpp average_bound",
                "accumulator_guard, weighted_average_error, weighted_average_inexact, weighted_average_fallback, "

@@ -70,6 +70,7 @@ void add_case(const CaseReport& one, Writer& out) {
     out.line(key, "predicted_rms_change", row.predicted);
     out.line(key, "kappa_w", row.kappa_w);
     out.line(key, "kappa_2", row.kappa_2);
+    out.line(key, "kappa_centred", row.kappa_centred);
     out.line(key, "kappa_v", row.kappa_v);
   }
 }

@@ -59,6 +59,23 @@ std::string advice_on(const CaseReport& one, const StorageRow& row) {
   return text + (row.bound ? fmt::format(", never above {})", figure_number(*row.bound)) : ", no finite bound)");
 }
 
+/// What kappa says of the absorbed form, where it says something.
+std::string amplification(const StorageRow* row) {
+  if (row == nullptr || !row->kappa_2 || !row->kappa_centred) return "";
+  const double plain = *row->kappa_2, centred = *row->kappa_centred;
+  const std::string numbers = fmt::format("kappa_2 {}, centred {}", figure_number(plain), figure_number(centred));
+  if (centred > 1) return fmt::format("; its rounding moves what softmax sees more than storing q_hat and k_hat does ({})", numbers);
+  if (plain > 1) return fmt::format("; its rounding moves the logits more than storing q_hat and k_hat does, but alike ({})", numbers);
+  return fmt::format("; its rounding moves the logits no more than storing q_hat and k_hat does ({})", numbers);
+}
+
+const StorageRow* with_kappa(const CaseReport& one, const std::string& tensor) {
+  for (const StorageRow& row : one.storage) {
+    if (row.tensor == tensor && row.kappa_2) return &row;
+  }
+  return nullptr;
+}
+
 /// One sentence for each tensor, from the numbers of its rows; of two forms, the one that pays more.
 std::vector<std::string> advice(const CaseReport& one) {
   std::vector<std::string> lines, done;
@@ -70,7 +87,7 @@ std::vector<std::string> advice(const CaseReport& one) {
       const StorageRow* worst = dearest(one, row.tensor, format);
       if (worst != nullptr) line += (line.ends_with(": ") ? "" : "; ") + advice_on(one, *worst);
     }
-    lines.push_back(line + ".");
+    lines.push_back(line + amplification(with_kappa(one, row.tensor)) + ".");
   }
   return lines;
 }
@@ -81,13 +98,14 @@ Table storage_table(const CaseReport& one) {
       "Change: rms, of the tensor where the rounding shows first; predicted from kappa's sums, 0.4247 u times the root of the mean "
       "square (a model of random roundings, not machine-checked).",
       {"stored", "in", "form", "error", "error, all fp32", "bound", "bound, all fp32", "seen in", "rms change", "predicted", "kappa_w",
-       "kappa_2", "kappa_V"},
+       "kappa_2", "centred", "kappa_V"},
       {},
       false};
   for (const StorageRow& row : one.storage) {
     table.rows.push_back({row.tensor + (row.yardstick ? " (yardstick)" : ""), scalar::to_string(row.format), row.path,
                           figure_number(row.error), figure_number(row.base_error), shown(row.bound), shown(row.base_bound), row.seen_in,
-                          figure_number(row.moved), shown(row.predicted), shown(row.kappa_w), shown(row.kappa_2), shown(row.kappa_v)});
+                          figure_number(row.moved), shown(row.predicted), shown(row.kappa_w), shown(row.kappa_2), shown(row.kappa_centred),
+                          shown(row.kappa_v)});
   }
   return table;
 }
@@ -102,7 +120,9 @@ void add_storage(const Report& report, Document& document) {
     document.blocks.push_back(Paragraph{fmt::format(
         "kappa compares the content logits of the absorbed form, with this tensor stored, to those of the explicit form that stores q_hat "
         "and "
-        "k_hat in the same format: kappa_w the largest possible errors, kappa_2 typical (rms) ones; above 1 absorption is worse. kappa_V "
+        "k_hat in the same format: kappa_w the largest possible errors, kappa_2 typical (rms) ones, centred the same of what softmax sees: "
+        "a part that all tokens "
+        "share is gone; above 1 absorption is worse. For gqa the deferred form takes the place of the absorbed one. kappa_V "
         "compares storing u with storing v, worst case. The advice follows from the measured cost beside that of storing o: up to {:g} "
         "times, up "
         "to {:g}, up to {:g}, and beyond.",

@@ -32,6 +32,7 @@ struct StorageRow {
   double moved = 0;                         ///< rms change of that tensor, absolute
   std::optional<double> predicted;          ///< of `moved`, from the amplification terms; none: no formula for it
   std::optional<double> kappa_w, kappa_2;   ///< against the explicit form that stores q_hat and k_hat in the same format
+  std::optional<double> kappa_centred;      ///< kappa_2 of what softmax sees
   std::optional<double> kappa_v;            ///< u only: against storing v
   bool yardstick = false;                   ///< what a kernel rounds anyway: o; q_hat and k_hat of the explicit form
 };

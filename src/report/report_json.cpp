@@ -33,6 +33,7 @@ Json json_of(const StorageRow& row) {
           {"predicted_rms_change", finite(row.predicted)},
           {"kappa_w", finite(row.kappa_w)},
           {"kappa_2", finite(row.kappa_2)},
+          {"kappa_centred", finite(row.kappa_centred)},
           {"kappa_v", finite(row.kappa_v)},
           {"yardstick", row.yardstick}};
 }

@@ -41,6 +41,20 @@ TEST_CASE("terms of one logit by hand") {
   CHECK(predicted_logit_rms(twice, {.q_tilde = true}, kUnit) == Approx(kRmsRounding * kUnit * std::sqrt(6.0)));
 }
 
+TEST_CASE("a component that all tokens share is no concern of softmax") {
+  const Vector q_hat{1, -2}, k_hat{3, 1}, q_tilde{1, 2, -1}, c{4, 1, 2}, mean_k{2, 1}, mean_c{1, 1, 1};
+  const Centre centre{mean_k.data(), mean_c.data()};
+  const LogitTerms t = logit_terms(2, q_hat.data(), k_hat.data(), 3, q_tilde.data(), c.data(), 0.5, &centre);
+  // q_hat (k_hat - mean) = (1, 0); q_tilde (c / 2 - mean) = (1, -1, 0).
+  CHECK(t.centred_explicit == 1);
+  CHECK(t.centred_latent == 2);
+  CHECK(t.square_explicit == 13);
+  CHECK(kappa_centred(t, {.q_tilde = true}) == Approx(std::sqrt(2.0 / 14)));
+  CHECK(kappa_centred(t, {.g = true, .alpha = true, .explicit_operands = 1}) == Approx(std::sqrt(2.0)));
+  const LogitTerms plain = logit_terms(2, q_hat.data(), k_hat.data(), 3, q_tilde.data(), c.data(), 0.5);
+  CHECK(kappa_centred(plain, {.q_tilde = true}) == kappa_2(plain, {.q_tilde = true}));
+}
+
 TEST_CASE("no operand at all, or a key of zeros, gives no NaN") {
   const Vector zero{0, 0}, one{1, 1};
   const LogitTerms t = logit_terms(2, zero.data(), one.data(), 2, one.data(), one.data(), 1);

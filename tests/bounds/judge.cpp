@@ -190,6 +190,11 @@ std::map<std::string, Judged> judge_with_balls(const problem::Problem& problem, 
   return judge(problem, inputs, plan, form, exact_with_balls(problem, inputs, plan, form));
 }
 
+std::map<std::string, Judged> judge_against(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
+                                            PathKind form, const Bounds& bounds) {
+  return run_and_compare(problem, inputs, plan, form, exact_with_balls(problem, inputs, plan, form), bounds);
+}
+
 std::map<std::string, Judged> judge_with_oracle(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
                                                 PathKind form) {
   std::map<std::string, Exact> exact;

@@ -23,6 +23,10 @@ struct Judged {
 /// format.
 std::map<std::string, Judged> judge_with_balls(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
                                                PathKind form);
+/// The same against any bounds, by tensor.
+std::map<std::string, Judged> judge_against(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan,
+                                            PathKind form, const Bounds& bounds);
+
 /// The same for a kernel that implements the stages from `first` on (query, score, softmax, output) and is handed what lies before: those
 /// stages run in binary64 and store in the formats of `given`. Only what the kernel computes is judged.
 enum class First { query, score, softmax, output };

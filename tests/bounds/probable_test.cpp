@@ -83,9 +83,8 @@ TEST_CASE("probable bounds are far below the rigorous ones, and never above them
   problem::Problem problem;
   problem.context = {256}, problem.heads = problem.groups = 1;
   paths::Plan plan;
-  plan.precision.storage = scalar::kBf16;
-  plan.precision.stored.fill(scalar::kBf16);
-  plan.precision.of(problem::Stored::alpha) = plan.precision.of(problem::Stored::logits) = scalar::kFp32;
+  plan.precision.storage = scalar::kFp32;
+  plan.precision.stored.fill(scalar::kFp32);
   const tensor::TensorMap inputs = inputs::generate_inputs(problem);
   for (const PathKind form : {PathKind::explicit_form, PathKind::absorbed_form}) {
     const ProbableBounds both = probable_bounds(problem, inputs, plan, form, {"logits", "o", "lse"});
@@ -95,7 +94,7 @@ TEST_CASE("probable bounds are far below the rigorous ones, and never above them
       const auto &sure = both.rigorous.at(name), &likely = both.probable.at(name);
       for (Index i = 0; i < sure.size(); ++i) REQUIRE(likely[i] <= sure[i]);
     }
-    CHECK(largest(both.probable.at("logits")) < 0.7 * largest(both.rigorous.at("logits")));
+    CHECK(largest(both.probable.at("logits")) < 0.25 * largest(both.rigorous.at("logits")));
     CHECK(largest(both.probable.at("o")) < 0.25 * largest(both.rigorous.at("o")));
   }
 }

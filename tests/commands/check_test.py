@@ -6,7 +6,9 @@ import os
 import pathlib
 import unittest
 
-from support import CommandTest, without_seconds
+from support import CommandTest, without_seconds, write_safetensors  # sets the path to tests/python
+
+from decimal_files import read_safetensors
 
 KERNELS = pathlib.Path(os.environ["EQUINORM_KERNELS"])
 SMALL = ["--context", "70", "--heads", "4", "--groups", "4", "--latent", "64", "--content-dim", "32", "--rope-dim", "16", "--value-dim", "24"]
@@ -70,6 +72,34 @@ class Check(CommandTest):
         rows = {row["tensor"]: row for row in run["cases"][0]["errors"]}
         self.assertIn("q_rope_hat", rows)
         self.assertEqual({row["verdict"] for row in rows.values()}, {"within"})
+
+    def test_positions_beyond_the_context(self):
+        """RoPE tables of more rows than there are tokens reach the kernel as they are."""
+        case = ["paper-tp8", *SMALL, "--set", "precision.storage=fp32"]
+        near, far, moved = (self.folder / f"{name}.safetensors" for name in ("near", "far", "moved"))
+        self.succeed("generate", *case, "--out", near)
+        self.succeed("generate", *case, "--context", "120", "--out", far)
+        tensors = {name: ("F32", x.shape, [float(v) for v in x.values]) for name, x in read_safetensors(near).items()}
+        tables = read_safetensors(far)
+        for name in ("rope_cos", "rope_sin"):
+            self.assertEqual((tensors[name][1][0], tables[name].shape[0]), (70, 120))
+            tensors[name] = ("F32", tables[name].shape, [float(v) for v in tables[name].values])
+        tensors["positions_k"] = ("I64", [1, 70], [t + 50 for t in range(70)])
+        tensors["positions_q"] = ("I64", [1, 1], [119])
+        write_safetensors(moved, tensors)
+        self.reject(["rope_cos", "120"], "verify", *case, "--set", "inputs.kind=file", "--set",
+                    f"inputs.path={self.without_rows(moved, tensors)}")
+        for kernel in ("absorbed_path_fp32.so", "explicit_path_fp32.so"):
+            run = self.run_json("check", KERNELS / kernel, *case, "--set", "inputs.kind=file", "--set", f"inputs.path={moved}")
+            self.assertEqual(set(conduct(run["cases"][0]).values()), {"kept"})
+            for row in run["cases"][0]["errors"]:
+                self.assertEqual(row["verdict"], "within", row)
+
+    def without_rows(self, path, tensors):
+        """The same with tables of 70 rows: too few for position 119."""
+        short = {name: (kind, [70, *shape[1:]], values[:70 * shape[1]]) if name.startswith("rope_") else (kind, shape, values)
+                 for name, (kind, shape, values) in tensors.items()}
+        return write_safetensors(path.with_name("short.safetensors"), short)
 
     def test_a_case_that_the_kernel_does_not_serve_is_skipped(self):
         run = self.run_json("check", KERNELS / "absorbed_decode_bf16.so", "qwen3-8b", "--context", "20", code=3)

@@ -79,11 +79,8 @@ RunResult Library::run(const Problem& problem, const tensor::TensorMap& inputs, 
 
 RunResult Library::run_once(const Problem& problem, const tensor::TensorMap& inputs, const RunSetting& setting) const {
   reference::Dice dice(setting.seed);
-  PassedTensors passed = passed_tensors(declaration_, problem);
-  for (Passed& one : passed.inputs) {
-    // Explicit positions may need more rows than there are tokens.
-    if (one.spec.role == problem::Role::rope_table) one.spec.shape = inputs.at(one.spec.name).shape();
-  }
+  const auto table = inputs.find("rope_cos");
+  const PassedTensors passed = passed_tensors(declaration_, problem, table == inputs.end() ? 0 : table->second.shape()[0]);
   std::vector<Placed> placed_inputs, placed_outputs;
   std::vector<equinorm_tensor> c_inputs, c_outputs;
   for (const Passed& one : passed.inputs) {
