@@ -9,6 +9,7 @@ endforeach()
 # The program without MPI, whatever was found: its own ranks.cpp stands before the one in the library.
 add_executable(equinorm_without_mpi ${CMAKE_SOURCE_DIR}/src/main.cpp ${CMAKE_SOURCE_DIR}/src/work/ranks.cpp)
 target_link_libraries(equinorm_without_mpi PRIVATE equinorm::commands)
+target_compile_definitions(equinorm_without_mpi PRIVATE EQUINORM_VERSION="${PROJECT_VERSION}")
 add_test(NAME "commands: without MPI" COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/commands/without_mpi_test.py)
 set_tests_properties("commands: without MPI" PROPERTIES ENVIRONMENT "EQUINORM=$<TARGET_FILE:equinorm_without_mpi>" TIMEOUT 600)
 
