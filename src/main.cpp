@@ -107,7 +107,6 @@ void add_ptx(CLI::App& app, Options& options, equinorm::commands::PtxRunOptions&
       ->expected(0, 1)
       ->default_str("double-double");
   launch->add_option("--shadow-bits", run.shadow_bits, "Of --shadows arbitrary")->capture_default_str();
-  launch->add_option("--threads", run.threads, "Of the host, for blocks that share nothing; the outcome is the same");
   launch->add_option("--target", run.target, "Tensor cores of sm_TARGET (default: the file's)");
   add_common(*launch, options);
   runs(launch, [&] { return equinorm::commands::ptx_run(run, options); });

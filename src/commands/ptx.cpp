@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "commands/run_guarded.hpp"
 #include "scalar/error.hpp"
 #include "vgpu/device.hpp"
 #include "vgpu/opcodes.hpp"
@@ -100,7 +101,7 @@ std::array<std::uint32_t, 3> sizes(const std::vector<unsigned>& given) {
   return all;
 }
 
-vgpu::Options launch_options(const PtxRunOptions& run) {
+vgpu::Options launch_options(const PtxRunOptions& run, int threads) {
   vgpu::Options options;
   options.contraction = run.contraction == "fused" ? vgpu::Contraction::fused : vgpu::Contraction::separate;
   options.approximation = run.approximation == "perturbed"  ? vgpu::Approximation::perturbed
@@ -118,8 +119,7 @@ vgpu::Options launch_options(const PtxRunOptions& run) {
   if (kind == kinds.end()) throw Error("--shadows " + run.shadows + ": allowed are double-double, double, ball, arbitrary");
   options.shadow_kind = kind->second;
   options.shadow_bits = run.shadow_bits;
-  if (run.threads < 1 || run.threads > 1024) throw Error(fmt::format("--threads {}: allowed are 1 to 1024", run.threads));
-  options.threads = run.threads;
+  options.threads = threads;
   options.target = run.target;
   return options;
 }
@@ -193,9 +193,9 @@ int ptx_run(const PtxRunOptions& run, const Options& options) {
   vgpu::ContractionReport both;
   const bool runs_both = run.contraction == "both";
   if (runs_both)
-    both = device.launch_both(module, run.kernel, grid, arguments, launch_options(run));
+    both = device.launch_both(module, run.kernel, grid, arguments, launch_options(run, threads_of(options)));
   else
-    both.separate = device.launch(module, run.kernel, grid, arguments, launch_options(run));
+    both.separate = device.launch(module, run.kernel, grid, arguments, launch_options(run, threads_of(options)));
   const vgpu::LaunchReport& report = both.separate;
   if (!options.quiet) print(report, runs_both ? &both : nullptr);
   for (const Output& output : outputs)

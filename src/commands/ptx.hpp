@@ -19,7 +19,6 @@ struct PtxRunOptions {
   unsigned long seed = 1;
   std::string shadows = "none";  ///< "double-double", "double", "ball", "arbitrary"
   int shadow_bits = 320;         ///< of "arbitrary"
-  int threads = 1;
   int target = 0;  ///< tensor cores of sm_TARGET; 0: the module's
 };
 

@@ -106,7 +106,7 @@ Report full_report() {
   one.result.errors = {row};
   Histogram histogram{"bf16/fp32", "absorbed", "o", scalar::kBf16, 10, 1, 2, {{-3, 4}, {0, 3}}};
   one.histograms = {histogram};
-  StorageRow o{"o", "absorbed", scalar::kBf16, 1e-6, 3e-3, 1e-5, 8e-3, "o", 1e-4, {}, {}, {}, {}, true};
+  StorageRow o{"o", "absorbed", scalar::kBf16, 1e-6, 3e-3, 1e-5, 8e-3, "o", 1e-4, {}, {}, {}, {}, {}, true};
   StorageRow u = o, alpha = o, g = o, tilde = o;
   u.tensor = "u", u.yardstick = false, u.error = 6e-4, u.kappa_v = 2.5;
   alpha.tensor = "alpha_k", alpha.yardstick = false, alpha.error = 2e-3, alpha.predicted = 1.25e-4;
