@@ -62,7 +62,7 @@ struct Setting {
     if (!rounds(tensor)) return {0, spread, false};
     const bool narrower = fx.format().precision < 53 && fa.format().precision < 53;
     if (narrower) return format(tensor).held_near(value, spread);
-    return {0, spread + format(tensor).half_ulp(std::fabs(value) + spread), false};
+    return {0, spread + format(tensor).half_ulp(std::fabs(value) + 2 * spread), false};
   }
 
  private:
