@@ -17,20 +17,27 @@ Tensor<double> distances(const Vectors& x) {
   return out;
 }
 
-/// Largest |x . y - q . k| for x in {q, q stored}, y in {k, k stored}.
-Tensor<double> moved_by_stores(const Vectors& q, const Vectors& k, const Tensor<double>& value) {
-  Tensor<double> moved(value.shape());
+}  // namespace
+
+Tensor<double> largest_moves(const Moves& moves, const tensor::Shape& shape) {
+  Tensor<double> most(shape);
+  for (const Tensor<double>& move : moves) {
+    for (Index i = 0; i < most.size(); ++i) most[i] = std::max(most[i], std::fabs(move[i]));
+  }
+  return most;
+}
+
+Moves moves_by_stores(const Vectors& q, const Vectors& k, const Tensor<double>& value) {
+  Moves moves;
   const auto take = [&](const Tensor<double>& x, const Tensor<double>& y) {
-    const Tensor<double> product = multiply_transposed(x, y);
-    for (Index i = 0; i < moved.size(); ++i) moved[i] = std::max(moved[i], std::fabs(product[i] - value[i]));
+    moves.push_back(multiply_transposed(x, y));
+    for (Index i = 0; i < value.size(); ++i) moves.back()[i] -= value[i];
   };
   if (!q.stored.empty()) take(q.stored, k.value);
   if (!k.stored.empty()) take(q.value, k.stored);
   if (!q.stored.empty() && !k.stored.empty()) take(q.stored, k.stored);
-  return moved;
+  return moves;
 }
-
-}  // namespace
 
 void follow_products(const Setting& at, const Tensor<double>& q, const Tensor<double>& k, const Tensor<double>& operands,
                      const Tensor<double>& moved, double factor, Tensor<double>& radius) {
@@ -51,7 +58,7 @@ void follow_products(const Setting& at, const Tensor<double>& q, const Tensor<do
 Contraction contract(const Setting& at, const Vectors& q, const Vectors& k, const std::vector<double>& factors,
                      const std::vector<double>& raw) {
   Contraction out{multiply_transposed(q.value, k.value), {}, {}, 0};
-  out.moved = moved_by_stores(q, k, out.value);
+  out.moved = largest_moves(moves_by_stores(q, k, out.value), out.value.shape());
   const auto [least, most] = std::minmax_element(factors.begin(), factors.end());
   Tensor<double> held_q({q.rows(), q.width()}), held_k({k.rows(), k.width()}), exact_k({k.rows(), k.width()}), both({k.rows(), k.width()});
   for (Index i = 0; i < q.rows(); ++i) {

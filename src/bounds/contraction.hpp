@@ -5,6 +5,16 @@
 
 namespace equinorm::bounds {
 
+/// What storing does to products [n,T], one tensor for each way in which a kernel may store the factors (it may keep more than was
+/// declared).
+using Moves = std::vector<Tensor<double>>;
+
+/// The largest |move| of each product; zeros of `shape` where there is none.
+Tensor<double> largest_moves(const Moves& moves, const tensor::Shape& shape);
+
+/// x . y - value for x in {q, q stored}, y in {k, k stored}, value = q . k, of those that are stored.
+Moves moves_by_stores(const Vectors& q, const Vectors& k, const Tensor<double>& value);
+
 /// A contraction of two inexact families, all [n,T]: values, how far stored factors move them at most, whichever of them the kernel does
 /// store (it may keep more than was declared), and local errors from there (common factors apart).
 struct Contraction {

@@ -3,8 +3,9 @@
 // The model: rounding errors are random, each of zero mean given those before it, within its rigorous bound b. The first-order error sum
 // w_k delta_k then exceeds lambda sqrt(sum (w_k b_k)^2) with a probability of at most 2 exp(-lambda^2 / 2) for each element (Azuma,
 // Hoeffding; Connolly, Higham, Mary 2021). Statistics and exponentials, whose errors have a bias, and subnormal numbers, whose errors are
-// alike, are charged in full. Structured data (constants, equal tokens) make rounding errors equal and may exceed these bounds: they only
-// arouse suspicion.
+// alike, are charged in full. What storing does to q_hat, k_hat, g and q_tilde is no random matter where it is known: it moves the logits,
+// and what is left of those errors is random. Structured data (constants, equal tokens) make rounding errors equal and may exceed these
+// bounds: they only arouse suspicion.
 #pragma once
 
 #include "bounds/average.hpp"
@@ -23,6 +24,7 @@ struct ProbableScores {
   Tensor<double> fixed;     ///< what is charged in full
   Tensor<double> bound;     ///< of the logit itself; at most its rigorous bound
   std::vector<SharedRoundings> shared;
+  std::vector<Moves> moves;  ///< for each product, what storing its factors does to the score, if they are stored
 };
 
 /// Of the logits; not machine-checked.
@@ -30,7 +32,7 @@ ProbableScores probable_scores(const Setting& at, const paths::PathInputs<double
                                const Queries& queries, const Scores& scores, double lambda);
 
 /// Of o, [n,d_v], not yet held to its rigorous bound: errors of the logits enter through p_t (v_t - o), centred, tokens apart from each
-/// other, shared roundings token by token into one. `values` are v, `average` their mean o.
+/// other, shared roundings and known moves token by token into one. `values` are v, `average` their mean o.
 /// Not machine-checked.
 Tensor<double> probable_average(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g, const Scores& scores,
                                 const ProbableScores& probable, const std::vector<RowWeights>& weights, const Values& values,

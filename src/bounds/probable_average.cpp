@@ -89,6 +89,7 @@ class Row {
     out_ = {std::vector<double>(static_cast<std::size_t>(width_)), std::vector<double>(static_cast<std::size_t>(width_))};
     tokenwise();
     for (const SharedRoundings& shared : probable_.shared) add(shared);
+    for (const Moves& moves : probable_.moves) add(moves);
     return std::move(out_);
   }
 
@@ -139,6 +140,21 @@ class Row {
     for (Index j = 0; j < width_; ++j) {
       for (Index w = 0; w < wide; ++w) out_.squares[j] += shared.squares.row(i_)[w] * square(sums.row(j)[w] - mean_[j] * total[w]);
     }
+  }
+
+  /// The largest |scale sum_t p_t (v_tj - o_j) move_t| of the ways to store.
+  void add(const Moves& moves) {
+    std::vector<double> most(static_cast<std::size_t>(width_));
+    for (const Tensor<double>& move : moves) {
+      std::vector<double> sums(most.size());
+      for (Index t = 0; t < tokens_; ++t) {
+        if (scores_.live.row(i_)[t] == 0) continue;
+        const double factor = at_.scale * weights_.p[t] * slope(t) * move.row(i_)[t];
+        for (Index j = 0; j < width_; ++j) sums[j] += factor * (values_.value.row(t)[j] - mean_[j]);
+      }
+      for (std::size_t j = 0; j < most.size(); ++j) most[j] = std::max(most[j], std::fabs(sums[j]));
+    }
+    for (std::size_t j = 0; j < most.size(); ++j) out_.fixed[j] += most[j];
   }
 
   const Setting& at_;

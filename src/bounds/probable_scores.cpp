@@ -26,8 +26,9 @@ struct Turning {
   Index first = 0, count = 0;
 };
 
-/// `products` roundings in f_x of each entry, then the store.
-Roundings roundings_of(const Setting& at, const Tensor<double>& x, int products, Turning turning, Stored stored) {
+/// `products` roundings in f_x of each entry, then the store: what is not known of it.
+Roundings roundings_of(const Setting& at, const Vectors& vectors, int products, Turning turning, Stored stored) {
+  const Tensor<double>& x = vectors.value;
   Roundings out{squared(x), Tensor<double>(x.shape())};
   const bool interleaved = at.problem.rope.layout == problem::RopeLayout::interleaved;
   const double u = at.fx.unit(), normal = scalar::limits(at.format(stored).format()).smallest_normal;
@@ -41,7 +42,9 @@ Roundings roundings_of(const Setting& at, const Tensor<double>& x, int products,
       const double value = std::fabs(x.row(i)[j]);
       squares[j] *= products * u * u;
       if (!at.rounds(stored)) continue;
-      if (value > 0 && value < normal) {
+      if (vectors.held().row(i)[j] != x.row(i)[j]) {
+        squares[j] += square(vectors.radius.row(i)[j]);
+      } else if (value > 0 && value < normal) {
         out.fixed.row(i)[j] = at.store(stored, value);
       } else {
         squares[j] += square(at.store(stored, value * (1 + 2 * u)) - at.format(stored).sum_underflow());
@@ -51,15 +54,16 @@ Roundings roundings_of(const Setting& at, const Tensor<double>& x, int products,
   return out;
 }
 
-/// Squares of what an accumulation and a store did to x. The joint radius stands for the accumulation's: too large by the store's share, of
-/// which 1/h counts.
-Tensor<double> squares_of_sums(const Setting& at, const Tensor<double>& value, const Tensor<double>& radius, Stored stored, Index depth) {
+/// Squares of what an accumulation and a store did to x, but for what is known of it: `held` then differs from x. Else the joint radius
+/// stands for the accumulation's: too large by the store's share, of which 1/h counts.
+Tensor<double> squares_of_sums(const Setting& at, const Tensor<double>& value, const Tensor<double>& held, const Tensor<double>& radius,
+                               Stored stored, Index depth) {
   Tensor<double> out(value.shape());
   const double h = static_cast<double>(rounding_height(at.products.order, depth)), u = at.fa.unit();
   const double ratio = h * square(u / accumulation(at.products, depth).factor);
   for (Index i = 0; i < out.size(); ++i) {
     const double store = at.store(stored, std::fabs(value[i]));
-    out[i] = square(store) + ratio * square(radius[i]);
+    out[i] = held[i] != value[i] ? square(radius[i]) : square(store) + ratio * square(radius[i]);
   }
   return out;
 }
@@ -77,7 +81,7 @@ class Stage {
   }
 
   ProbableScores run() {
-    out_ = {Tensor<double>({n_, tokens_}), Tensor<double>({n_, tokens_}), Tensor<double>({n_, tokens_}), {}};
+    out_ = {Tensor<double>({n_, tokens_}), Tensor<double>({n_, tokens_}), Tensor<double>({n_, tokens_}), {}, {}};
     content_ = multiply_transposed(queries_.content.value, keys_.content.value);
     if (has_rope_) rope_ = multiply_transposed(queries_.rope.value, rope_keys().value);
     if (at_.absorbed_mla()) {
@@ -92,6 +96,11 @@ class Stage {
     for (const SharedRoundings& shared : out_.shared) {
       const Tensor<double> part = multiply_transposed(shared.squares, squared(shared.direction));
       for (Index i = 0; i < shared_.size(); ++i) shared_[i] += part[i];
+    }
+    moved_ = Tensor<double>({n_, tokens_});
+    for (const Moves& moves : out_.moves) {
+      const Tensor<double> part = largest_moves(moves, moved_.shape());
+      for (Index i = 0; i < moved_.size(); ++i) moved_[i] += part[i];
     }
     second_order_ = second_order();
     for (Index i = 0; i < n_; ++i) {
@@ -113,8 +122,8 @@ class Stage {
 
   /// A dot product of two rounded vectors: the token's roundings, the query's, and the sum's own.
   void products_of(const Vectors& q, const Vectors& k, Turning turning, int products, bool times_alpha) {
-    const Roundings of_q = roundings_of(at_, q.value, products, turning, Stored::q_hat),
-                    of_k = roundings_of(at_, k.value, products, turning, Stored::k_hat);
+    const Roundings of_q = roundings_of(at_, q, products, turning, Stored::q_hat),
+                    of_k = roundings_of(at_, k, products, turning, Stored::k_hat);
     const Accumulation sum = accumulation(at_.products, q.width());
     const double height = static_cast<double>(rounding_height(at_.products.order, q.width())) * square(at_.fa.unit());
     const Tensor<double> tokenwise = multiply_transposed(squared(q.value), of_k.squares), abs_q = magnitudes(q.value),
@@ -133,13 +142,22 @@ class Stage {
       }
     }
     out_.shared.push_back({of_q.squares, std::move(direction)});
+    out_.moves.push_back(moves_by_stores(q, k, multiply_transposed(q.value, k.value)));
+    for (Tensor<double>& move : out_.moves.back()) {
+      for (Index i = 0; i < n_ && times_alpha; ++i) {
+        for (Index t = 0; t < tokens_; ++t) move.row(i)[t] *= keys_.alpha[t];
+      }
+    }
   }
 
   /// z = q_tilde c: the stored g and q_tilde are shared by all tokens, the sum is not.
   void latent_products() {
-    const Roundings of_g = roundings_of(at_, queries_.g, 5, {}, Stored::g);
+    Vectors g{queries_.g, queries_.g_shift, queries_.g_radius, {}};
+    for (Index i = 0; i < g.stored.size(); ++i) g.stored[i] += g.value[i];
+    const Roundings of_g = roundings_of(at_, g, 5, {}, Stored::g);
     const Tensor<double>& c = row_.sources->c.value;
-    Tensor<double> of_q_tilde = squares_of_sums(at_, queries_.q_tilde, queries_.q_tilde_local, Stored::q_tilde, pb_.content_dim);
+    Tensor<double> of_q_tilde =
+        squares_of_sums(at_, queries_.q_tilde, queries_.q_tilde_held, queries_.q_tilde_local, Stored::q_tilde, pb_.content_dim);
     Tensor<double> of_g_squares = of_g.squares, k_direction = keys_.k0.value, c_direction = c;
     for (Index t = 0; t < tokens_; ++t) {
       for (Index j = 0; j < pb_.content_dim; ++j) k_direction.row(t)[j] *= keys_.alpha[t];
@@ -161,6 +179,7 @@ class Stage {
     }
     out_.shared.push_back({std::move(of_g_squares), std::move(k_direction)});
     out_.shared.push_back({std::move(of_q_tilde), std::move(c_direction)});
+    out_.moves.push_back(latent_moves(at_, row_, keys_, queries_));
   }
 
   /// k0 enters the explicit key through a_j = alpha gamma_j and every key through its statistic, d alpha / alpha = -b_j d k0_j, b = nu
@@ -168,7 +187,7 @@ class Stage {
   void sensitivities() {
     alpha_squares_.assign(static_cast<std::size_t>(tokens_), 0);
     if (!pb_.is_mla()) return;
-    const Tensor<double> beta = squares_of_sums(at_, keys_.k0.value, keys_.k0.radius, Stored::k0, pb_.latent);
+    const Tensor<double> beta = squares_of_sums(at_, keys_.k0.value, keys_.k0.value, keys_.k0.radius, Stored::k0, pb_.latent);
     Tensor<double> direct(beta.shape()), cross(beta.shape());
     for (Index t = 0; t < tokens_; ++t) {
       const double nu_alpha = nu() * square(keys_.alpha[t]);
@@ -219,9 +238,10 @@ class Stage {
     variance = square(scale) * variance;
     const double rigorous = scores_.radius.row(i)[t];
     const double all = variance + square(scale) * shared_.row(i)[t];
-    const double product = u * std::fabs(logit), store = at_.store(Stored::logits, std::fabs(logit) * (1 + 2 * u)), last = product + store;
+    const double product = u * std::fabs(logit),
+                 computed = lambda_ * std::sqrt(all) + scale * moved_.row(i)[t] + fixed + product + second_order_ * rigorous,
+                 store = at_.store(Stored::logits, std::fabs(logit) + computed), bound = computed + store;
     out_.variance.row(i)[t] = variance + square(product) + square(store), out_.fixed.row(i)[t] = fixed;
-    const double bound = lambda_ * std::sqrt(all) + fixed + last + second_order_ * rigorous;
     out_.bound.row(i)[t] = bound < rigorous ? bound : rigorous;
   }
 
@@ -245,7 +265,7 @@ class Stage {
   problem::NormTraits norm_{};
   Weights gamma_;
   bool has_rope_ = false, key_outside_ = false, query_outside_ = false;
-  Tensor<double> content_, rope_, direct_, cross_, shared_;
+  Tensor<double> content_, rope_, direct_, cross_, shared_, moved_;
   std::vector<double> alpha_squares_;
   ProbableScores out_;
 };

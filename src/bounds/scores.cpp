@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "bounds/contraction.hpp"
 #include "bounds/linear.hpp"
 #include "problem/norm_traits.hpp"
 
@@ -56,7 +55,7 @@ class ScoreStage {
     if (at_.absorbed_mla()) {
       content_ = {
           multiply_transposed(queries_.content.value, keys_.content.value), {}, latent_radius(content_sum, factors(depth, content_sum)), 0};
-      content_.moved = latent_moved();
+      content_.moved = largest_moves(latent_moves(at_, row_, keys_, queries_), {n, tokens});
       content_underflow_ += matrix_unit_underflow(at_.products, depth, latent_factor_);
     } else {
       content_ = contract(at_, queries_.content, keys_.content, factors(depth, content_sum), raw);
@@ -79,26 +78,6 @@ class ScoreStage {
   }
 
  private:
-  /// How far storing g, q_tilde or both moves the content, in units of the explicit product.
-  Tensor<double> latent_moved() const {
-    const Index n = queries_.q_tilde.dim(0);
-    Tensor<double> moved({n, row_.tokens});
-    const auto take = [&](const Tensor<double>& shifts) {
-      for (Index i = 0; i < moved.size(); ++i) moved[i] = std::max(moved[i], std::fabs(shifts[i]));
-    };
-    if (!queries_.g_shift.empty()) take(multiply_transposed(queries_.g_shift, keys_.k0.value));
-    for (const Tensor<double>* stored : {&queries_.q_tilde_alone, &queries_.q_tilde_held}) {
-      const Tensor<double> shift = difference(*stored, queries_.q_tilde);
-      if (has_radius(shift)) take(multiply_transposed(shift, row_.sources->c.value));
-    }
-    const bool query_outside = norm_.normed && !at_.folds_alpha_q();
-    for (Index i = 0; i < n; ++i) {
-      const double alpha_q = query_outside ? queries_.alpha[static_cast<std::size_t>(i)] : 1;
-      for (Index t = 0; t < row_.tokens; ++t) moved.row(i)[t] *= alpha_q * keys_.alpha[static_cast<std::size_t>(t)];
-    }
-    return moved;
-  }
-
   /// Error of z = q_tilde c, in the kernel's units: q_tilde's own error against |c|, that of g against |k0|.
   Tensor<double> latent_radius(const Accumulation& sum, const std::vector<double>& factors) {
     const Index n = queries_.q_tilde.dim(0), r = pb_.latent;
@@ -272,6 +251,23 @@ class ScoreStage {
 };
 
 }  // namespace
+
+Moves latent_moves(const Setting& at, const RowKeys& row, const GroupKeys& keys, const Queries& queries) {
+  Moves moves;
+  if (!queries.g_shift.empty()) moves.push_back(multiply_transposed(queries.g_shift, keys.k0.value));
+  for (const Tensor<double>* stored : {&queries.q_tilde_alone, &queries.q_tilde_held}) {
+    const Tensor<double> shift = difference(*stored, queries.q_tilde);
+    if (has_radius(shift)) moves.push_back(multiply_transposed(shift, row.sources->c.value));
+  }
+  const bool query_outside = problem::norm_traits(at.problem).normed && !at.folds_alpha_q();
+  for (Tensor<double>& move : moves) {
+    for (Index i = 0; i < move.dim(0); ++i) {
+      const double alpha_q = query_outside ? queries.alpha[static_cast<std::size_t>(i)] : 1;
+      for (Index t = 0; t < row.tokens; ++t) move.row(i)[t] *= alpha_q * keys.alpha[static_cast<std::size_t>(t)];
+    }
+  }
+  return moves;
+}
 
 Scores make_scores(const Setting& at, const RowKeys& row, const GroupKeys& keys, const Queries& queries,
                    const std::vector<QueryIndex>& rows) {

@@ -1,6 +1,7 @@
 // Stage `score`: logits of some query rows against every token, and how far the declared arithmetic's may be.
 #pragma once
 
+#include "bounds/contraction.hpp"
 #include "bounds/queries.hpp"
 
 namespace equinorm::bounds {
@@ -13,6 +14,9 @@ struct Scores {
   Tensor<double> own;       ///< |logit - exact|: what binary64 itself may lose here; empty until someone says
   Tensor<std::uint8_t> live;
 };
+
+/// How far storing g, q_tilde or both moves z = q_tilde c of the absorbed form, in units of the explicit product.
+Moves latent_moves(const Setting& at, const RowKeys& row, const GroupKeys& keys, const Queries& queries);
 
 /// Running bounds of the explicit form (dot product of inexact vectors, then one common factor) and of the absorbed one (the rounding of g
 /// is charged against k0 = c W_K itself, not against |c| |W_K|), scale and soft-cap. Proof: dot_stage, latent_stage, outside_stage,
