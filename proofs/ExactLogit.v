@@ -209,7 +209,7 @@ Proof.
     rewrite <- rsum_scal. f_equal. apply rsum_ext; intros; ring.
 Qed.
 
-(* C++: bounds/queries.hpp make_queries; bounds/scores.hpp make_scores. *)
+(* C++: bounds/queries.hpp make_queries; bounds/scores.hpp latent_moves; bounds/scores.hpp make_scores. *)
 Theorem absorbed_exact_error :
   near (absorbed_logit fa fx g_format q_tilde_format over_r over_dc W c q gq gk (rq * aq) (rk * ak))
     (absorbed_exact_radius + (fq * fk - 1) * Rabs exact) exact.

@@ -148,8 +148,9 @@ Qed.
 Theorem near_magnitude v e x : near v e x -> Rabs v <= Rabs x + e.
 Proof. unfold near. intros. replace v with (x + (v - x)) by ring. eapply Rle_trans; [apply Rabs_triang|]. lra. Qed.
 
-(* C++: bounds/bounds.hpp error_bounds; bounds/contraction.hpp contract; bounds/contraction.hpp follow_products; bounds/linear.hpp
-   multiply_bounded; bounds/softmax_weights.hpp given_weights; bounds/sources.hpp make_sources; bounds/values.hpp group_values. *)
+(* C++: bounds/bounds.hpp error_bounds; bounds/contraction.hpp contract; bounds/contraction.hpp follow_products; bounds/contraction.hpp
+   moves_by_stores; bounds/linear.hpp multiply_bounded; bounds/softmax_weights.hpp given_weights; bounds/sources.hpp make_sources;
+   bounds/values.hpp group_values. *)
 Theorem radius_dot_exact n (v e x w f y : nat -> R) s D F : 0 <= D ->
   (forall i, (i < n)%nat -> near (v i) (e i) (x i)) -> (forall i, (i < n)%nat -> near (w i) (f i) (y i)) ->
   near s (D * rsum n (fun i => Rabs (v i * w i)) + F) (rsum n (fun i => v i * w i)) ->

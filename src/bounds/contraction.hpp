@@ -12,7 +12,7 @@ using Moves = std::vector<Tensor<double>>;
 /// The largest |move| of each product; zeros of `shape` where there is none.
 Tensor<double> largest_moves(const Moves& moves, const tensor::Shape& shape);
 
-/// x . y - value for x in {q, q stored}, y in {k, k stored}, value = q . k, of those that are stored.
+/// x . y - value for x in {q, q stored}, y in {k, k stored}, value = q . k, of those that are stored. Proof: radius_dot_exact.
 Moves moves_by_stores(const Vectors& q, const Vectors& k, const Tensor<double>& value);
 
 /// A contraction of two inexact families, all [n,T]: values, how far stored factors move them at most, whichever of them the kernel does

@@ -50,6 +50,8 @@ constexpr std::array kBoundProofs{
     BoundProof{"kernels that are handed tensors", "bounds/given.hpp HandedOver::replace", "given_radius, given_ratio", ""},
     BoundProof{"kernels that are handed tensors", "bounds/given.hpp HandedOver::radius", "given_radius", ""},
     BoundProof{"k_hat, q_hat", "bounds/vectors.hpp Vectors::error", "factor_elementwise", ""},
+    BoundProof{"logits", "bounds/contraction.hpp moves_by_stores", "radius_dot_exact", ""},
+    BoundProof{"logits", "bounds/scores.hpp latent_moves", "absorbed_exact_error", ""},
     BoundProof{"logits", "bounds/contraction.hpp contract", "radius_dot_exact, dot_error_by_term, absolute_sum_guard", ""},
     BoundProof{"kind D: logits", "bounds/contraction.hpp follow_products", "dot_running_error, radius_dot_exact", ""},
     BoundProof{"logits", "bounds/scores.hpp make_scores",
