@@ -41,7 +41,7 @@ Proof.
     lra.
 Qed.
 
-(* C++: bounds/scores.hpp make_scores. *)
+(* C++: bounds/apriori.hpp apriori_logit; bounds/scores.hpp make_scores. *)
 Theorem soft_cap_error : near out soft_cap_radius (cap * tanh (X / cap)).
 Proof.
   assert (Ht : near (tanh a) cap_argument (tanh (X / cap))).
@@ -123,7 +123,7 @@ Proof.
 Qed.
 
 (** X: the exact gate logit, o: the exact output; s: the computed sigmoid, es relative and as_ absolute. *)
-(* C++: bounds/bounds.hpp error_bounds. *)
+(* C++: bounds/apriori.hpp apriori_bounds; bounds/bounds.hpp error_bounds. *)
 Theorem gate_error X xh e o oh eo s es as_ out ko wo : 0 <= es -> 0 <= ko ->
   near xh e X -> near oh eo o -> near s (es * sigmoid xh + as_) (sigmoid xh) -> near out (ko * Rabs (s * oh) + wo) (s * oh) ->
   let eg := e / 4 + es * Rmin 1 (sigmoid X + e / 4) + as_ in

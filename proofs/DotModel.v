@@ -144,7 +144,7 @@ Proof.
 Qed.
 
 (** A dot product every operation of which may flush. *)
-(* C++: bounds/accumulation.hpp accumulation. *)
+(* C++: bounds/accumulation.hpp accumulation; bounds/apriori_sizes.hpp sum_lost. *)
 Theorem dot_flushed_error x y s z : proper s -> result x y (u prec) (x_min emin prec) (x_min emin prec) s z ->
   near z (((1 + u prec) ^ height s - 1) * exactly (fun i => Rabs (x i * y i)) s +
           INR (count s) * (x_min emin prec + x_min emin prec) * (1 + u prec) ^ height s) (exactly (fun i => x i * y i) s).

@@ -130,7 +130,8 @@ Proof.
   unfold entered in *. simpl rsum. lra.
 Qed.
 
-(* C++: bounds/accumulation.hpp matrix_unit_underflow; scalar/tensor_core.hpp tensor_core_error_factor. *)
+(* C++: bounds/accumulation.hpp matrix_unit_underflow; bounds/apriori_sizes.hpp sum_lost; scalar/tensor_core.hpp tensor_core_error_factor.
+   *)
 Theorem unit_truncated :
   near (acc q) ((INR q * u_cut prec + lossy q * bpow radix2 (- F)) * entered q +
     (lossy q * bpow radix2 (- F) * w + INR q * bpow radix2 emin)) (exact_chain q).

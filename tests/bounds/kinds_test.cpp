@@ -17,7 +17,7 @@ namespace equinorm::bounds {
 namespace {
 
 constexpr FunctionErrors kOurs{.base_two = false};
-const std::set<std::string> kNames{"logits", "u", "o", "y"};
+const std::set<std::string> kNames{"logits", "u", "o", "o_gated", "y"};
 
 std::uint64_t seeds(std::uint64_t otherwise) {
   const char* text = std::getenv("EQUINORM_KIND_SEEDS");
@@ -39,10 +39,9 @@ TEST_CASE("closed forms hold, and lengths are never sharper than components") {
     problem::Problem problem = reference::random_small_problem(seed);
     reference::Dice dice(seed * 29 + 5);
     paths::Plan plan = any_plan(dice, problem.precision.storage);
-    plan.precision.ftz = false;
     if (!has_apriori_bounds(problem, plan)) continue;
     ++problems;
-    const tensor::TensorMap inputs = inputs::round_inputs(problem, reference::random_inputs(problem, seed), plan.precision.storage, false);
+    const tensor::TensorMap inputs = inputs::round_inputs(problem, reference::random_inputs(problem, seed), plan.precision.storage, plan.precision.ftz);
     for (const PathKind form : {PathKind::explicit_form, PathKind::absorbed_form}) {
       INFO(reference::describe(problem) << "; " << describe(plan) << "; " << problem::to_string(form));
       const Bounds b = apriori_bounds(problem, inputs, plan, form, kNames, Sizes::components, kOurs);
