@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "report/text_pieces.hpp"
+
 namespace equinorm::report {
 namespace {
 
@@ -37,17 +39,17 @@ std::string cell(const std::string& text, bool numeric) {
                      : text == "equal" || text == "within" || text == "holds" || text == "suspect" ? " good"
                                                                                                    : "";
   const std::string classes = fmt::format("{}{}", numeric ? "n" : "", tone);
-  return classes.empty() ? fmt::format("<td>{}</td>", html_escaped(text))
-                         : fmt::format("<td class=\"{}\">{}</td>", classes, html_escaped(text));
+  return classes.empty() ? fmt::format("<td>{}</td>", markup_escaped(text))
+                         : fmt::format("<td class=\"{}\">{}</td>", classes, markup_escaped(text));
 }
 
 std::string table_html(const Table& table) {
   const std::vector<bool> numeric = numeric_columns(table);
   std::string html = "<div class=\"wide\"><table>";
-  if (!table.caption.empty()) html += fmt::format("<caption>{}</caption>", html_escaped(table.caption));
+  if (!table.caption.empty()) html += fmt::format("<caption>{}</caption>", markup_escaped(table.caption));
   html += "<thead><tr>";
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
-    html += fmt::format("<th{}>{}</th>", numeric[i] ? " class=\"n\"" : "", html_escaped(table.columns[i]));
+    html += fmt::format("<th{}>{}</th>", numeric[i] ? " class=\"n\"" : "", markup_escaped(table.columns[i]));
   }
   html += "</tr></thead>\n<tbody>\n";
   for (const std::vector<std::string>& row : table.rows) {
@@ -59,7 +61,7 @@ std::string table_html(const Table& table) {
 }
 
 std::string folded(const Table& table, const std::string& summary) {
-  return fmt::format("<details><summary>{}</summary>\n{}</details>\n", html_escaped(summary), table_html(table));
+  return fmt::format("<details><summary>{}</summary>\n{}</details>\n", markup_escaped(summary), table_html(table));
 }
 
 struct Renderer {
@@ -67,9 +69,9 @@ struct Renderer {
   int figures = 0;
 
   std::string operator()(const Heading& heading) const {
-    return fmt::format("<h{0}>{1}</h{0}>\n", heading.level, html_escaped(heading.text));
+    return fmt::format("<h{0}>{1}</h{0}>\n", heading.level, markup_escaped(heading.text));
   }
-  std::string operator()(const Paragraph& paragraph) const { return fmt::format("<p>{}</p>\n", html_escaped(paragraph.text)); }
+  std::string operator()(const Paragraph& paragraph) const { return fmt::format("<p>{}</p>\n", markup_escaped(paragraph.text)); }
   std::string operator()(const Table& table) const {
     return table.folded ? folded(table, table.caption.empty() ? "Table" : table.caption) : table_html(table);
   }
@@ -78,43 +80,17 @@ struct Renderer {
     const auto found = plots.svg.find(figure.name);
     if (found == plots.svg.end()) {
       return fmt::format("<figure><p class=\"skipped\">figure skipped: {}</p><figcaption>{}</figcaption></figure>\n{}",
-                         html_escaped(plots.reason), html_escaped(caption), table_html(figure.data));
+                         markup_escaped(plots.reason), markup_escaped(caption), table_html(figure.data));
     }
-    return fmt::format("<figure role=\"img\" aria-label=\"{}\">\n{}<figcaption>{}</figcaption></figure>\n{}", html_escaped(caption),
-                       found->second, html_escaped(caption), folded(figure.data, fmt::format("Data of figure {}", figures)));
+    return fmt::format("<figure role=\"img\" aria-label=\"{}\">\n{}<figcaption>{}</figcaption></figure>\n{}", markup_escaped(caption),
+                       found->second, markup_escaped(caption), folded(figure.data, fmt::format("Data of figure {}", figures)));
   }
 };
 
 }  // namespace
 
-std::string html_escaped(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      case '\'':
-        result += "&#39;";
-        break;
-      default:
-        result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
-    }
-  }
-  return result;
-}
-
 std::string to_html(const Document& document, const Plots& plots) {
-  const std::string title = html_escaped(document.title);
+  const std::string title = markup_escaped(document.title);
   std::string html = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n"

@@ -11,7 +11,4 @@ namespace equinorm::report {
 /// Figures that `plots` lacks are replaced by "figure skipped: REASON"; their data tables stay, then open.
 std::string to_html(const Document& document, const Plots& plots);
 
-/// `text` with the characters that mean something in HTML and XML as entities, control characters as spaces.
-std::string html_escaped(const std::string& text);
-
 }  // namespace equinorm::report

@@ -9,32 +9,6 @@ namespace {
 
 using verdict::Verdict;
 
-std::string escaped(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      case '\n':
-        result += "&#10;";
-        break;
-      default:
-        result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-  }
-  return result;
-}
-
 struct Tally {
   int tests = 0, failures = 0, skipped = 0;
 };
@@ -42,11 +16,12 @@ struct Tally {
 std::string test_case(const std::string& suite, const std::string& name, Verdict verdict, double seconds, const std::string& message,
                       Tally& tally) {
   ++tally.tests;
-  std::string text = fmt::format("    <testcase classname=\"{}\" name=\"{}\" time=\"{:.3f}\"", escaped(suite), escaped(name), seconds);
+  std::string text =
+      fmt::format("    <testcase classname=\"{}\" name=\"{}\" time=\"{:.3f}\"", markup_escaped(suite), markup_escaped(name), seconds);
   if (holds(verdict)) return text + "/>\n";
   const char* element = fails(verdict) ? "failure" : "skipped";
   ++(fails(verdict) ? tally.failures : tally.skipped);
-  return text + fmt::format("><{} message=\"{}\"/></testcase>\n", element, escaped(to_string(verdict) + ": " + message));
+  return text + fmt::format("><{} message=\"{}\"/></testcase>\n", element, markup_escaped(to_string(verdict) + ": " + message));
 }
 
 }  // namespace
@@ -75,14 +50,14 @@ std::string to_junit(const verdict::RunResult& run) {
     for (const verdict::ConductRow& row : result.conduct)
       tests += test_case(suite, row.what, row.verdict, 0, row.detail + "; reproduce: " + result.reproduce, tally);
     suites += fmt::format("  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\" time=\"{:.3f}\">\n{}  </testsuite>\n",
-                          escaped(suite), tally.tests, tally.failures, tally.skipped, result.seconds, tests);
+                          markup_escaped(suite), tally.tests, tally.failures, tally.skipped, result.seconds, tests);
     total.tests += tally.tests, total.failures += tally.failures, total.skipped += tally.skipped;
   }
   return fmt::format(
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"equinorm {}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\" "
       "time=\"{:.3f}\">\n{}"
       "</testsuites>\n",
-      escaped(run.command), total.tests, total.failures, total.skipped, run.seconds, suites);
+      markup_escaped(run.command), total.tests, total.failures, total.skipped, run.seconds, suites);
 }
 
 }  // namespace equinorm::report

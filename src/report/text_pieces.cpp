@@ -38,6 +38,32 @@ std::string coloured(Verdict verdict, std::size_t width, const Style& style) {
   return fmt::format("\033[{}m{}\033[0m", code, text);
 }
 
+std::string markup_escaped(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        result += "&amp;";
+        break;
+      case '<':
+        result += "&lt;";
+        break;
+      case '>':
+        result += "&gt;";
+        break;
+      case '"':
+        result += "&quot;";
+        break;
+      case '\n':
+        result += "&#10;";
+        break;
+      default:
+        result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+    }
+  }
+  return result;
+}
+
 std::string check_details(const verdict::ExactCheck& check) {
   std::string text = check.scope;
   if (check.elements > 0) text += fmt::format("; {} numbers compared", grouped(check.elements));

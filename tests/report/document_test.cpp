@@ -10,6 +10,7 @@
 #include "report/html.hpp"
 #include "report/markdown.hpp"
 #include "report/report_json.hpp"
+#include "report/text_pieces.hpp"
 #include "scalar/error.hpp"
 
 namespace equinorm::report {
@@ -77,7 +78,7 @@ TEST_CASE("Markdown with a figure and without") {
 }
 
 TEST_CASE("control characters never reach a page") {
-  CHECK(html_escaped("a\x01\nb\x7f<&>\"'") == "a  b &lt;&amp;&gt;&quot;&#39;");
+  CHECK(markup_escaped("a\x01\nb\x7f<&>\"'") == "a &#10;b &lt;&amp;&gt;&quot;'");
   CHECK(plot_text("it's q_hat^2 {a} \\ `b`\n") == "'it''s q\\_hat\\^2 \\{a\\} \\\\  b  '");
 }
 
