@@ -20,7 +20,7 @@ UNCHECKED = "not machine-checked"
 NO_BOUND = {
     "LogitTerms::operator+=", "OutputTerms::operator+=", "logit_terms", "output_terms", "kappa_w", "kappa_2", "kappa_centred", "kappa_v", "has_bounds",
     "has_apriori_bounds", "can_follow", "Vectors::held", "Vectors::replace",
-    "HandedOver::remaining", "set_rotation", "multiply", "multiply_transposed", "absolute", "largest_of", "has_radius", "Rounding::unit",
+    "HandedOver::remaining", "set_rotation", "multiply", "multiply_transposed", "absolute", "largest_of", "has_radius", "column_maxima", "own_plan",
     "make_vectors", "Setting::folds_alpha_q", "Setting::rounds",
 }
 

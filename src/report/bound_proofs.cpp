@@ -7,19 +7,23 @@ namespace {
 
 constexpr std::array kBoundProofs{
     BoundProof{"every rounding", "bounds/rounding.hpp Rounding::half_ulp", "half_ulp_of_upper, flushed_of_upper", ""},
-    BoundProof{"stored tensors, handed-over tensors", "bounds/rounding.hpp Rounding::held_near", "half_ulp_of_upper",
-               "that binary64's own error in the number is no larger than the rest"},
-    BoundProof{"stored tensors", "bounds/setting.hpp Setting::held_near", "", "as Rounding::held_near"},
+    BoundProof{"stored tensors, handed-over tensors", "bounds/rounding.hpp Rounding::held_near",
+               "half_ulp_of_upper, held_between, held_middle, held_widest, neighbour_arguments, argument_above", ""},
+    BoundProof{"stored tensors", "bounds/setting.hpp Setting::held_near", "held_between, held_widest", ""},
+    BoundProof{"what binary64 loses", "bounds/setting.hpp own_error", "own_covers, latent_own_covers", ""},
+    BoundProof{"what binary64 loses", "bounds/setting.hpp own_setting", "centre_exact, told_from_centre, sum_own", ""},
     BoundProof{"stored tensors, handed-over tensors", "bounds/rounding.hpp Rounding::error_near",
-               "half_ulp_of_upper, rounded_between, neighbour_arguments", ""},
+               "half_ulp_of_upper, rounded_between, neighbour_arguments, argument_above", ""},
     BoundProof{"stored tensors", "bounds/setting.hpp Setting::store_near", "half_ulp_of_upper, rounded_between", ""},
-    BoundProof{"every rounding", "bounds/rounding.hpp Rounding::relative", "half_ulp_relative", ""},
+    BoundProof{"every rounding", "bounds/rounding.hpp Rounding::relative", "half_ulp_relative, centre_rounded", ""},
+    BoundProof{"every rounding", "bounds/rounding.hpp Rounding::unit", "centre_rounded", ""},
     BoundProof{"underflow", "bounds/rounding.hpp Rounding::product_underflow", "round_model, round_sum_error, flushed_operation", ""},
     BoundProof{"sums", "bounds/rounding.hpp phi", "phi_as_exp, phi_evaluation", ""},
     BoundProof{"stored tensors", "bounds/setting.hpp Setting::store", "half_ulp_of_upper", ""},
     BoundProof{"sums and dot products", "bounds/accumulation.hpp accumulation",
-               "dot_error_height, dot_error_count, dot_fma, dot_flushed_error, truncating_chain", ""},
-    BoundProof{"sums and dot products", "bounds/accumulation.hpp term_factors", "dot_error_by_term, fma_by_term, sequential_by_term", ""},
+               "dot_error_height, dot_error_count, dot_fma, dot_flushed_error, truncating_chain, centre_dot", ""},
+    BoundProof{"sums and dot products", "bounds/accumulation.hpp term_factors",
+               "dot_error_by_term, fma_by_term, sequential_by_term, centre_by_term", ""},
     BoundProof{"sums and dot products", "bounds/linear.hpp sum_errors", "dot_error_by_term, dot_finite_guard", ""},
     BoundProof{"kind D: sums followed step by step", "bounds/followed.hpp followed_errors", "dot_running_error, half_ulp_of_upper", ""},
     BoundProof{"kind D: sums followed step by step", "bounds/linear.hpp follow", "dot_running_error", ""},
@@ -36,16 +40,18 @@ constexpr std::array kBoundProofs{
     BoundProof{"k_hat, q_hat", "bounds/vectors.hpp Vectors::magnitude", "near_magnitude", ""},
     BoundProof{"k_hat, q_hat", "bounds/vectors.hpp weights", "half_ulp_of_upper", ""},
     BoundProof{"k_hat, k_deferred, k_rope_cached, q_hat", "bounds/vectors.hpp finish_row",
-               "normalised_component_error, radius_product_exact, radius_rope, rounded_radius", ""},
+               "normalised_component_error, radius_product_exact, radius_rope, rounded_radius, centre_rotation", ""},
     BoundProof{"alpha_k, alpha_q", "bounds/statistic.hpp statistic",
-               "statistic_distance, rms_lipschitz, computed_mean_square, statistic_ratio_exact, squares_guard", ""},
+               "statistic_distance, rms_lipschitz, computed_mean_square, statistic_ratio_exact, squares_guard, centre_statistic, "
+               "low_evaluated, statistic_slack",
+               ""},
     BoundProof{"alpha_k", "bounds/statistic.hpp stored_rho", "stored_ratio", ""},
     BoundProof{"k_rope_cached, alpha_k", "bounds/keys.hpp make_row_keys", "statistic_ratio_exact, normalised_component_error, radius_rope",
                ""},
     BoundProof{"k_hat, k_deferred, alpha_k", "bounds/keys.hpp make_group_keys",
                "projected_component_error, statistic_ratio_exact, stored_ratio, normalised_component_error", ""},
     BoundProof{"q_hat, q_tilde, alpha_q", "bounds/queries.hpp make_queries",
-               "statistic_ratio_exact, normalised_component_error, absorbed_exact_error, latent_stage", ""},
+               "statistic_ratio_exact, normalised_component_error, absorbed_exact_error, latent_stage, argument_above", ""},
     BoundProof{"kernels that are handed tensors", "bounds/given.hpp HandedOver", "given_radius, given_ratio, half_ulp_of_upper", ""},
     BoundProof{"kernels that are handed tensors", "bounds/given.hpp HandedOver::replace", "given_radius, given_ratio", ""},
     BoundProof{"kernels that are handed tensors", "bounds/given.hpp HandedOver::radius", "given_radius", ""},
@@ -55,13 +61,14 @@ constexpr std::array kBoundProofs{
     BoundProof{"logits", "bounds/scores.hpp make_scores",
                "dot_stage, latent_stage, outside_stage, joined_stage, logit_stage, score_stages, explicit_exact_error, "
                "absorbed_exact_error, factor_product, soft_cap_error, constant_product, dot_finite_guard, absolute_sum_guard, "
-               "norm_guard, joined_guard, own_of_radius",
+               "norm_guard, joined_guard, own_of_radius, centre_latent",
                ""},
     BoundProof{"p, lse", "bounds/softmax_weights.hpp make_weights",
                "online_weight, exp2_weight, exp2_product_weight, exp2_allowance, lse_split_weight, split_allowance, "
                "split_allowance_base_two, rescales_telescope, weighted_average_error, own_logits, shift_evaluation, "
                "weighted_average_upper, least_sum_low, "
-               "lse_error, computed_lse_error, computed_lse_error_known, kernel_probability_upper, kernel_probability_lower",
+               "lse_error, computed_lse_error, computed_lse_error_known, kernel_probability_upper, kernel_probability_lower, weights_own, "
+               "others_evaluated, argument_above",
                ""},
     BoundProof{"o, u", "bounds/softmax_sums.hpp average_sums", "accumulated_average_error, kernel_average_error", ""},
     BoundProof{"o, u", "bounds/softmax_sums.hpp largest_shift", "online_weight, exp2_weight, lse_split_weight, rescales_telescope", ""},
@@ -77,16 +84,18 @@ constexpr std::array kBoundProofs{
     BoundProof{"o, u", "bounds/average.hpp average_bound",
                "accumulator_guard, weighted_average_error, weighted_average_inexact, weighted_average_fallback, "
                "accumulated_average_error, kernel_average_error, average_stages, reference_guard, live_average, empty_row, "
-               "own_logits, mean_distance, mean_error, mean_allowance, fallback_stages, fallback_as_coded",
+               "own_logits, mean_distance, mean_error, mean_allowance, mean_own, mean_own_covers, weights_own, fallback_stages, "
+               "fallback_as_coded",
                ""},
     BoundProof{"o, u", "bounds/average.hpp AverageBound::total", "average_stages, fallback_finished", ""},
     BoundProof{"o, u", "bounds/average.hpp quotient_rounding", "quotient_error", ""},
     BoundProof{"o, o_gated, y: all stages together", "bounds/bounds.hpp error_bounds",
                "explicit_kernel_error, absorbed_kernel_error, absorbed_stages, projected_output_error, kernel_output_error, "
                "gate_error, radius_dot_exact, slack_covers, decidable_below, model_output, model_empty_row, "
-               "positive_evaluation, underflow_taken, bound_evaluated, bound_evaluated_sizes",
-               "magnitudes of exact vectors, taken of what binary64 knows of them"},
-    BoundProof{"o; v = c W_V", "bounds/values.hpp group_values", "radius_dot_exact, rounded_radius, own_by_lengths", ""},
+               "positive_evaluation, underflow_taken, bound_evaluated, bound_evaluated_sizes, told_from_centre, "
+               "sigmoid_own",
+               ""},
+    BoundProof{"o; v = c W_V", "bounds/values.hpp group_values", "radius_dot_exact, rounded_radius, own_by_lengths, own_values", ""},
     BoundProof{"'suspect': probable bounds", "bounds/bounds.hpp probable_bounds", "", "a model of random rounding errors"},
     BoundProof{"'suspect': probable bounds", "bounds/bounds.hpp ProbableBounds::miss", "", "a model of random rounding errors"},
     BoundProof{"'suspect': logits", "bounds/probable.hpp probable_scores", "", "a model of random rounding errors"},
