@@ -284,6 +284,8 @@ Print Assumptions Centre.centre_latent.
 Print Assumptions Centre.centre_statistic.
 Print Assumptions Centre.own_values.
 Print Assumptions Centre.mean_own.
+Print Assumptions AprioriUnderflow.average_share.
+Print Assumptions AprioriUnderflow.apriori_average_underflow.
 
 (* assumptions: constants *)
 Print Assumptions Constants.fp32_height_10.

@@ -206,7 +206,10 @@ class Run {
     const double of_k = product_lost(Stored::k_hat, most_gamma) +
                         2 * alpha_k * most_gamma * (latent.underflow + at_.format(Stored::k0).product_underflow());
     const double of_q = product_lost(Stored::q_hat, largest_gamma_q_);
-    return 2 * (of_k * sum_of(q, d) + of_q * sum_of(k, d) + dims * of_k * of_q) + content.underflow;
+    // A key that cancels is as large as its error.
+    const double size = by_lengths() ? projected_length_[t] * std::sqrt(dims) : sum_of(projected_.row(t), d);
+    const double keys = sum_of(k, d) + 2 * latent.factor * alpha_k * most_gamma * size;
+    return 2 * (of_k * sum_of(q, d) + of_q * keys + dims * of_k * of_q) + content.underflow;
   }
 
   double rope_underflow(double key_units, double query_units, const double* q, const double* k) const {

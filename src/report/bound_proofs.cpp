@@ -71,15 +71,19 @@ constexpr std::array kBoundProofs{
                "others_evaluated, argument_above",
                ""},
     BoundProof{"o, u", "bounds/softmax_sums.hpp average_sums", "accumulated_average_error, kernel_average_error", ""},
-    BoundProof{"o, u", "bounds/softmax_sums.hpp largest_shift", "online_weight, exp2_weight, lse_split_weight, rescales_telescope", ""},
+    BoundProof{"o, u", "bounds/softmax_sums.hpp largest_shift",
+               "online_weight, exp2_weight, lse_split_weight, rescales_telescope, exp2_allowance, split_allowance, "
+               "split_allowance_base_two",
+               ""},
     BoundProof{"kinds A, B: logits", "bounds/apriori.hpp apriori_logit",
                "apriori_explicit, apriori_absorbed_true, apriori_rope, apriori_blockwise, apriori_unified", ""},
     BoundProof{"kinds A, B: alpha_k", "bounds/apriori.hpp apriori_rho", "apriori_statistic", ""},
-    BoundProof{"kinds A, B: o, u", "bounds/apriori.hpp apriori_average", "apriori_average, average_range", "what underflow adds"},
+    BoundProof{"kinds A, B: o, u", "bounds/apriori.hpp apriori_average",
+               "apriori_average, average_range, average_share, apriori_average_underflow, least_sum_low", ""},
     BoundProof{"kinds A, B: logits, u, o, y", "bounds/apriori.hpp apriori_bounds",
                "apriori_explicit, apriori_absorbed_true, apriori_component, apriori_average, apriori_output, lengths_explicit, "
                "lengths_absorbed",
-               "what underflow adds, and binary64's own errors"},
+               "what underflow adds to a logit, and binary64's own errors"},
     BoundProof{"o, u of a given p", "bounds/softmax_weights.hpp given_weights", "radius_dot_exact, given_average", ""},
     BoundProof{"o, u", "bounds/average.hpp average_bound",
                "accumulator_guard, weighted_average_error, weighted_average_inexact, weighted_average_fallback, "
