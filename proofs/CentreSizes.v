@@ -1,7 +1,8 @@
 (** Purpose: the numbers with which the code covers what binary64 loses in the centres that radii are told from (Centre.v).
     Main results: [sum_own]: a sum of n terms, n 2^-53 (1 + 2^-8); [own_covers], [latent_own_covers]: what Setting adds to a sum's factor;
       [low_evaluated], [statistic_slack]: alpha; [weights_own], [mean_own_covers], [others_evaluated]: weights, means, sums less one term;
-      [argument_above]: the place at which half an ulp is taken; [sigmoid_own]: 2^-51 for a sigmoid.
+      [argument_above]: the place at which half an ulp is taken; [sigmoid_own]: 2^-51 for a sigmoid;
+      [radius_less_part], [normal_weight], [least_weight]. At the end: every number of src/bounds and what it rests on.
     Depends on: Constants. Axioms: those of Coq's real numbers and, because numbers are computed, machine integers and floats. *)
 From Coq Require Import Reals Lra Lia Psatz.
 From Interval Require Import Tactic.
@@ -235,3 +236,52 @@ Proof.
   rewrite Rmult_assoc, Rinv_l, Rmult_1_r by lra. eapply Rle_trans; [exact Hc|].
   rewrite (Rmult_assoc (powerRZ 2 (-51)) (1 + 1e-15)). apply Rmult_le_compat_l; [lra|]. nra.
 Qed.
+
+(** ** A radius r less the part c of it that is charged elsewhere *)
+(* C++: bounds/vectors.hpp finish_row. *)
+Theorem radius_less_part r c x : 0 <= c <= r -> (r * (1 + powerRZ 2 (-50)) * (1 - v) - c) * (1 - v) <= x -> r - c <= x.
+Proof.
+  intros Hr Hx. eapply Rle_trans; [|exact Hx]. pose proof v_range as Hv.
+  assert (F : 1 + v <= (1 + powerRZ 2 (-50)) * (1 - v) * (1 - v)) by (interval with (i_prec 120)).
+  assert (A : r * (1 + v) <= r * ((1 + powerRZ 2 (-50)) * (1 - v) * (1 - v))) by (apply Rmult_le_compat_l; lra).
+  assert (0 <= c * v) by (apply Rmult_le_pos; lra). assert (0 <= r * v) by (apply Rmult_le_pos; lra). lra.
+Qed.
+
+(** ** Stored weights above 2^24 half subnormals are normal, in any format of at most 24 bits: only their relative error counts *)
+(* C++: bounds/softmax_weights.hpp make_weights. *)
+Theorem normal_weight (bits : nat) subnormal : (1 <= bits <= 24)%nat -> 0 < subnormal ->
+  subnormal * 2 ^ (bits - 1) <= subnormal / 2 * 2 ^ 24.
+Proof.
+  intros Hb Hs. assert (H : 2 ^ (bits - 1) <= 2 ^ 23) by (apply Rle_pow; [lra|lia]).
+  replace (subnormal / 2 * 2 ^ 24) with (subnormal * 2 ^ 23) by (simpl; field). apply Rmult_le_compat_l; lra.
+Qed.
+
+(** ** The largest weight in base 2 is at least 1 - 2 lambda - 4 u R: exp2_allowance at distance 0, lambda: of exp and of a rescale *)
+(* C++: bounds/softmax_sums.hpp average_sums. *)
+Theorem least_weight u R lambda x : 0 <= u <= / 128 -> 0 <= R -> 0 <= lambda ->
+  Rabs x <= ((1 + u) * (1 + u) - 1) * (0 + 2 * u * R) + u * R + 2 * lambda -> 1 - 2 * lambda - 4 * u * R <= exp x.
+Proof.
+  intros Hu HR Hl Hx. apply abs_between in Hx. pose proof (exp_ineq1_le x) as He.
+  assert (0 <= u * R) by (apply Rmult_le_pos; lra). assert (A : u * (u * R) <= / 128 * (u * R)) by (apply Rmult_le_compat_r; lra).
+  assert (0 <= u * (u * R)) by (apply Rmult_le_pos; lra).
+  assert (B : u * (u * (u * R)) <= / 128 * (u * (u * R))) by (apply Rmult_le_compat_r; lra).
+  lra.
+Qed.
+
+(** ** Numbers of src/bounds, by file, and what each rests on
+    rounding.hpp     1 + 2^-50, 2^-52, 2^-51: neighbour_arguments, argument_above, held_middle; phi's 1 + 2^-40: phi_evaluation
+    setting.cpp      (L + 16), (4 L + 64), times 2^-53 (1 + 2^-8): own_covers, latent_own_covers
+    statistic.cpp    1 + 2^-30 and 1 - 2^-50 on distance and low: low_evaluated; the last 1 + 2^-30 and (2 n + 64) 2^-52: statistic_slack;
+                     1 + 8 u: squares_guard; eps (1 + 2^-50): argument_above
+    vectors.cpp      1 + 2^-50 under half an ulp: argument_above; 2^-52 |1 + gamma|: one rounding; 1 + 2^-50 on a radius: radius_less_part
+    followed.cpp     1 + 2^-30: slack_covers; own + 2^-50: own_covers
+    scores.cpp       latent + 4, times 2^-53 (1 + 2^-8): sum_own; 2^-50: a library's tanh, taken to be within 2^-51
+    softmax_weights  1 +- 2^-30: least_sum_low, shift_evaluation; (T + 1024) 2^-52: weights_own, others_evaluated; 2^24: normal_weight;
+                     700: exp_in_range; 2^-50 (largest + span): the last sum and the library's log; 1 + 4 u, 4 u, 2 u:
+                     split_allowance_base_two, exp2_allowance
+    softmax_sums     4 u largest: least_weight; the splits: split_allowance, split_allowance_base_two
+    average.cpp      (T + 64) 2^-52: mean_allowance; (T + 1024) 2^-52: mean_own_covers; 1 + 2^-30: slack_covers
+    values.cpp       (r + 8) 2^-52: own_by_lengths; 1 + 2^-30: slack_covers
+    bounds.cpp       1 + 2^-30, 2^-460: bound_evaluated; 2^-75: raises bounds, and need cover nothing; 2^-50: sigmoid_own
+    apriori*.cpp     1 + 2^-30, 1 - 2^-30: slack_covers, least_sum_low; 1 + 2^-40: a library's tanh
+    probable*.cpp, amplification.*: 1.02, 0.42466 (rms_rounding): models of random errors, no bounds *)

@@ -338,6 +338,9 @@ Print Assumptions CentreSizes.mean_own_covers.
 Print Assumptions CentreSizes.others_evaluated.
 Print Assumptions CentreSizes.argument_above.
 Print Assumptions CentreSizes.sigmoid_own.
+Print Assumptions CentreSizes.radius_less_part.
+Print Assumptions CentreSizes.normal_weight.
+Print Assumptions CentreSizes.least_weight.
 Print Assumptions Neighbours.held_between.
 Print Assumptions Neighbours.held_middle.
 Print Assumptions Neighbours.held_widest.

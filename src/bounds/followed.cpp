@@ -9,8 +9,8 @@ namespace {
 using tensor::Index;
 using tensor::Tensor;
 
-/// Binary64's own errors in a partial sum are far below this share of the format's half unit.
-constexpr double kUp = 1 + 0x1p-40;
+/// Up to 2^22 roundings of what is added up here (slack_covers).
+constexpr double kUp = 1 + 0x1p-30;
 
 /// A row of sums that are formed side by side: their values so far, and what they may have lost.
 struct Running {

@@ -11,6 +11,8 @@ constexpr double kMaxExponent = 700;  // exp of more is infinite or next to it (
 
 /// exp, infinite where nothing is known any more.
 double grow(double x) { return x < kMaxExponent ? std::exp(x) : kInfinity; }
+/// The same of exp - 1.
+double change(double x) { return x < kMaxExponent ? std::expm1(x) : kInfinity; }
 
 class WeightStage {
  public:
@@ -176,13 +178,13 @@ class WeightStage {
     for (Index t = 0; t < tokens_; ++t) {
       if (live_[t] == 0) continue;
       const double shift = shift_[t] + own_[t];
-      out_.move[t] = (out_.p[t] * (grow(shift) < kInfinity ? std::expm1(shift) : kInfinity) + out_.omega[t]) / z * up;
+      out_.move[t] = (out_.p[t] * change(shift) + out_.omega[t]) / z * up;
       out_.upper[t] = (out_.p[t] * grow(shift) + out_.omega[t]) / z * up;
       out_.own[t] = out_.p[t] * std::expm1(own_[t]) / least_own * up;
       out_.bounded = out_.bounded && out_.move[t] < kInfinity && out_.upper[t] < kInfinity;
     }
     if (sink_ != nullptr) {
-      out_.move_sink = p_sink_ * (grow(sink_shift_) - 1) / z * up + 0x1p-50 * p_sink_;
+      out_.move_sink = p_sink_ * change(sink_shift_) / z * up;
       out_.upper_sink = p_sink_ * grow(sink_shift_) / z * up;
       out_.bounded = out_.bounded && out_.upper_sink < kInfinity;
     }

@@ -61,7 +61,7 @@ struct Finish {
 
 /// Carries out `how` on row i in place, once for every row: nothing is done to what has been stored. Products and additions are charged u
 /// each, whatever their order, the store half an ulp. Proof: normalised_component_error, radius_product_exact, radius_rope, rounded_radius,
-/// centre_rotation.
+/// centre_rotation, radius_less_part.
 void finish_row(const Setting& at, const Finish& how, Vectors& x, Index i);
 
 }  // namespace equinorm::bounds

@@ -40,7 +40,7 @@ constexpr std::array kBoundProofs{
     BoundProof{"k_hat, q_hat", "bounds/vectors.hpp Vectors::magnitude", "near_magnitude", ""},
     BoundProof{"k_hat, q_hat", "bounds/vectors.hpp weights", "half_ulp_of_upper", ""},
     BoundProof{"k_hat, k_deferred, k_rope_cached, q_hat", "bounds/vectors.hpp finish_row",
-               "normalised_component_error, radius_product_exact, radius_rope, rounded_radius, centre_rotation", ""},
+               "normalised_component_error, radius_product_exact, radius_rope, rounded_radius, centre_rotation, radius_less_part", ""},
     BoundProof{"alpha_k, alpha_q", "bounds/statistic.hpp statistic",
                "statistic_distance, rms_lipschitz, computed_mean_square, statistic_ratio_exact, squares_guard, centre_statistic, "
                "low_evaluated, statistic_slack",
@@ -68,9 +68,9 @@ constexpr std::array kBoundProofs{
                "split_allowance_base_two, rescales_telescope, weighted_average_error, own_logits, shift_evaluation, "
                "weighted_average_upper, least_sum_low, "
                "lse_error, computed_lse_error, computed_lse_error_known, kernel_probability_upper, kernel_probability_lower, weights_own, "
-               "others_evaluated, argument_above",
+               "others_evaluated, argument_above, normal_weight",
                ""},
-    BoundProof{"o, u", "bounds/softmax_sums.hpp average_sums", "accumulated_average_error, kernel_average_error", ""},
+    BoundProof{"o, u", "bounds/softmax_sums.hpp average_sums", "accumulated_average_error, kernel_average_error, least_weight", ""},
     BoundProof{"o, u", "bounds/softmax_sums.hpp largest_shift",
                "online_weight, exp2_weight, lse_split_weight, rescales_telescope, exp2_allowance, split_allowance, "
                "split_allowance_base_two",
