@@ -37,7 +37,7 @@ Qed.
 (** ** exp2(l k2 - m k2)
     d: distance of the logit from the reference, R: the largest magnitude of a logit, a: this one's. The left side is the bound of
     exp2_product_weight with every constant and operation rounded. *)
-(* C++: bounds/softmax_weights.hpp make_weights. *)
+(* C++: bounds/softmax_sums.hpp largest_shift; bounds/softmax_weights.hpp make_weights. *)
 Theorem exp2_allowance d R a : 0 <= d -> 0 <= a <= R ->
   t * d + t * (1 + t) * (d + 3 * t * R) + t * (1 + t) * (1 + t) * a <= ((1 + u) * (1 + u) - 1) * (d + 2 * u * R) + u * a.
 Proof.
@@ -53,7 +53,7 @@ Qed.
 (** ** Splits joined by lse
     L: the largest |lse|, s: ln of the longest split, e: relative error of the logarithm, x: distance of lse' from the reference, gap: that
     of the exact ones, lam: of exp. *)
-(* C++: bounds/softmax_weights.hpp make_weights. *)
+(* C++: bounds/softmax_sums.hpp largest_shift; bounds/softmax_weights.hpp make_weights. *)
 Theorem split_allowance L e s gap lam a x : u <= / 2 -> 0 <= L -> 0 <= e -> 0 <= s -> 0 <= gap -> 0 <= lam ->
   a <= t * (L + e * s) + e * s -> x <= gap + 2 * a -> a + t * x + lam <= (1 + 4 * u) * (u * L + e * s + u * gap + lam).
 Proof.
@@ -70,7 +70,7 @@ Qed.
 
 (** In base 2, whatever the kernel keeps (lse or its base-2 fellow): k2 and ln 2 are held rounded, the reference m k2 (|m| <= M) is rounded
     but m itself enters lse, ln s' is a product (E: its error), lse' k2 is a product (p) before it is subtracted. *)
-(* C++: bounds/softmax_weights.hpp make_weights. *)
+(* C++: bounds/softmax_sums.hpp largest_shift; bounds/softmax_weights.hpp make_weights. *)
 Theorem split_allowance_base_two M e s gap lam E a p x : u <= / 256 -> 0 <= M -> 0 <= e <= / 8 -> 0 <= s -> 0 <= gap -> 0 <= lam ->
   let L := M + s in 0 <= a -> 0 <= p ->
   E <= e * s + (1 + e) * ((1 + t) * (1 + t) - 1) * s -> a <= t * (L + E) + E + t * (1 + t) * M -> p <= t * (1 + t) * (L + a) ->
@@ -143,7 +143,7 @@ Proof.
 Qed.
 
 (** ** The least sum: z = least (1 - 2^-30) - slack, in binary64, each of the two with up to 2^21 roundings *)
-(* C++: bounds/softmax_weights.hpp make_weights. *)
+(* C++: bounds/apriori.hpp apriori_average; bounds/softmax_weights.hpp make_weights. *)
 Theorem least_sum_low n least slack least_c slack_c x z : let v := powerRZ 2 (-53) in INR n <= 2097152 -> 0 <= least -> 0 <= slack ->
   least_c <= least * (1 + v) ^ n -> slack * (1 - v) ^ n <= slack_c ->
   x <= least_c * (1 - powerRZ 2 (-30)) * (1 + v) -> z <= (x - slack_c) * (1 + v) -> 0 < z -> z <= least - slack.

@@ -274,6 +274,18 @@ Print Assumptions PairProduct.enclosed_sum.
 Print Assumptions PairProduct.enclosed_product.
 Print Assumptions PairProduct.enclosed_scaled.
 Print Assumptions PairProduct.measured_quotient.
+Print Assumptions Centre.centre_dot.
+Print Assumptions Centre.centre_by_term.
+Print Assumptions Centre.centre_rounded.
+Print Assumptions Centre.centre_rotation.
+Print Assumptions Centre.centre_exact.
+Print Assumptions Centre.told_from_centre.
+Print Assumptions Centre.centre_latent.
+Print Assumptions Centre.centre_statistic.
+Print Assumptions Centre.own_values.
+Print Assumptions Centre.mean_own.
+Print Assumptions AprioriUnderflow.average_share.
+Print Assumptions AprioriUnderflow.apriori_average_underflow.
 
 (* assumptions: constants *)
 Print Assumptions Constants.fp32_height_10.
@@ -316,3 +328,19 @@ Print Assumptions OwnErrors.shift_evaluation.
 Print Assumptions PositiveEvaluation.bound_evaluated.
 Print Assumptions PositiveEvaluation.bound_evaluated_sizes.
 Print Assumptions Neighbours.neighbour_arguments.
+Print Assumptions CentreSizes.sum_own.
+Print Assumptions CentreSizes.own_covers.
+Print Assumptions CentreSizes.latent_own_covers.
+Print Assumptions CentreSizes.low_evaluated.
+Print Assumptions CentreSizes.statistic_slack.
+Print Assumptions CentreSizes.weights_own.
+Print Assumptions CentreSizes.mean_own_covers.
+Print Assumptions CentreSizes.others_evaluated.
+Print Assumptions CentreSizes.argument_above.
+Print Assumptions CentreSizes.sigmoid_own.
+Print Assumptions CentreSizes.radius_less_part.
+Print Assumptions CentreSizes.normal_weight.
+Print Assumptions CentreSizes.least_weight.
+Print Assumptions Neighbours.held_between.
+Print Assumptions Neighbours.held_middle.
+Print Assumptions Neighbours.held_widest.

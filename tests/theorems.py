@@ -20,8 +20,8 @@ UNCHECKED = "not machine-checked"
 NO_BOUND = {
     "LogitTerms::operator+=", "OutputTerms::operator+=", "logit_terms", "output_terms", "kappa_w", "kappa_2", "kappa_centred", "kappa_v", "has_bounds",
     "has_apriori_bounds", "can_follow", "Vectors::held", "Vectors::replace",
-    "HandedOver::remaining", "set_rotation", "multiply", "multiply_transposed", "absolute", "largest_of", "largest_moves", "has_radius", "Rounding::unit",
-    "make_vectors", "measure_keys", "length", "Setting::folds_alpha_q", "Setting::rounds",
+    "HandedOver::remaining", "set_rotation", "multiply", "multiply_transposed", "absolute", "largest_of", "largest_moves", "has_radius",
+    "column_maxima", "own_plan", "make_vectors", "measure_keys", "length", "Setting::folds_alpha_q", "Setting::rounds",
 }
 
 

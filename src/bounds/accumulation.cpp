@@ -64,13 +64,14 @@ Accumulation accumulation(const Reduction& reduction, std::int64_t n, std::int64
     const double unit =
         most_over_units(reduction, [&](const scalar::TensorCore& core) { return scalar::tensor_core_error_factor(core, n); });
     const double further = phi(static_cast<double>(extra), 2 * u);  // towards zero
-    result.factor = std::max(unit, phi(static_cast<double>(n), u)) * (1 + further) + further;
+    result.factor = std::max(unit, phi(static_cast<double>(n), u)) * (1 + further) + further + reduction.own;
     result.underflow = static_cast<double>(n + extra) * (reduction.rounding.product_underflow() + reduction.rounding.sum_underflow()) *
                        (1 + result.factor);
     return result;
   }
   result.factor = phi(static_cast<double>(rounding_height(reduction.order, n) + extra), u / (1 + u));
   if (!reduction.fused && extra == 0) result.factor = std::min(result.factor, static_cast<double>(n) * u);
+  result.factor += reduction.own;
   result.underflow =
       static_cast<double>(n + extra) * (reduction.rounding.product_underflow() + reduction.rounding.sum_underflow()) * (1 + result.factor);
   return result;
@@ -82,7 +83,7 @@ std::vector<double> term_factors(const Reduction& reduction, std::int64_t n) {
   if (n == 0 || term_height(reduction, 0, n) == 0) return factors;
   double sum = 0;
   for (std::int64_t i = 0; i < n; ++i) {
-    sum += factors[static_cast<std::size_t>(i)] = phi(static_cast<double>(term_height(reduction, i, n)), u / (1 + u));
+    sum += factors[static_cast<std::size_t>(i)] = phi(static_cast<double>(term_height(reduction, i, n)), u / (1 + u)) + reduction.own;
   }
   if (!(sum < static_cast<double>(n) * uniform)) std::fill(factors.begin(), factors.end(), uniform);  // where n u is far below phi
   return factors;

@@ -89,7 +89,7 @@ AprioriAverage apriori_average(const Setting& at, const AverageSizes& sizes) {
   const double tokens = static_cast<double>(sizes.tokens), p_lost = 2 * at.format(Stored::p).product_underflow();
   // Weights w = exp(l + d) + omega are a mixture of the former, normalised, and a share of no more than this of something else.
   const double omega = tokens * (4 * static_cast<double>(1 + rescales) * at.fx.product_underflow() + (shared ? p_lost : 0));
-  const double share = omega / (std::exp(-shift) - omega);
+  const double share = omega / (std::exp(-shift) * (1 - 0x1p-30) - omega);
   if (!(share >= 0) || !(sums.denominator < 1)) return {kInfinity, kInfinity, kInfinity};
   const double p_rounding = stored && !shared ? at.format(Stored::p).unit() : 0, quotient = 1 / (1 - sums.denominator);
   const double factor = (1 + p_rounding) * (1 + sums.numerator) * (1 + phi(3, at.fx.unit())) * quotient - 1;

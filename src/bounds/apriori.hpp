@@ -45,7 +45,8 @@ struct AprioriAverage {
   double least;
 };
 /// |average - exact| of values y over a row, before the quotient is stored: tanh((E + X) / 2) range + k max|y| and what underflow adds.
-/// Infinite where weights may underflow altogether. Proof: apriori_average, average_range. Underflow is not machine-checked.
+/// Infinite where weights may underflow altogether. Proof: apriori_average, average_range, average_share,
+/// apriori_average_underflow, least_sum_low.
 AprioriAverage apriori_average(const Setting& at, const AverageSizes& sizes);
 
 /// Whether there are closed forms: not where latents, queries and keys are made of x, which are taken for exact here.
@@ -54,8 +55,8 @@ bool has_apriori_bounds(const problem::Problem& problem, const paths::Plan& plan
 /// Kind A or B bounds of logits, u (absorbed mla), o, o_gated and y in `wanted`, shapes as error_bounds: what may be said of a kernel
 /// before it runs, and where they are stated in lengths before its data are known. Never below what a kernel of the plan does, and mostly
 /// above error_bounds. Proof: apriori_explicit, apriori_absorbed_true, apriori_component, apriori_average, apriori_output,
-/// lengths_explicit, lengths_absorbed, gate_error. Not machine-checked: what underflow adds, and binary64's own errors. Throws Error where
-/// has_apriori_bounds says no.
+/// lengths_explicit, lengths_absorbed, gate_error. Not machine-checked: what underflow adds to a logit, and binary64's own errors.
+/// Throws Error where has_apriori_bounds says no.
 Bounds apriori_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
                       const std::set<std::string>& wanted, Sizes sizes, const FunctionErrors& functions = {});
 

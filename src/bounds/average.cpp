@@ -118,9 +118,11 @@ class Averager {
       // The mean itself is off by roundings of binary64 and by the values' own errors.
       const double centre = (static_cast<double>(tokens_) + 64) * 0x1p-52 * most_[column] + 2 * own;
       const double centred = spread.moved[column] + moved * centre, convex = spread.most[column] + centre;
-      out.weights.row(i)[j] = (row.bounded ? std::min(centred, convex) : convex) + spread.own[column];
       const double most = row.normalised ? most_[column] * (1 + 0x1p-30) : kInfinity;
       const double total = row.bounded ? std::min(sums.row(i)[j], most) : most;
+      // ... and it is what errors are told from.
+      const double mean_own = (static_cast<double>(tokens_) + 1024) * 0x1p-52 * total + own;
+      out.weights.row(i)[j] = (row.bounded ? std::min(centred, convex) : convex) + spread.own[column] + mean_own;
       const double cut = matrix_unit_underflow(at_.products, tokens_, std::max(2.0, most_[column]));
       const double lost_here = lost.row(i)[j] / row.least_sum;
       out.accumulation.row(i)[j] =

@@ -26,7 +26,7 @@ struct AverageBound {
 /// The parts of the bound of every row. Rows whose weights are unbounded use convexity alone for `weights`; infinite where the accumulator
 /// may overflow. Proof: accumulator_guard, weighted_average_error, weighted_average_inexact, weighted_average_fallback,
 /// accumulated_average_error, kernel_average_error, average_stages, reference_guard, live_average, empty_row,
-/// own_logits, mean_distance, mean_error, mean_allowance, fallback_stages, fallback_as_coded.
+/// own_logits, mean_distance, mean_error, mean_allowance, mean_own, mean_own_covers, weights_own, fallback_stages, fallback_as_coded.
 AverageBound average_bound(const Setting& at, const std::vector<RowWeights>& rows, const Scores& scores, const Values& values);
 
 /// Rounding of the quotient N / D, by a division or a reciprocal and a product. Proof: quotient_error.

@@ -3,6 +3,8 @@
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
+#include <array>
+#include <functional>
 
 #include "bounds/probable.hpp"
 #include "bounds/values.hpp"
@@ -25,20 +27,15 @@ constexpr double kDecidable = 0x1p-460;
 /// be held to it. A larger bound is a bound all the same; what slips through is no more than 2^-22 of binary64's own unit.
 constexpr double kKnown = 0x1p-75;
 
+/// Every radius is told from what binary64 makes of the exact quantities (centre_dot and its like: its own roundings are in), and how far
+/// that is from exact comes on top (told_from_centre).
+
 /// Inputs as they are.
 struct AsIs {
   using Value = double;
   double input(double x) const { return x; }
   double table(double x) const { return x; }
 };
-
-/// Everything in binary64, any order: how the exact quantities are evaluated here.
-paths::Plan own_plan() {
-  paths::Plan plan;
-  plan.precision.storage = plan.precision.accumulate = plan.precision.statistics = scalar::kFp64;
-  plan.precision.stored.fill(scalar::kFp64);
-  return plan;
-}
 
 class BoundRun {
  public:
@@ -47,7 +44,9 @@ class BoundRun {
       : at_(at),
         lambda_(lambda),
         given_(given),
-        own_(at.problem, own_plan_, PathKind::explicit_form),
+        own_plan_(own_plan(at.plan.fold_alpha_q)),
+        own_(own_setting(at.problem, own_plan_, PathKind::explicit_form)),
+        same_(own_setting(at.problem, own_plan_, at.form)),
         pb_(at.problem),
         in_(paths::load_inputs(AsIs{}, at.problem, inputs)) {
     for (const problem::TensorSpec& spec : paths::outputs_of(at.form, at.problem, at.plan)) {
@@ -91,8 +90,9 @@ class BoundRun {
     return found == out_.end() ? nullptr : &found->second;
   }
 
-  static void keep(const Vectors& x, Index i, double* to) {
-    for (Index j = 0; j < x.width(); ++j) to[j] = x.error(i, j);
+  /// Row i of x: how far the kernel is from binary64, and that from the exact row.
+  static void keep(const Vectors& x, const Vectors& own, Index i, double* to) {
+    for (Index j = 0; j < x.width(); ++j) to[j] = x.error(i, j) + own.error(i, j);
     raise(x.value.row(i), x.width(), to);
   }
 
@@ -106,50 +106,61 @@ class BoundRun {
   void run_row(Index b) {
     const Sources sources = make_sources(at_, in_, b), own_sources = make_sources(own_, in_, b);
     RowKeys row = make_row_keys(at_, in_, sources, b);
+    row.own_sources = &own_sources;
     if (given_ != nullptr) given_->replace(row);
     const RowKeys own_row = make_row_keys(own_, in_, own_sources, b);
     if (Tensor<double>* kept = find("k_rope_cached")) {
-      for (Index t = 0; t < row.tokens; ++t) keep(row.rope, t, kept->row(b, t));
+      for (Index t = 0; t < row.tokens; ++t) keep(row.rope, own_row.rope, t, kept->row(b, t));
     }
     tbb::parallel_for(Index{0}, pb_.groups, [&](Index g) { run_group(row, own_row, g); });
     finish_row(b);
   }
 
-  void keep_keys(const RowKeys& row, const GroupKeys& keys, Index g) {
+  void keep_keys(const RowKeys& row, const RowKeys& own_row, const GroupKeys& keys, Index g) {
+    const char* name = at_.absorbed() ? "k_deferred" : "k_hat";
+    if (find("alpha_k") == nullptr && find(name) == nullptr) return;
+    const GroupKeys own = make_group_keys(same_, in_, own_row, g);
     const Index column = pb_.key_statistics() == 1 ? 0 : g;
     if (Tensor<double>* kept = find("alpha_k"); kept != nullptr && column == g) {
-      for (Index t = 0; t < row.tokens; ++t) *kept->row(row.b, t, g) = keys.alpha[t] * keys.rho[t];
+      for (Index t = 0; t < row.tokens; ++t) *kept->row(row.b, t, g) = keys.alpha[t] * keys.rho[t] + own.alpha[t] * own.rho[t];
     }
-    if (Tensor<double>* kept = find(at_.absorbed() ? "k_deferred" : "k_hat")) {
+    if (Tensor<double>* kept = find(name)) {
       for (Index t = 0; t < row.tokens; ++t) {
-        keep(keys.content, t, kept->row(row.b, t, g));
+        keep(keys.content, own.content, t, kept->row(row.b, t, g));
         if (!pb_.is_mla() || pb_.rope_dim == 0) continue;
-        const bool own = !keys.rope.value.empty();
-        keep(own ? keys.rope : row.rope, t, kept->row(row.b, t, g) + pb_.content_dim);
+        const bool of_group = !keys.rope.value.empty();
+        keep(of_group ? keys.rope : row.rope, of_group ? own.rope : own_row.rope, t, kept->row(row.b, t, g) + pb_.content_dim);
       }
     }
   }
 
-  void keep_queries(const RowKeys& row, const Queries& queries, const std::vector<QueryIndex>& rows) {
+  double q_tilde_error(const Setting& at, const Queries& queries, Index i, Index k) const {
+    const double rho = at.folds_alpha_q() ? queries.rho[static_cast<std::size_t>(i)] : 0;
+    const double value = queries.q_tilde.row(i)[k], moved = queries.q_tilde_moved.row(i)[k];
+    return moved + rho * (std::fabs(value) + moved) + queries.q_tilde_radius.row(i)[k];
+  }
+
+  void keep_queries(const RowKeys& row, const RowKeys& own_row, Index g, const Queries& queries, const std::vector<QueryIndex>& rows) {
+    const std::array<const char*, 4> names{"alpha_q", "q_hat", "q_rope_hat", "q_tilde"};
+    if (std::none_of(names.begin(), names.end(), [&](const char* name) { return find(name) != nullptr; })) return;
+    const Queries own = make_queries(same_, in_, own_row, g, rows);
     for (std::size_t n = 0; n < rows.size(); ++n) {
       const auto [s, h] = rows[n];
       const Index i = static_cast<Index>(n);
-      if (Tensor<double>* kept = find("alpha_q")) *kept->row(row.b, s, h) = queries.alpha[n] * queries.rho[n];
+      if (Tensor<double>* kept = find("alpha_q")) *kept->row(row.b, s, h) = queries.alpha[n] * queries.rho[n] + own.alpha[n] * own.rho[n];
       if (Tensor<double>* kept = find("q_hat")) {
-        keep(queries.content, i, kept->row(row.b, s, h));
-        if (!queries.rope.value.empty()) keep(queries.rope, i, kept->row(row.b, s, h) + pb_.content_dim);
+        keep(queries.content, own.content, i, kept->row(row.b, s, h));
+        if (!queries.rope.value.empty()) keep(queries.rope, own.rope, i, kept->row(row.b, s, h) + pb_.content_dim);
       }
-      if (Tensor<double>* kept = find("q_rope_hat")) keep(queries.rope, i, kept->row(row.b, s, h));
+      if (Tensor<double>* kept = find("q_rope_hat")) keep(queries.rope, own.rope, i, kept->row(row.b, s, h));
       // A query before the first token sees nothing; what its rotated block holds is nobody's business.
       if (pb_.rotated_dim() > 0 && *in_.positions_q.row(row.b, s) < 0) {
         if (Tensor<double>* kept = find("q_hat")) std::fill_n(kept->row(row.b, s, h), pb_.key_dim(), kInfinity);
         if (Tensor<double>* kept = find("q_rope_hat")) std::fill_n(kept->row(row.b, s, h), pb_.rope_dim, kInfinity);
       }
       if (Tensor<double>* kept = find("q_tilde")) {
-        const double rho = at_.folds_alpha_q() ? queries.rho[n] : 0;
         for (Index k = 0; k < pb_.latent; ++k) {
-          const double value = queries.q_tilde.row(i)[k], moved = queries.q_tilde_moved.row(i)[k];
-          kept->row(row.b, s, h)[k] = moved + rho * (std::fabs(value) + moved) + queries.q_tilde_radius.row(i)[k];
+          kept->row(row.b, s, h)[k] = q_tilde_error(at_, queries, i, k) + q_tilde_error(same_, own, i, k);
         }
         raise(queries.q_tilde.row(i), pb_.latent, kept->row(row.b, s, h));
       }
@@ -164,7 +175,7 @@ class BoundRun {
     GroupKeys keys = make_group_keys(at_, in_, row, g);
     if (given_ != nullptr) given_->replace(row, g, keys);
     const GroupKeys own_keys = make_group_keys(own_, in_, own_row, g);
-    keep_keys(row, keys, g);
+    keep_keys(row, own_row, keys, g);
     const Values values = group_values(at_, in_, row, g);
     const Index chunks = (static_cast<Index>(rows.size()) + kRowChunk - 1) / kRowChunk;
     tbb::parallel_for(Index{0}, chunks, [&](Index chunk) {
@@ -172,15 +183,15 @@ class BoundRun {
       const auto end = rows.begin() + std::min<Index>(static_cast<Index>(rows.size()), (chunk + 1) * kRowChunk);
       const std::vector<QueryIndex> part(begin, end);
       Scores own = make_scores(own_, own_row, own_keys, make_queries(own_, in_, own_row, g, part), part);
-      attend(row, g, keys, values, part, std::move(own.radius));
+      attend(row, own_row, g, keys, values, part, std::move(own.radius));
     });
   }
 
-  void attend(const RowKeys& row, Index g, const GroupKeys& keys, const Values& values, const std::vector<QueryIndex>& rows,
-              Tensor<double> own) {
+  void attend(const RowKeys& row, const RowKeys& own_row, Index g, const GroupKeys& keys, const Values& values,
+              const std::vector<QueryIndex>& rows, Tensor<double> own) {
     Queries queries = make_queries(at_, in_, row, g, rows);
     if (given_ != nullptr) given_->replace(row.b, rows, queries);
-    keep_queries(row, queries, rows);
+    keep_queries(row, own_row, g, queries, rows);
     Scores scores = make_scores(at_, row, keys, queries, rows);
     scores.own = std::move(own);
     if (given_ != nullptr) given_->replace(row.b, rows, scores);
@@ -241,7 +252,10 @@ class BoundRun {
   }
 
   void keep_scores(const RowKeys& row, const Scores& scores, const RowWeights& weights, Index i, const QueryIndex& at_query) {
-    if (Tensor<double>* kept = find("logits")) std::copy_n(scores.radius.row(i), row.tokens, kept->row(row.b, at_query.h, at_query.s));
+    if (Tensor<double>* kept = find("logits")) {
+      const double *radius = scores.radius.row(i), *own = scores.own.row(i);
+      std::transform(radius, radius + row.tokens, own, kept->row(row.b, at_query.h, at_query.s), std::plus<>());
+    }
     if (Tensor<double>* kept = find(kUnsharedLogits))
       std::copy_n(scores.unshared.row(i), row.tokens, kept->row(row.b, at_query.h, at_query.s));
     if (Tensor<double>* kept = find("lse")) *kept->row(row.b, at_query.h, at_query.s) = weights.live ? weights.lse_radius : 0;
@@ -254,7 +268,7 @@ class BoundRun {
   Tensor<double> latent_part(const RowKeys& row, Index g, const Scores& scores, const std::vector<RowWeights>& weights,
                              const std::vector<QueryIndex>& rows) {
     const Vectors& c = row.sources->c;
-    const Values latents{c.value, has_radius(c.radius) ? c.radius : Tensor<double>{}, {}};
+    const Values latents{c.value, has_radius(c.radius) ? c.radius : Tensor<double>{}, column_maxima(row.own_sources->c.radius, 1, 0)};
     const AverageBound u = average_bound(at_, weights, scores, latents);
     const Index n = static_cast<Index>(rows.size()), r = pb_.latent;
     Tensor<double>* kept = find("u");
@@ -292,7 +306,7 @@ class BoundRun {
     std::copy_n(find("o")->row(b), pb_.queries * width, o.radius.data());
     if (pb_.output_gate) {
       const double* gate = in_.at("gate").row(b);
-      const double rounding = phi(1, at_.fx.unit()) + at_.e_sigmoid * (1 + at_.fx.unit());
+      const double rounding = phi(1, at_.fx.unit()) + at_.e_sigmoid * (1 + at_.fx.unit()) + 0x1p-50;  // binary64's own
       for (Index i = 0; i < pb_.queries * width; ++i) {
         const double sigmoid = 1 / (1 + std::exp(-gate[i]));
         o.value[i] *= sigmoid;
@@ -312,8 +326,9 @@ class BoundRun {
   double lambda_;            ///< 0: no probable bounds
   Bounds probable_;          ///< of logits and o, where wanted
   const HandedOver* given_;  ///< null: the kernel computes everything
-  paths::Plan own_plan_ = own_plan();
-  Setting own_;  ///< the explicit form in binary64: its bound says how exact the magnitudes here are
+  paths::Plan own_plan_;
+  Setting own_;   ///< the explicit form in binary64: its bound says how far the logits here may be from exact
+  Setting same_;  ///< the form at hand in binary64: the same of keys and queries
   const problem::Problem& pb_;
   paths::PathInputs<double> in_;
   Bounds out_;

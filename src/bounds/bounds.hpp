@@ -27,11 +27,11 @@ bool has_bounds(const paths::Plan& plan);
 
 /// Running bounds (kind C) of the outputs in `wanted` that `form` defines, for the plan's formats, stored tensors, order, tiles, splits and
 /// flushing. Inputs must be numbers of the storage format (round_inputs); they are exact. Nothing here depends on what a kernel computed:
-/// magnitudes are those of the exact quantities, in binary64, plus their radii. Proof: explicit_kernel_error, absorbed_kernel_error,
-/// absorbed_stages, projected_output_error, kernel_output_error, gate_error, radius_dot_exact, slack_covers, decidable_below,
-/// model_output, model_empty_row, positive_evaluation, underflow_taken, bound_evaluated, bound_evaluated_sizes. Not machine-checked: that
-/// magnitudes of exact vectors may be taken of what binary64 knows of them. Throws Error for an input that is missing and where has_bounds
-/// says no.
+/// magnitudes are those of what binary64 makes of the exact quantities, plus radii; what binary64
+/// loses is in every radius, and how far its last number is from the exact one comes on top. Proof: explicit_kernel_error,
+/// absorbed_kernel_error, absorbed_stages, projected_output_error, kernel_output_error, gate_error, radius_dot_exact, slack_covers,
+/// decidable_below, model_output, model_empty_row, positive_evaluation, underflow_taken, bound_evaluated, bound_evaluated_sizes,
+/// told_from_centre, sigmoid_own. Throws Error for an input that is missing and where has_bounds says no.
 ///
 /// `given`: tensors that the kernel under judgement is handed, since it implements later stages only (see Given, which says what is handed
 /// over). The bounds of what it computes from them are then those of its own stages alone; the exact value stays that of the whole path. A

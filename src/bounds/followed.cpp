@@ -9,8 +9,8 @@ namespace {
 using tensor::Index;
 using tensor::Tensor;
 
-/// Binary64's own errors in a partial sum are far below this share of the format's half unit.
-constexpr double kUp = 1 + 0x1p-40;
+/// Up to 2^22 roundings of what is added up here (slack_covers).
+constexpr double kUp = 1 + 0x1p-30;
 
 /// A row of sums that are formed side by side: their values so far, and what they may have lost.
 struct Running {
@@ -19,12 +19,12 @@ struct Running {
     for (auto* x : {&sum, &lost, &size}) std::fill(x->begin(), x->end(), 0);
   }
   std::vector<double> sum, lost;
-  std::vector<double> size;  ///< absolute sum: binary64's own error is 2^-50 of it
+  std::vector<double> size;  ///< absolute sum
 };
 
 class Follower {
  public:
-  Follower(const Reduction& how, double factor) : how_(how), factor_(factor) {}
+  Follower(const Reduction& how, double factor) : how_(how), factor_(factor), own_(how.own + 0x1p-50) {}
 
   /// One more product a b_j for every j.
   void add(double a, const double* b, const double* spread, bool first, Running& to) const {
@@ -33,7 +33,7 @@ class Follower {
       const double product = a * b[j], around = spread != nullptr ? spread[j] : 0;
       to.sum[j] += product, to.size[j] += std::fabs(product);
       if (!how_.fused) to.lost[j] += half_ulp(product, around + 0x1p-50 * std::fabs(product));
-      if (how_.fused || !first) to.lost[j] += half_ulp(to.sum[j], around + to.lost[j] + 0x1p-50 * to.size[j]);
+      if (how_.fused || !first) to.lost[j] += half_ulp(to.sum[j], around + to.lost[j] + own_ * to.size[j]);
     }
   }
 
@@ -41,7 +41,7 @@ class Follower {
   void join(const Running& block, const double* spread, Running& total) const {
     for (std::size_t j = 0; j < total.sum.size(); ++j) {
       total.sum[j] += block.sum[j], total.size[j] += block.size[j], total.lost[j] += block.lost[j];
-      total.lost[j] += half_ulp(total.sum[j], (spread != nullptr ? spread[j] : 0) + total.lost[j] + 0x1p-50 * total.size[j]);
+      total.lost[j] += half_ulp(total.sum[j], (spread != nullptr ? spread[j] : 0) + total.lost[j] + own_ * total.size[j]);
     }
   }
 
@@ -50,6 +50,7 @@ class Follower {
 
   const Reduction& how_;
   double factor_;
+  double own_;  ///< binary64's own error in a partial sum, of its absolute sum
 };
 
 }  // namespace
@@ -76,7 +77,8 @@ Tensor<double> followed_errors(const Reduction& how, const Tensor<double>& a, co
         follow.join(block, around, total);
       }
     }
-    std::copy(total.lost.begin(), total.lost.end(), out.row(i));
+    for (Index j = 0; j < n; ++j)
+      out.row(i)[j] = total.lost[static_cast<std::size_t>(j)] + how.own * total.size[static_cast<std::size_t>(j)];
   }
   return out;
 }

@@ -127,7 +127,7 @@ void HandedOver::replace(Index b, const std::vector<QueryIndex>& rows, Queries& 
       const Rounding::Held known = held(at("q_tilde"), flat(rows[n]) * problem_.latent + k, value);
       queries.q_tilde_local.row(i)[k] = queries.q_tilde_radius.row(i)[k] = known.radius;
       queries.q_tilde_moved.row(i)[k] = std::fabs(known.shift);
-      queries.q_tilde_held.row(i)[k] = queries.q_tilde_alone.row(i)[k] = value + known.shift;
+      queries.q_tilde_held.row(i)[k] = queries.q_tilde_alone.row(i)[k] = known.middle;
     }
   }
   if (has("q_tilde")) queries.g_radius = queries.g_shift = {};

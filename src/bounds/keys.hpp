@@ -10,6 +10,7 @@ namespace equinorm::bounds {
 /// What all groups of a batch row share.
 struct RowKeys {
   const Sources* sources = nullptr;
+  const Sources* own_sources = nullptr;  ///< radii: how far these values of binary64 may be from exact; null: not needed
   Index b = 0;
   Index tokens = 0;
   Vectors rope;                  ///< [T,d_r] weighted and rotated; normalised where the RoPE block has a statistic of its own

@@ -163,12 +163,13 @@ class QueryStage {
     double& moved = out.q_tilde_moved.row(i)[k];
     moved = std::fabs(middle - alone);  // both still without their own store
     if (held.known && other.known) {
-      moved = std::max(moved, std::fabs(middle + held.shift - alone));
-      middle += held.shift, alone += other.shift;
+      moved = std::max(moved, std::fabs(held.middle - alone));
+      middle = held.middle, alone = other.middle;
       moved = std::max(moved, std::fabs(other.shift));
       local = radius = std::max(held.radius + rho * std::fabs(held.shift), other.radius + rho * std::fabs(other.shift));
     } else {
-      const double store = at_.store(Stored::q_tilde, std::max(std::fabs(middle), std::fabs(alone)) + common + before);
+      const double store =
+          at_.store(Stored::q_tilde, (std::max(std::fabs(middle), std::fabs(alone)) + 2 * (common + before)) * (1 + 0x1p-50));
       local += store, radius = before + store;
     }
   }

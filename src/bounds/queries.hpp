@@ -26,7 +26,7 @@ struct Queries {
 };
 
 /// q_hat, and g and q_tilde of the absorbed form: radii of the stage query. Proof: statistic_ratio_exact, normalised_component_error,
-/// absorbed_exact_error, latent_stage.
+/// absorbed_exact_error, latent_stage, argument_above.
 Queries make_queries(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g,
                      const std::vector<QueryIndex>& rows);
 

@@ -29,8 +29,9 @@ class Rounding {
     sum_underflow_ = ftz ? smallest_normal_ : 0;
   }
 
-  /// u = 2^-p: |fl(z) - z| <= u |z| where nothing underflows.
-  double unit() const { return unit_; }
+  /// u = 2^-p: |fl(z) - z| <= u |z| where nothing underflows; and 2^-53 more, for the number that errors are told from is itself the
+  /// result of such an operation in binary64. Proof: centre_rounded.
+  double unit() const { return unit_ + 0x1p-53; }
   double largest() const { return largest_; }
   scalar::Format format() const { return format_; }
 
@@ -43,26 +44,28 @@ class Rounding {
     return power * unit_ + lost_ + sum_underflow_;
   }
 
-  /// What is known of fl(z) for z within `spread` of the number meant, which `value` is: |fl(z) - value - shift| <= radius.
+  /// What is known of fl(z) for z within `spread` of the number meant, which `value` is: |fl(z) - middle| <= radius.
   struct Held {
-    double shift, radius;
-    bool known;  ///< as a number by itself; else as z and half an ulp
+    double middle, shift, radius;  ///< shift: middle - value
+    bool known;                    ///< as a number by itself; else as z and half an ulp
   };
   /// fl is monotone, so fl(z) lies between fl(value - spread) and fl(value + spread): where these are one number, or neighbours, the error
-  /// of rounding is known with its sign. Else shift 0, and spread and half an ulp. `value` itself may be off by `spread` too (that part is
-  /// not machine-checked). Proof: half_ulp_of_upper.
+  /// of rounding is known with its sign. Else `value`, spread and half an ulp. The ends are taken twice as far apart, so that z may
+  /// also be within `spread` of a number that `value` is within `spread` of. Proof: half_ulp_of_upper, held_between, held_middle,
+  /// held_widest, neighbour_arguments, argument_above.
   Held held_near(double value, double spread) const {
-    const Held widest{0, spread + half_ulp((std::fabs(value) + 2 * spread) * (1 + 0x1p-50)), false};
+    const Held widest{value, 0, spread + half_ulp((std::fabs(value) + 2 * spread) * (1 + 0x1p-50)), false};
     if (sum_underflow_ > 0 || format_.precision >= 53 || !(widest.radius <= largest_)) return widest;
-    const double twice = 2 * spread * (1 + 0x1p-50) + (spread > 0 ? 0x1p-52 * std::fabs(value) : 0);
+    const double twice = 2 * spread * (1 + 0x1p-50) + (spread > 0 ? 0x1p-51 * std::fabs(value) : 0);
     const double low = scalar::round_to(format_, value - twice), high = scalar::round_to(format_, value + twice);
-    const Held near{low / 2 + high / 2 - value, ((high - low) / 2 + twice) * (1 + 0x1p-50), true};
+    const double middle = low / 2 + high / 2;
+    const Held near{middle, middle - value, ((high - low) / 2 + twice) * (1 + 0x1p-50), true};
     return std::fabs(near.shift) + near.radius < widest.radius ? near : widest;
   }
 
   /// |fl(z) - z| for any z within twice `spread` of value (the number meant may be `spread` from z, and from value): half an ulp, or less
   /// where all of them are rounded to one or two neighbours, since fl is monotone: fl(value - 2 spread) <= fl(z) <= fl(value + 2 spread).
-  /// Proof: half_ulp_of_upper, rounded_between, neighbour_arguments.
+  /// Proof: half_ulp_of_upper, rounded_between, neighbour_arguments, argument_above.
   double error_near(double value, double spread) const {
     const double size = std::fabs(value), widest = half_ulp((size + 2 * spread) * (1 + 0x1p-50));
     if (sum_underflow_ > 0 || format_.precision >= 53) return widest;  // flushed, or nothing to look at in binary64
@@ -73,8 +76,8 @@ class Rounding {
   }
 
   /// Relative part of a rounding whose operand's binade is not known: u |z|. Infinite where the result may overflow. Proof:
-  /// half_ulp_relative.
-  double relative(double magnitude) const { return magnitude <= largest_ ? unit_ * magnitude : kInfinity; }
+  /// half_ulp_relative, centre_rounded.
+  double relative(double magnitude) const { return magnitude <= largest_ ? unit() * magnitude : kInfinity; }
 
   /// omega: what underflow adds to a product, quotient or store, and to a sum (exact there unless flushed): the standard model
   /// fl(z) = z (1 + delta) + omega, Higham 2002, section 2. Proof: round_model, round_sum_error, flushed_operation.

@@ -139,10 +139,10 @@ class ScoreStage {
     }
   }
 
-  /// |k0|, exact: binary64's own error added.
+  /// |k0|, exact: binary64's own error added. Every radius of k0 holds `own` times the absolute sum.
   Tensor<double> absolute_keys() const {
     Tensor<double> out = absolute(keys_.k0.value.data(), row_.tokens, pb_.content_dim);
-    const double own = static_cast<double>(pb_.latent) * 0x1p-52 / accumulation(at_.products, pb_.latent).factor;
+    const double own = 0x1.01p-53 * static_cast<double>(pb_.latent + 4) / at_.products.own;
     for (Index i = 0; i < out.size(); ++i) out[i] += own * keys_.k0.radius[i];
     return out;
   }
@@ -226,7 +226,7 @@ class ScoreStage {
       logit = cap * std::tanh(logit / cap);
       // tanh is 1-Lipschitz: the argument's error, rounded cap and quotient included, passes on; then tanh, cap and product.
       const double argument = radius * (1 + two) + two * std::fabs(before) + cap * fx.product_underflow();
-      const double last = phi(2, fx.unit()) + at_.e_tanh * (1 + two);
+      const double last = phi(2, fx.unit()) + at_.e_tanh * (1 + two) + 0x1p-50;  // binary64's own tanh and its argument
       radius = argument * (1 + last) + last * std::fabs(logit) + (1 + cap) * fx.product_underflow();
       unshared = radius;
     }

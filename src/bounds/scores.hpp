@@ -15,13 +15,14 @@ struct Scores {
   Tensor<std::uint8_t> live;
 };
 
-/// How far storing g, q_tilde or both moves z = q_tilde c of the absorbed form, in units of the explicit product. Proof: absorbed_exact_error.
+/// How far storing g, q_tilde or both moves z = q_tilde c of the absorbed form, in units of the explicit product. Proof:
+/// absorbed_exact_error.
 Moves latent_moves(const Setting& at, const RowKeys& row, const GroupKeys& keys, const Queries& queries);
 
 /// Running bounds of the explicit form (dot product of inexact vectors, then one common factor) and of the absorbed one (the rounding of g
 /// is charged against k0 = c W_K itself, not against |c| |W_K|), scale and soft-cap. Proof: dot_stage, latent_stage, outside_stage,
 /// joined_stage, logit_stage, score_stages, explicit_exact_error, absorbed_exact_error, factor_product, soft_cap_error, constant_product,
-/// dot_finite_guard, absolute_sum_guard, norm_guard, joined_guard, own_of_radius.
+/// dot_finite_guard, absolute_sum_guard, norm_guard, joined_guard, own_of_radius, centre_latent.
 Scores make_scores(const Setting& at, const RowKeys& row, const GroupKeys& keys, const Queries& queries,
                    const std::vector<QueryIndex>& rows);
 

@@ -41,13 +41,19 @@ bool contains(scalar::Format wide, scalar::Format narrow) {
 
 }  // namespace
 
+double own_error(const problem::Problem& pb, bool latent) {
+  const std::int64_t heads = pb.model_dim > 0 ? std::max(pb.model_dim, pb.heads * pb.value_dim) : 0;
+  const std::int64_t longest = std::max({pb.latent, pb.query_latent, pb.content_dim + pb.rope_dim, pb.head_dim, heads});
+  return 0x1.01p-53 * static_cast<double>(latent ? 4 * longest + 64 : longest + 16);
+}
+
 Setting::Setting(const problem::Problem& pb, const paths::Plan& pl, PathKind path, const FunctionErrors& functions)
     : problem(pb),
       plan(pl),
       form(path),
       fx(pl.precision.statistics, pl.precision.ftz),
       fa(pl.precision.accumulate, pl.precision.ftz),
-      products{fa, pl.precision.order, pl.fused},
+      products{fa, pl.precision.order, pl.fused, own_error(pb, path == PathKind::absorbed_form && pb.is_mla())},
       sums{fx, sums_order(pl.precision.order), pl.fused},
       e_exp(functions.exp * fx.unit()),
       e_rsqrt(functions.rsqrt * fx.unit()),
@@ -69,6 +75,20 @@ Setting::Setting(const problem::Problem& pb, const paths::Plan& pl, PathKind pat
                          (!as_it_came || (contains(format, precision.storage) && contains(format, precision.accumulate)));
     rounds_.push_back(format.precision < widest && !already);
   }
+}
+
+paths::Plan own_plan(bool fold_alpha_q) {
+  paths::Plan plan;
+  plan.fold_alpha_q = fold_alpha_q;
+  plan.precision.storage = plan.precision.accumulate = plan.precision.statistics = scalar::kFp64;
+  plan.precision.stored.fill(scalar::kFp64);
+  return plan;
+}
+
+Setting own_setting(const problem::Problem& problem, const paths::Plan& plan, PathKind form) {
+  Setting own(problem, plan, form);
+  own.products.own = 0;  // unit() counts 2^-53 twice already
+  return own;
 }
 
 }  // namespace equinorm::bounds

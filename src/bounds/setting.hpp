@@ -57,17 +57,28 @@ struct Setting {
     return narrower ? format(tensor).error_near(value, spread) : format(tensor).half_ulp(std::fabs(value) + 2 * spread);
   }
 
-  /// What is known of a stored number that is within `spread` of value before it is stored. As Rounding::held_near, not machine-checked.
+  /// What is known of a stored number that is within `spread` of value before it is stored. Proof: held_between, held_widest.
   Rounding::Held held_near(Stored tensor, double value, double spread) const {
-    if (!rounds(tensor)) return {0, spread, false};
+    if (!rounds(tensor)) return {value, 0, spread, false};
     const bool narrower = fx.format().precision < 53 && fa.format().precision < 53;
     if (narrower) return format(tensor).held_near(value, spread);
-    return {0, spread + format(tensor).half_ulp(std::fabs(value) + 2 * spread), false};
+    return {value, 0, spread + format(tensor).half_ulp(std::fabs(value) + 2 * spread), false};
   }
 
  private:
   std::vector<Rounding> formats_;
   std::vector<bool> rounds_;
 };
+
+/// What binary64 may lose in a sum that errors are told from, in units of its absolute sum: n terms of 2^-53 each and some roundings more;
+/// in the absorbed form's latent score those of k0, of g and of what stores move besides. Proof: own_covers, latent_own_covers.
+double own_error(const problem::Problem& problem, bool latent);
+
+/// Everything in binary64, in any order: how the quantities that errors are told from are evaluated.
+paths::Plan own_plan(bool fold_alpha_q);
+
+/// The exact computation as a kernel that is told from binary64: its radii are how far binary64 may be from exact. `plan` is an own_plan.
+/// Proof: centre_exact, told_from_centre, sum_own.
+Setting own_setting(const problem::Problem& problem, const paths::Plan& plan, PathKind form);
 
 }  // namespace equinorm::bounds

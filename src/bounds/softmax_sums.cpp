@@ -37,9 +37,10 @@ AverageSums average_sums(const Setting& at, Index tokens, Index rescales, double
 double largest_shift(const Setting& at, Index tokens, Index rescales, double largest) {
   const Tiling tiling(at, tokens);
   const double u = at.fx.unit(), lambda = -std::log1p(-at.e_exp), distance = 2 * largest;
-  const double exponent = at.base_two ? phi(2, u) * (distance + 2 * u * largest) + 1.001 * u * largest : u * distance;
-  const double span = std::log(static_cast<double>(tiling.length) + 1);
-  const double split = tiling.by_lse ? 1.0001 * (u * (largest + span) + at.e_log * span + u * (distance + span) + lambda) : 0;
+  const double exponent = at.base_two ? phi(2, u) * (distance + 2 * u * largest) + u * largest : u * distance;
+  const double span = std::log(2 * static_cast<double>(tiling.length) + 1), lse = largest + span, gap = distance + span;
+  const double other_base = at.base_two ? 4 * u * lse + u * gap : 0;
+  const double split = tiling.by_lse ? (1 + 4 * u) * (u * lse + at.e_log * span + u * gap + lambda + other_base) : 0;
   const bool rounded = at.rounds(Stored::p) && at.plan.denominator_rounded;
   return exponent + static_cast<double>(1 + rescales) * lambda + split + (rounded ? -std::log1p(-at.format(Stored::p).unit()) : 0);
 }

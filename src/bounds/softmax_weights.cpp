@@ -11,6 +11,8 @@ constexpr double kMaxExponent = 700;  // exp of more is infinite or next to it (
 
 /// exp, infinite where nothing is known any more.
 double grow(double x) { return x < kMaxExponent ? std::exp(x) : kInfinity; }
+/// The same of exp - 1.
+double change(double x) { return x < kMaxExponent ? std::expm1(x) : kInfinity; }
 
 class WeightStage {
  public:
@@ -176,13 +178,13 @@ class WeightStage {
     for (Index t = 0; t < tokens_; ++t) {
       if (live_[t] == 0) continue;
       const double shift = shift_[t] + own_[t];
-      out_.move[t] = (out_.p[t] * (grow(shift) < kInfinity ? std::expm1(shift) : kInfinity) + out_.omega[t]) / z * up;
+      out_.move[t] = (out_.p[t] * change(shift) + out_.omega[t]) / z * up;
       out_.upper[t] = (out_.p[t] * grow(shift) + out_.omega[t]) / z * up;
       out_.own[t] = out_.p[t] * std::expm1(own_[t]) / least_own * up;
       out_.bounded = out_.bounded && out_.move[t] < kInfinity && out_.upper[t] < kInfinity;
     }
     if (sink_ != nullptr) {
-      out_.move_sink = p_sink_ * (grow(sink_shift_) - 1) / z * up + 0x1p-50 * p_sink_;
+      out_.move_sink = p_sink_ * change(sink_shift_) / z * up;
       out_.upper_sink = p_sink_ * grow(sink_shift_) / z * up;
       out_.bounded = out_.bounded && out_.upper_sink < kInfinity;
     }
@@ -200,6 +202,9 @@ class WeightStage {
     out_.numerator_underflow = sums.numerator_underflow, out_.least_sum = sums.least_sum;
     if (!(sums.denominator < 1)) out_.bounded = out_.known = false;
   }
+
+  /// What binary64 loses in a sum of weights, relative to it: its additions, and each exp of a difference above -746.
+  double sums_own() const { return (static_cast<double>(tokens_) + 1024) * 0x1p-52; }
 
   /// ln sum p_t e^(sign d_t), the largest exponent taken out.
   double log_shifted(double sign) const {
@@ -222,9 +227,10 @@ class WeightStage {
     const double shift = std::max(up + sum_slack_, -down + 2 * lost) + own;
     const double span = std::log(static_cast<double>(tokens_) + 1) + max_radius_;
     double radius = shift - std::log1p(-out_.denominator);
-    radius += at_.e_log * (span + radius) + 0x1p-50 * (largest_ + span);
+    radius += at_.e_log * (span + radius) + 0x1p-50 * (largest_ + span) + sums_own();
     if (tiling_.by_lse) radius += at_.fx.unit() * (largest_ + span);
-    radius += at_.fx.half_ulp(std::fabs(out_.lse) + radius) + (at_.base_two ? 3 * at_.fx.unit() * (largest_ + span) : 0);
+    radius +=
+        at_.fx.half_ulp((std::fabs(out_.lse) + 2 * radius) * (1 + 0x1p-50)) + (at_.base_two ? 3 * at_.fx.unit() * (largest_ + span) : 0);
     out_.lse_radius = out_.known && radius < kInfinity ? radius : kInfinity;
   }
 
@@ -234,18 +240,19 @@ class WeightStage {
     for (Index t = 0; t < tokens_; ++t) {
       above += out_.p[t] > 0 ? out_.p[t] * grow(shift_[t] + own_[t]) : 0, below += out_.p[t] * std::exp(-shift_[t] - own_[t]);
     }
-    const double rounding = phi(3, at_.fx.unit()), from_lse = tiling_.by_lse ? std::expm1(std::min(out_.lse_radius, kMaxExponent)) : 0;
+    const double lost = sums_own(), rounding = phi(3, at_.fx.unit());
+    const double from_lse = tiling_.by_lse ? std::expm1(std::min(out_.lse_radius, kMaxExponent)) : 0;
     for (Index t = 0; t < tokens_; ++t) {
       if (live_[t] == 0) continue;
       const double p = out_.p[t], shift = shift_[t] + own_[t], up = grow(shift), down = std::exp(-shift);
-      const double others_low = std::max(0.0, below - p * down - sum_slack_) * (1 - 0x1p-30);
-      const double others_high = (above - p * up + sum_slack_) * (1 + 0x1p-30) + 0x1p-50;
+      const double others_low = std::max(0.0, below - p * down - sum_slack_ - lost * below) * (1 - 0x1p-30);
+      const double others_high = (above - p * up + sum_slack_) * (1 + 0x1p-30) + lost * above;
       const double high = up < kInfinity && p * up > 0 ? std::min(1.0, p * up / (p * up + others_low)) : 1;
       const double low = others_high < kInfinity ? p * down / (p * down + others_high) : 0;
       const double kernel = (high / (1 - out_.denominator)) * (1 + rounding) * (1 + from_lse);
       double radius = std::max(kernel - p, p - low / (1 + out_.denominator) * (1 - rounding) / (1 + from_lse));
-      radius += out_.omega[t] + 2 * at_.fx.product_underflow() + p * (std::expm1(2 * own_[t]) + 0x1p-45);
-      radius += at_.store(Stored::p, p + radius);
+      radius += out_.omega[t] + 2 * at_.fx.product_underflow() + p * (std::expm1(2 * own_[t]) + lost);
+      radius += at_.store(Stored::p, (p + 2 * radius) * (1 + 0x1p-50));
       out_.p_radius[t] = out_.known && radius < kInfinity ? radius : kInfinity;
     }
   }

@@ -33,7 +33,8 @@ struct RowWeights {
 /// Weights of row i of `scores`; `sink` null without one. Proof: online_weight, exp2_weight, exp2_product_weight, exp2_allowance,
 /// lse_split_weight, split_allowance, split_allowance_base_two, rescales_telescope (the perturbations), weighted_average_error, own_logits,
 /// shift_evaluation (move), weighted_average_upper, least_sum_low (upper), lse_error, computed_lse_error, computed_lse_error_known (lse),
-/// kernel_probability_upper, kernel_probability_lower (p).
+/// kernel_probability_upper, kernel_probability_lower (p), weights_own, others_evaluated, argument_above (binary64's own),
+/// normal_weight.
 RowWeights make_weights(const Setting& at, const Scores& scores, Index i, const double* sink);
 
 /// Weights of row i where the kernel is handed p itself, `p_radius` [T] from exact: they are summed up as they are, without a denominator,

@@ -36,7 +36,8 @@ struct Statistic {
 
 /// Error of the computed alpha: the perturbation |S(x+e) - S(x)| <= min(sqrt(nu) ||e||, nu sum(2|x|e + e^2) / (S + S')), with S' >=
 /// sqrt(eps), and the rounding of the sum, of nu, of eps and of rsqrt; nu and eps are held rounded by the kernel. Proof:
-/// statistic_distance, rms_lipschitz, computed_mean_square, statistic_ratio_exact, squares_guard.
+/// statistic_distance, rms_lipschitz, computed_mean_square, statistic_ratio_exact, squares_guard, centre_statistic, low_evaluated,
+/// statistic_slack.
 Statistic statistic(const StatisticArithmetic& how, const SquareSums& x);
 
 /// rho after alpha is stored in `format`. Proof: stored_ratio.

@@ -81,10 +81,10 @@ void finish_row(const Setting& at, const Finish& how, Vectors& x, Index i) {
   for (Index j = 0; j < width; ++j) {
     const double spread = rho * std::fabs(value[j]) + radius[j];
     const Rounding::Held held = at.held_near(how.stored, value[j], spread);
-    x.stored.row(i)[j] = value[j] + held.shift;
+    x.stored.row(i)[j] = held.middle;
     // The row's factor is charged later for the part that is stored with it; a number known by itself is a (held + e) all the same.
     const double common = rho * std::fabs(held.known ? held.shift : value[j]);
-    radius[j] = rho < kInfinity ? (held.known ? held.radius + common : held.radius - common) : kInfinity;
+    radius[j] = rho < kInfinity ? (held.known ? held.radius + common : held.radius * (1 + 0x1p-50) - common) : kInfinity;
   }
 }
 

@@ -33,7 +33,7 @@ struct Vectors {
   /// Puts `known` in the place of what was known of element j of row i.
   void replace(Index i, Index j, const Rounding::Held& known) {
     if (stored.empty()) stored = value;
-    stored.row(i)[j] = value.row(i)[j] + known.shift, radius.row(i)[j] = known.radius;
+    stored.row(i)[j] = known.middle, radius.row(i)[j] = known.radius;
   }
 };
 
@@ -60,7 +60,8 @@ struct Finish {
 };
 
 /// Carries out `how` on row i in place, once for every row: nothing is done to what has been stored. Products and additions are charged u
-/// each, whatever their order, the store half an ulp. Proof: normalised_component_error, radius_product_exact, radius_rope, rounded_radius.
+/// each, whatever their order, the store half an ulp. Proof: normalised_component_error, radius_product_exact, radius_rope, rounded_radius,
+/// centre_rotation, radius_less_part.
 void finish_row(const Setting& at, const Finish& how, Vectors& x, Index i);
 
 }  // namespace equinorm::bounds
