@@ -22,7 +22,13 @@ SquareSums exactly(SquareSums sums) {
   return sums;
 }
 
-Vectors project_keys(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index g) {
+Vectors project_keys(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index g, bool with_errors) {
+  if (!with_errors) {
+    Vectors exact = make_vectors(sources.c.rows(), at.problem.content_dim);
+    exact.value = multiply(sources.c.value, in.at("w_k").row(g), at.problem.content_dim);
+    std::fill_n(exact.radius.data(), exact.radius.size(), kInfinity);
+    return exact;
+  }
   Vectors k0 = multiply_bounded(at, sources.c, in.at("w_k").row(g), at.problem.content_dim);
   if (at.rounds(Stored::k0)) {
     for (Index i = 0; i < k0.value.size(); ++i) k0.radius[i] += at.store_near(Stored::k0, k0.value[i], k0.radius[i]);
@@ -50,7 +56,7 @@ SquareSums key_sums(const Setting& at, const RowKeys& row, const Vectors& k0, In
 }
 
 /// The RoPE keys that all groups share.
-Vectors shared_rope(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index b) {
+Vectors shared_rope(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index b, Index first) {
   const problem::Problem& pb = at.problem;
   Vectors rope = sources.k_rope;
   const bool own = problem::norm_traits(pb).own_rope_statistic;
@@ -64,7 +70,7 @@ Vectors shared_rope(const Setting& at, const paths::PathInputs<double>& in, cons
       const Statistic alpha = statistic(statistic_arithmetic(at, sums.width), sums);
       finish.alpha = alpha.alpha, finish.rho = alpha.rho, finish.scaled = true;
     }
-    set_rotation(at, in, *in.positions_k.row(b, t), finish);
+    set_rotation(at, in, *in.positions_k.row(b, first + t), finish);
     finish_row(at, finish, rope, t);
   }
   return rope;
@@ -92,42 +98,20 @@ void finish_content(const Setting& at, const paths::PathInputs<double>& in, cons
     Finish finish;
     finish.weight = &weight;
     finish.alpha = keys.alpha[t], finish.rho = keys.rho[t], finish.scaled = inside;
-    if (!pb.is_mla()) set_rotation(at, in, *in.positions_k.row(row.b, t), finish);
+    if (!pb.is_mla()) set_rotation(at, in, *in.positions_k.row(row.b, row.first + t), finish);
     finish_row(at, finish, keys.content, t);
     if (!unified) continue;
     finish.weight = &rope_weight;
-    set_rotation(at, in, *in.positions_k.row(row.b, t), finish);
+    set_rotation(at, in, *in.positions_k.row(row.b, row.first + t), finish);
     finish_row(at, finish, keys.rope, t);
   }
 }
 
-}  // namespace
-
-void set_rotation(const Setting& at, const paths::PathInputs<double>& in, Index position, Finish& finish) {
-  if (at.problem.rotated_dim() == 0 || position < 0) return;
-  finish.cosine = in.at("rope_cos").row(position);
-  finish.sine = in.at("rope_sin").row(position);
-  const bool last = !at.problem.is_mla() && at.problem.rope.part == problem::RopePart::last;
-  finish.first_rotated = last ? at.problem.head_dim - at.problem.rope_dim : 0;
-}
-
-RowKeys make_row_keys(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index b) {
-  const problem::Problem& pb = at.problem;
-  RowKeys row;
-  row.sources = &sources, row.b = b, row.tokens = pb.context_of(b);
-  if (pb.is_mla() && pb.rope_dim > 0) row.rope = shared_rope(at, in, sources, b);
-  if (problem::norm_traits(pb).over_all_heads) {
-    for (Index g = 0; pb.is_mla() && g < pb.groups; ++g) row.k0.push_back(project_keys(at, in, sources, g));
-    for (Index t = 0; t < row.tokens; ++t) row.sums.push_back(key_sums(at, row, {}, 0, t));
-  }
-  return row;
-}
-
-GroupKeys make_group_keys(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g) {
+GroupKeys group_keys(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g, bool with_errors) {
   const problem::Problem& pb = at.problem;
   const problem::NormTraits norm = problem::norm_traits(pb);
   GroupKeys keys;
-  if (pb.is_mla()) keys.k0 = norm.over_all_heads ? row.k0[static_cast<std::size_t>(g)] : project_keys(at, in, *row.sources, g);
+  if (pb.is_mla()) keys.k0 = row.k0.empty() ? project_keys(at, in, *row.sources, g, with_errors) : row.k0[static_cast<std::size_t>(g)];
   keys.alpha.assign(static_cast<std::size_t>(row.tokens), 1);
   keys.rho.assign(static_cast<std::size_t>(row.tokens), 0);
   keys.rounding = keys.rho;
@@ -141,6 +125,44 @@ GroupKeys make_group_keys(const Setting& at, const paths::PathInputs<double>& in
   }
   finish_content(at, in, row, g, keys);
   return keys;
+}
+
+}  // namespace
+
+void set_rotation(const Setting& at, const paths::PathInputs<double>& in, Index position, Finish& finish) {
+  if (at.problem.rotated_dim() == 0 || position < 0) return;
+  finish.cosine = in.at("rope_cos").row(position);
+  finish.sine = in.at("rope_sin").row(position);
+  const bool last = !at.problem.is_mla() && at.problem.rope.part == problem::RopePart::last;
+  finish.first_rotated = last ? at.problem.head_dim - at.problem.rope_dim : 0;
+}
+
+RowKeys make_row_keys(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index b) {
+  return make_row_keys(at, in, sources, b, {0, at.problem.context_of(b)}, {});
+}
+
+RowKeys make_row_keys(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index b, Tokens tokens,
+                      const std::vector<SquareSums>& sums) {
+  const problem::Problem& pb = at.problem;
+  RowKeys row;
+  row.sources = &sources, row.b = b, row.first = tokens.first, row.tokens = tokens.count;
+  if (pb.is_mla() && pb.rope_dim > 0) row.rope = shared_rope(at, in, sources, b, row.first);
+  if (!problem::norm_traits(pb).over_all_heads) return row;
+  if (!sums.empty()) {
+    row.sums.assign(sums.begin() + row.first, sums.begin() + row.first + row.tokens);
+    return row;
+  }
+  for (Index g = 0; pb.is_mla() && g < pb.groups; ++g) row.k0.push_back(project_keys(at, in, sources, g, true));
+  for (Index t = 0; t < row.tokens; ++t) row.sums.push_back(key_sums(at, row, {}, 0, t));
+  return row;
+}
+
+GroupKeys make_group_keys(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g) {
+  return group_keys(at, in, row, g, true);
+}
+
+GroupKeys make_group_values(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g) {
+  return group_keys(at, in, row, g, false);
 }
 
 }  // namespace equinorm::bounds

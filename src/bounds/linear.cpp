@@ -15,8 +15,17 @@ const scalar::Contraction kWide{scalar::kFp64, true, {}, false};
 Tensor<double> multiply(const Tensor<double>& a, const double* b, Index n) {
   const Index m = a.dim(0), depth = a.dim(1);
   Tensor<double> out({m, n});
-  scalar::matmul(kWide, m, n, depth, a.data(), depth, b, n, out.data(), n, false);
+  multiply_plain(a.data(), m, depth, b, n, out.data());
   return out;
+}
+
+void multiply_plain(const double* a, Index m, Index depth, const double* b, Index n, double* out) {
+  scalar::matmul(kWide, m, n, depth, a, depth, b, n, out, n, false);
+}
+
+void multiply_rows(const Tensor<double>& a, Index first, const double* b, Index depth, Index stride, Tensor<double>& out) {
+  const Index m = out.dim(0), n = out.dim(1);
+  scalar::matmul(kWide, m, n, depth, a.data() + first, a.dim(1), b, stride, out.data(), n, first > 0);
 }
 
 Tensor<double> multiply_transposed(const Tensor<double>& a, const Tensor<double>& b) {

@@ -70,7 +70,7 @@ class ScoreStage {
     Scores out{empty(), empty(), empty(), {}, Tensor<std::uint8_t>({n, tokens})};
     for (Index i = 0; i < n; ++i) {
       for (Index t = 0; t < tokens; ++t) {
-        if (!sees(pb_, row_.b, rows_[static_cast<std::size_t>(i)].s, t)) continue;
+        if (!sees(pb_, row_.b, rows_[static_cast<std::size_t>(i)].s, row_.first + t)) continue;
         out.live.row(i)[t] = 1;
         finish(i, t, out);
       }
