@@ -49,16 +49,29 @@ void OwnErrors::keep(const Place& place, const Tensor<double>& errors) {
   errors_.emplace(place, errors);
 }
 
+const Scores* ScoresOfRuns::find(const Place& place) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = scores_.find(place);
+  return found == scores_.end() ? nullptr : &found->second;
+}
+
+void ScoresOfRuns::keep(const Place& place, const Scores& scores) {
+  if (!keeps_) return;
+  const std::lock_guard lock(mutex_);
+  scores_.emplace(place, scores);
+}
+
 Common::Common(const problem::Problem& pb, const tensor::TensorMap& inputs, std::size_t runs)
     : problem(pb),
       in(paths::load_inputs(AsIs{}, pb, inputs)),
       own_plan(binary64_plan()),
       own(problem, own_plan, PathKind::explicit_form),
-      own_errors(pb, runs) {}
+      own_errors(pb, runs),
+      scores(pb, runs) {}
 
-RowBlock::RowBlock(const Setting& at, const Common& common, const RowSources& from, Index b, const Tokens& tokens,
+RowBlock::RowBlock(const Setting& at, const Common& common, std::shared_ptr<const Sources> of, Index b, const Tokens& tokens,
                    const std::vector<SquareSums>& sums)
-    : sources(from.of(tokens)), row(make_row_keys(at, common.in, sources, b, tokens, sums)) {}
+    : sources(std::move(of)), row(make_row_keys(at, common.in, *sources, b, tokens, sums)) {}
 
 BoundRun::BoundRun(const Setting& at, Common& common, const std::set<std::string>& wanted, const HandedOver* given, double lambda,
                    Index token_block)
@@ -83,6 +96,10 @@ BoundRun::BoundRun(const Setting& at, Common& common, const std::set<std::string
   if (wanted.contains(kUnsharedLogits)) {
     out_.emplace(kUnsharedLogits, Tensor<double>({pb_.batch, pb_.heads, pb_.queries, pb_.max_context()}));
   }
+  const bool keeps_content = lambda > 0 || wants({"k_hat", "k_deferred"});
+  needs_.errors = given == nullptr || !given->knows_keys(at);
+  needs_.content = scores_ || keeps_content;
+  needs_.content_errors = keeps_content || !(at.absorbed() || is_given("k_hat"));
   if (average_) o_ = Tensor<double>({pb_.batch, pb_.queries, pb_.heads * pb_.value_dim});
 }
 
@@ -118,16 +135,25 @@ Bounds BoundRun::run() {
 std::vector<SquareSums> BoundRun::all_sums(const Setting& at, const RowSources& sources, const Row& row) const {
   std::vector<SquareSums> sums;
   for (const Tokens& tokens : row.blocks) {
-    const std::vector<SquareSums> some = RowBlock(at, common_, sources, row.b, tokens, {}).row.sums;
+    const std::vector<SquareSums> some =
+        RowBlock(at, common_, std::make_shared<const Sources>(sources.of(tokens)), row.b, tokens, {}).row.sums;
     sums.insert(sums.end(), some.begin(), some.end());
   }
   return sums;
 }
 
 std::unique_ptr<RowBlock> BoundRun::make_rows(const Row& row, std::size_t block) const {
-  auto made = std::make_unique<RowBlock>(at_, common_, row.sources, row.b, row.blocks[block], row.sums);
+  auto sources = std::make_shared<const Sources>(row.sources.of(row.blocks[block]));
+  auto made = std::make_unique<RowBlock>(at_, common_, std::move(sources), row.b, row.blocks[block], row.sums);
   if (given_ != nullptr) given_->replace(made->row);
   return made;
+}
+
+/// From the latent both settings have the same sources, inputs.
+std::unique_ptr<RowBlock> BoundRun::make_own_rows(const Row& row, std::size_t block, const RowBlock& beside) const {
+  const Tokens& tokens = row.blocks[block];
+  auto sources = pb_.start == problem::Start::x ? std::make_shared<const Sources>(row.own_sources.of(tokens)) : beside.sources;
+  return std::make_unique<RowBlock>(common_.own, common_, std::move(sources), row.b, tokens, row.own_sums);
 }
 
 void BoundRun::run_row(Index b) {
@@ -144,7 +170,7 @@ void BoundRun::run_row(Index b) {
   const bool several = row.blocks.size() > 1;
   if (!several) {
     row.only = make_rows(row, 0);
-    if (weights_) row.own_only = std::make_unique<RowBlock>(common_.own, common_, row.own_sources, b, row.blocks[0], row.own_sums);
+    if (weights_) row.own_only = make_own_rows(row, 0, *row.only);
   } else if (problem::norm_traits(pb_).over_all_heads && keys_) {
     row.sums = all_sums(at_, row.sources, row);
     if (weights_) row.own_sums = all_sums(common_.own, row.own_sources, row);
@@ -165,12 +191,10 @@ BoundRun::KeyBlock BoundRun::make_keys(const Row& row, Index g, std::size_t bloc
   KeyBlock keys;
   if (!row.only) keys.made = make_rows(row, block);
   keys.row = row.only ? &row.only->row : &keys.made->row;
-  const bool values_alone = given_ != nullptr && given_->knows_keys(at_);
-  keys.keys = values_alone ? make_group_values(at_, in_, *keys.row, g) : make_group_keys(at_, in_, *keys.row, g);
+  keys.keys = make_group_keys(at_, in_, *keys.row, g, needs_);
   if (given_ != nullptr) given_->replace(*keys.row, g, keys.keys);
   if (!with_own) return keys;
-  if (!row.own_only)
-    keys.own_made = std::make_unique<RowBlock>(common_.own, common_, row.own_sources, row.b, row.blocks[block], row.own_sums);
+  if (!row.own_only) keys.own_made = make_own_rows(row, block, *keys.made);
   keys.own_row = row.own_only ? &row.own_only->row : &keys.own_made->row;
   keys.own = make_group_keys(common_.own, in_, *keys.own_row, g);
   return keys;
@@ -182,9 +206,10 @@ void BoundRun::run_group(const Row& row, Index g) {
     for (Index s = 0; pb_.group_of(h) == g && s < pb_.queries; ++s) rows.push_back({s, h});
   }
   const bool several = row.blocks.size() > 1;
-  const bool own_known = common_.own_errors.find({row.b, g, 0}) != nullptr;
+  const bool own_known = common_.own_errors.find({row.b, g, 0}) != nullptr,
+             scores_known = scores_ && common_.scores.find({number_, row.b, g, 0}) != nullptr;
   KeyBlock only;
-  if (!several && keys_) {
+  if (!several && keys_ && !scores_known) {
     only = make_keys(row, g, 0, weights_ && !own_known);
     keep_keys(*only.row, only.keys, g);
   } else if (keys_ && !scores_) {
@@ -217,8 +242,17 @@ void BoundRun::run_chunk(const Row& row, const Chunk& chunk) {
   if (scores_) attend(row, chunk, queries, all_scores(row, chunk, queries));
 }
 
-/// The scores of all tokens, block by block: a block's keys live no longer than that.
 Scores BoundRun::all_scores(const Row& row, const Chunk& chunk, const Queries& queries) {
+  const ScoresOfRuns::Place place{number_, row.b, chunk.g, chunk.number};
+  if (number_ == 0) return make_all_scores(row, chunk, queries);
+  if (const Scores* known = common_.scores.find(place)) return *known;
+  Scores made = make_all_scores(row, chunk, queries);
+  common_.scores.keep(place, made);
+  return made;
+}
+
+/// The scores of all tokens, block by block: a block's keys live no longer than that.
+Scores BoundRun::make_all_scores(const Row& row, const Chunk& chunk, const Queries& queries) {
   const Index n = static_cast<Index>(chunk.rows.size()), tokens = row.sources.tokens();
   const OwnErrors::Place place{row.b, chunk.g, chunk.number};
   const Tensor<double>* known = weights_ ? common_.own_errors.find(place) : nullptr;

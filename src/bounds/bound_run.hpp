@@ -47,6 +47,28 @@ class OwnErrors {
   std::map<Place, Tensor<double>> errors_;  ///< nothing is ever taken away, so that what was found stays
 };
 
+/// Scores of the runs so far, by run, batch row, group and chunk: those of a later one that differs in its softmax alone.
+class ScoresOfRuns {
+ public:
+  using Place = std::tuple<std::size_t, Index, Index, Index>;
+
+  /// Keeps them where several runs need them and they are no more than kMost of a kind.
+  ScoresOfRuns(const problem::Problem& problem, std::size_t runs)
+      : keeps_(runs > 1 && problem.batch * problem.heads * problem.queries * problem.max_context() <= kMost) {}
+
+  /// Null where they are not kept.
+  const Scores* find(const Place& place) const;
+  void keep(const Place& place, const Scores& scores);
+  /// Forgets those of every run.
+  void clear() { scores_.clear(); }
+
+ private:
+  static constexpr Index kMost = Index{1} << 23;
+  bool keeps_;
+  mutable std::mutex mutex_;
+  std::map<Place, Scores> scores_;
+};
+
 /// What the runs of all plans of a problem share.
 struct Common {
   Common(const problem::Problem& problem, const tensor::TensorMap& inputs, std::size_t runs);
@@ -57,15 +79,15 @@ struct Common {
   paths::Plan own_plan;
   Setting own;  ///< the explicit form in binary64: its bound says how exact the magnitudes here are
   OwnErrors own_errors;
+  ScoresOfRuns scores;
 };
 
-/// Sources and keys of some tokens of a batch row. Not to be moved: the keys point to the sources.
+/// Sources and keys of some tokens of a batch row.
 struct RowBlock {
-  RowBlock(const Setting& at, const Common& common, const RowSources& from, Index b, const Tokens& tokens,
+  RowBlock(const Setting& at, const Common& common, std::shared_ptr<const Sources> of, Index b, const Tokens& tokens,
            const std::vector<SquareSums>& sums);
-  RowBlock(const RowBlock&) = delete;
 
-  Sources sources;
+  std::shared_ptr<const Sources> sources;
   RowKeys row;
 };
 
@@ -76,6 +98,9 @@ class BoundRun {
   BoundRun(const Setting& at, Common& common, const std::set<std::string>& wanted, const HandedOver* given, double lambda = 0,
            Index token_block = kTokenBlock);
 
+  /// Shares its scores with every run of that number, which is not 0: one that differs from this in its softmax alone. What is wanted of
+  /// keys may then be left at 0 in all but the first.
+  void share_scores(std::size_t number) { number_ = number; }
   Bounds run();
   /// After run: probable bounds of logits and o, beside the rigorous ones of the same element.
   Bounds probable() { return std::move(probable_); }
@@ -116,8 +141,10 @@ class BoundRun {
   void run_chunk(const Row& row, const Chunk& chunk);
   std::vector<SquareSums> all_sums(const Setting& at, const RowSources& sources, const Row& row) const;
   std::unique_ptr<RowBlock> make_rows(const Row& row, std::size_t block) const;
+  std::unique_ptr<RowBlock> make_own_rows(const Row& row, std::size_t block, const RowBlock& beside) const;
   KeyBlock make_keys(const Row& row, Index g, std::size_t block, bool with_own) const;
   Scores all_scores(const Row& row, const Chunk& chunk, const Queries& queries);
+  Scores make_all_scores(const Row& row, const Chunk& chunk, const Queries& queries);
   void attend(const Row& row, const Chunk& chunk, const Queries& queries, const Scores& scores);
   void keep_average(const Row& row, const Chunk& chunk, const std::vector<RowWeights>& weights, const AverageBound& average,
                     const Tensor<double>& expanded);
@@ -138,6 +165,8 @@ class BoundRun {
   const std::set<std::string>& wanted_;
   double lambda_;  ///< 0: no probable bounds
   Index token_block_;
+  std::size_t number_ = 0;  ///< of runs with the same scores; 0: of none
+  KeyNeeds needs_;
   Bounds probable_;          ///< of logits and o, where wanted
   const HandedOver* given_;  ///< null: the kernel computes everything
   const problem::Problem& pb_;

@@ -13,6 +13,7 @@ namespace {
 struct Run {
   paths::Plan plan;
   std::shared_ptr<const HandedOver> given;  ///< null: none
+  std::size_t scores;                       ///< number of those that have the same scores
 };
 
 /// All of a plan but its precision.
@@ -55,15 +56,22 @@ std::vector<Run> runs_of(Common& common, const std::vector<paths::Plan>& plans, 
   Unknown unknown(common);
   std::vector<Run> runs;
   for (const paths::Plan& plan : plans) {
-    Run run{plan, nullptr};
+    Run run{plan, nullptr, 0};
     if (!given.empty()) {
       auto handed = std::make_shared<const HandedOver>(common.problem, plan, form, given, std::ref(unknown));
-      run = {HandedOver::remaining(common.problem, plan, given), std::move(handed)};
+      run = {HandedOver::remaining(common.problem, plan, given), std::move(handed), 0};
     }
     const auto same = [&](const Run& other) {
       return same_choices(run.plan, other.plan) && (run.given == nullptr || *run.given == *other.given);
     };
-    if (std::none_of(runs.begin(), runs.end(), same)) runs.push_back(std::move(run));
+    if (std::any_of(runs.begin(), runs.end(), same)) continue;
+    const auto same_before_softmax = [&](const Run& other) {
+      return run.plan.fused == other.plan.fused && run.plan.fold_alpha_q == other.plan.fold_alpha_q &&
+             (run.given == nullptr || *run.given == *other.given);
+    };
+    const auto known = std::find_if(runs.begin(), runs.end(), same_before_softmax);
+    run.scores = known != runs.end() ? known->scores : runs.size() + 1;
+    runs.push_back(std::move(run));
   }
   return runs;
 }
@@ -90,11 +98,19 @@ Bounds widest_bounds(const problem::Problem& problem, const tensor::TensorMap& i
   }
   Common common(problem, inputs, plans.size());
   Bounds all;
-  for (const Run& run : runs_of(common, plans, form, given)) {
-    Bounds more = BoundRun(Setting(problem, run.plan, form, functions), common, wanted, run.given.get()).run();
+  std::vector<Run> runs = runs_of(common, plans, form, given);
+  std::stable_sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.scores < b.scores; });
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const Run& run = runs[i];
+    const Setting at(problem, run.plan, form, functions);
+    BoundRun bounds(at, common, wanted, run.given.get());
+    if (i > 0 && runs[i - 1].scores != run.scores) common.scores.clear();
+    const bool alone = (i == 0 || runs[i - 1].scores != run.scores) && (i + 1 == runs.size() || runs[i + 1].scores != run.scores);
+    if (!alone) bounds.share_scores(run.scores);
+    Bounds more = bounds.run();
     for (auto& [name, bound] : more) {
       const auto [entry, fresh] = all.try_emplace(name, std::move(bound));
-      for (Index i = 0; i < bound.size() && !fresh; ++i) entry->second[i] = std::max(entry->second[i], bound[i]);
+      for (Index j = 0; j < bound.size() && !fresh; ++j) entry->second[j] = std::max(entry->second[j], bound[j]);
     }
   }
   return all;

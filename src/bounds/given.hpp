@@ -33,7 +33,7 @@ class HandedOver {
   static paths::Plan remaining(const problem::Problem& problem, paths::Plan plan, const Given& given);
 
   bool has(const char* name) const { return entries_.contains(name); }
-  /// Whether nothing that is left to do under `at` reads errors of k0 or of what is made of it, since those of later tensors are known.
+  /// Whether nothing that is left to do under `at` reads errors of k0, since those of what is made of it are known.
   bool knows_keys(const Setting& at) const;
   /// Whether the other holds the same numbers.
   bool operator==(const HandedOver& other) const;

@@ -86,7 +86,8 @@ Vectors group_rows(const Vectors& all, Index groups, Index g) {
   return out;
 }
 
-void finish_content(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g, GroupKeys& keys) {
+void finish_content(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g, const KeyNeeds& needs,
+                    GroupKeys& keys) {
   const problem::Problem& pb = at.problem;
   const bool normed = problem::norm_traits(pb).normed, inside = normed && (pb.is_mla() || !at.absorbed());
   const bool unified = problem::norm_traits(pb).spans_rope && pb.rope_dim > 0 && !at.absorbed();
@@ -94,37 +95,22 @@ void finish_content(const Setting& at, const paths::PathInputs<double>& in, cons
   const Weights rope_weight = unified ? weights(at, in, false, true, g) : Weights{};
   keys.content = pb.is_mla() ? keys.k0 : group_rows(row.sources->k, pb.groups, g);
   if (unified) keys.rope = row.sources->k_rope;
+  const bool values_alone = pb.is_mla() && !needs.content_errors;
+  if (values_alone) std::fill_n(keys.content.radius.data(), keys.content.radius.size(), kInfinity);
   for (Index t = 0; t < row.tokens; ++t) {
     Finish finish;
     finish.weight = &weight;
     finish.alpha = keys.alpha[t], finish.rho = keys.rho[t], finish.scaled = inside;
     if (!pb.is_mla()) set_rotation(at, in, *in.positions_k.row(row.b, row.first + t), finish);
-    finish_row(at, finish, keys.content, t);
+    if (values_alone)
+      finish_values(finish, keys.content.value.row(t), pb.content_dim);
+    else
+      finish_row(at, finish, keys.content, t);
     if (!unified) continue;
     finish.weight = &rope_weight;
     set_rotation(at, in, *in.positions_k.row(row.b, row.first + t), finish);
     finish_row(at, finish, keys.rope, t);
   }
-}
-
-GroupKeys group_keys(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g, bool with_errors) {
-  const problem::Problem& pb = at.problem;
-  const problem::NormTraits norm = problem::norm_traits(pb);
-  GroupKeys keys;
-  if (pb.is_mla()) keys.k0 = row.k0.empty() ? project_keys(at, in, *row.sources, g, with_errors) : row.k0[static_cast<std::size_t>(g)];
-  keys.alpha.assign(static_cast<std::size_t>(row.tokens), 1);
-  keys.rho.assign(static_cast<std::size_t>(row.tokens), 0);
-  keys.rounding = keys.rho;
-  for (Index t = 0; norm.normed && t < row.tokens; ++t) {
-    const SquareSums sums = norm.over_all_heads ? row.sums[static_cast<std::size_t>(t)] : key_sums(at, row, keys.k0, g, t);
-    const StatisticArithmetic how = statistic_arithmetic(at, sums.width);
-    const Statistic alpha = statistic(how, sums);
-    keys.alpha[t] = alpha.alpha;
-    keys.rounding[t] = statistic(how, exactly(sums)).rho;
-    keys.rho[t] = at.rounds(Stored::alpha) ? stored_rho(alpha, at.format(Stored::alpha)) : alpha.rho;
-  }
-  finish_content(at, in, row, g, keys);
-  return keys;
 }
 
 }  // namespace
@@ -157,12 +143,24 @@ RowKeys make_row_keys(const Setting& at, const paths::PathInputs<double>& in, co
   return row;
 }
 
-GroupKeys make_group_keys(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g) {
-  return group_keys(at, in, row, g, true);
-}
-
-GroupKeys make_group_values(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g) {
-  return group_keys(at, in, row, g, false);
+GroupKeys make_group_keys(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g, const KeyNeeds& needs) {
+  const problem::Problem& pb = at.problem;
+  const problem::NormTraits norm = problem::norm_traits(pb);
+  GroupKeys keys;
+  if (pb.is_mla()) keys.k0 = row.k0.empty() ? project_keys(at, in, *row.sources, g, needs.errors) : row.k0[static_cast<std::size_t>(g)];
+  keys.alpha.assign(static_cast<std::size_t>(row.tokens), 1);
+  keys.rho.assign(static_cast<std::size_t>(row.tokens), 0);
+  keys.rounding = keys.rho;
+  for (Index t = 0; norm.normed && t < row.tokens; ++t) {
+    const SquareSums sums = norm.over_all_heads ? row.sums[static_cast<std::size_t>(t)] : key_sums(at, row, keys.k0, g, t);
+    const StatisticArithmetic how = statistic_arithmetic(at, sums.width);
+    const Statistic alpha = statistic(how, sums);
+    keys.alpha[t] = alpha.alpha;
+    keys.rounding[t] = statistic(how, exactly(sums)).rho;
+    keys.rho[t] = at.rounds(Stored::alpha) ? stored_rho(alpha, at.format(Stored::alpha)) : alpha.rho;
+  }
+  if (needs.content || !pb.is_mla()) finish_content(at, in, row, g, needs, keys);
+  return keys;
 }
 
 }  // namespace equinorm::bounds

@@ -34,11 +34,16 @@ struct GroupKeys {
   Vectors rope;                    ///< unified, explicit: the group's own RoPE keys; else empty
 };
 
+/// What of the keys of mla is looked at; the rest is left out, its errors infinite.
+struct KeyNeeds {
+  bool errors = true;          ///< of k0, and so of alpha_k
+  bool content = true;         ///< k_hat
+  bool content_errors = true;  ///< of k_hat: the absorbed form forms none, others may be handed theirs
+};
+
 /// k0 = c W_K, alpha_k as stored, k_hat: radii of the stage cache_write. Proof: projected_component_error, statistic_ratio_exact,
 /// stored_ratio, normalised_component_error.
-GroupKeys make_group_keys(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g);
-/// The same without the errors of k0 and of what is made of it, all infinite: for those whose keys' errors are known otherwise.
-GroupKeys make_group_values(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g);
+GroupKeys make_group_keys(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g, const KeyNeeds& needs = {});
 
 /// cos and sin of a position, and where the rotated dims begin; null where nothing turns.
 void set_rotation(const Setting& at, const paths::PathInputs<double>& in, Index position, Finish& finish);

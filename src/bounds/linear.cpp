@@ -93,7 +93,8 @@ Vectors multiply_bounded(const Setting& at, const Vectors& x, const double* w, I
     for (Index i = 0; i < magnitude.size(); ++i) magnitude[i] += x.radius[i];
   }
   Accumulation sum = accumulation(at.products, depth);
-  sum.underflow += matrix_unit_underflow(at.products, depth, std::max(largest_of(magnitude), largest_of(abs_w)));
+  if (has_matrix_unit(at.products))
+    sum.underflow += matrix_unit_underflow(at.products, depth, std::max(largest_of(magnitude), largest_of(abs_w)));
   const Tensor<double> own = sum_errors(at.products, std::move(magnitude), abs_w.data(), n, at.fa.largest());
   for (Index i = 0; i < own.size(); ++i) out.radius[i] = own[i] + sum.underflow;
   follow(at, x.value, w, n, carried, 1, out.radius);

@@ -128,7 +128,7 @@ class ScoreStage {
       follow_products(at_, queries_.q_tilde, c.value, operands, multiply_transposed(queries_.q_tilde_moved, magnitude), factor, radius);
     }
     guard_overflow(held, magnitude, sum, radius);
-    latent_factor_ = std::max(largest_of(held), largest_of(magnitude));
+    if (has_matrix_unit(at_.products)) latent_factor_ = std::max(largest_of(held), largest_of(magnitude));
     return radius;
   }
 

@@ -62,5 +62,7 @@ struct Finish {
 /// Carries out `how` on row i in place, once for every row: nothing is done to what has been stored. Products and additions are charged u
 /// each, whatever their order, the store half an ulp. Proof: normalised_component_error, radius_product_exact, radius_rope, rounded_radius.
 void finish_row(const Setting& at, const Finish& how, Vectors& x, Index i);
+/// The exact values alone, before they are stored, of a row of `width` that is not rotated: the same bits.
+void finish_values(const Finish& how, double* value, Index width);
 
 }  // namespace equinorm::bounds
