@@ -36,6 +36,9 @@ Accumulation accumulation(const Reduction& reduction, std::int64_t n, std::int64
 /// fma_by_term, sequential_by_term, centre_by_term.
 std::vector<double> term_factors(const Reduction& reduction, std::int64_t n);
 
+/// Whether the order is that of a matrix unit, so that matrix_unit_underflow looks at the factors.
+inline bool has_matrix_unit(const Reduction& reduction) { return reduction.order.kind == scalar::SumOrder::Kind::tensor_core; }
+
 /// What a matrix unit's cuts may add when a factor is subnormal in its format: 0 for every other order. `largest_factor` is an upper bound
 /// of the magnitude of every factor. Derived in src/scalar/tensor_core_error.cpp. Proof: unit_exponent, unit_truncated, unit_rounded,
 /// unit_halves.

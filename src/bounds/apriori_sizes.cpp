@@ -286,12 +286,6 @@ class Logit {
 
 }  // namespace
 
-double length(const double* x, Index n) {
-  double sum = 0;
-  for (Index j = 0; j < n; ++j) sum += x[j] * x[j];
-  return std::sqrt(sum);
-}
-
 double sum_lost(const Setting& at, Index width, double most) {
   return accumulation(at.products, width).underflow + matrix_unit_underflow(at.products, width, most);
 }

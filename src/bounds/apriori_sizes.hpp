@@ -6,8 +6,6 @@
 
 namespace equinorm::bounds {
 
-double length(const double* x, Index n);
-
 /// Of the keys of one group.
 struct KeyMeasures {
   Tensor<double> projected;              ///< mla, [T,d_c]: |c| |W_K|

@@ -1,5 +1,7 @@
 #include "bounds/average.hpp"
 
+#include <tbb/parallel_for.h>
+
 #include <algorithm>
 
 #include "bounds/linear.hpp"
@@ -22,8 +24,13 @@ struct Spread {
   std::vector<double> moved, own, most;
 };
 
-Spread spread_of(const RowWeights& row, const std::uint8_t* live, const Values& values, const double* mean) {
-  const Index tokens = values.value.dim(0), width = values.value.dim(1);
+/// Columns [first, first + width) of the values.
+struct Columns {
+  Index first, width;
+};
+
+Spread spread_of(const RowWeights& row, const std::uint8_t* live, const ValueView& values, const Columns& at, const double* mean) {
+  const Index tokens = values.tokens, width = at.width;
   const auto w = static_cast<std::size_t>(width);
   Spread out{std::vector<double>(w), std::vector<double>(w), std::vector<double>(w)};
   double* moved = out.moved.data();
@@ -32,7 +39,7 @@ Spread spread_of(const RowWeights& row, const std::uint8_t* live, const Values& 
   for (Index t = 0; t < tokens; ++t) {
     if (live[t] == 0) continue;
     const double move = row.move[t], mine = row.own[t];
-    const double* y = values.value.row(t);
+    const double* y = values.value + t * values.width + at.first;
     for (Index j = 0; j < width; ++j) {
       const double distance = std::fabs(y[j] - mean[j]);
       moved[j] += move * distance, own[j] += mine * distance;
@@ -47,27 +54,76 @@ Spread spread_of(const RowWeights& row, const std::uint8_t* live, const Values& 
 
 class Averager {
  public:
-  Averager(const Setting& at, const std::vector<RowWeights>& rows, const Scores& scores, const Values& values)
-      : at_(at), rows_(rows), scores_(scores), values_(values), tokens_(values.value.dim(0)), width_(values.value.dim(1)) {}
+  Averager(const Setting& at, const std::vector<RowWeights>& rows, const Scores& scores, const ValueView& values)
+      : at_(at), rows_(rows), scores_(scores), values_(values), tokens_(values.tokens), width_(values.width) {}
 
   AverageBound run() {
     const Index n = static_cast<Index>(rows_.size());
     const auto empty = [&] { return Tensor<double>({n, width_}); };
-    AverageBound out{multiply(matrix(rows_, &RowWeights::p, tokens_), values_.value.data(), width_), empty(), empty(), empty(), empty()};
-    Tensor<double> held = absolute(values_.value.data(), tokens_, width_);
-    for (Index i = 0; i < held.size() && !values_.radius.empty(); ++i) held[i] += values_.radius[i];
-    for (Index i = 0; i < held.size(); ++i) held[i] += values_.own.empty() ? 0 : values_.own[static_cast<std::size_t>(i % width_)];
-    const Tensor<double> upper = matrix(rows_, &RowWeights::upper, tokens_);
-    const Tensor<double> sums = multiply(upper, held.data(), width_),
-                         lost = multiply(matrix(rows_, &RowWeights::lost, tokens_), held.data(), width_);
-    if (!values_.radius.empty()) out.carried = multiply(met(upper), values_.radius.data(), width_);
-    largest(held);
-    held_ = &held;
-    for (Index i = 0; i < n; ++i) finish(i, sums, lost, out);
+    AverageBound out{empty(), empty(), empty(), empty(), empty()};
+    p_ = matrix(rows_, &RowWeights::p, tokens_), upper_ = matrix(rows_, &RowWeights::upper, tokens_);
+    lost_ = matrix(rows_, &RowWeights::lost, tokens_);
+    if (values_.radius != nullptr) met_ = met(upper_);
+    for (const RowWeights& row : rows_) {
+      double moved = row.move_sink;
+      for (const double move : row.move) moved += move;
+      moved_.push_back(moved);
+    }
+    const Index slices = (width_ + kColumns - 1) / kColumns;
+    tbb::parallel_for(Index{0}, slices, [&](Index slice) {
+      const Index first = slice * kColumns;
+      run_columns({first, std::min(kColumns, width_ - first)}, out);
+    });
     return out;
   }
 
  private:
+  /// Columns that one thread takes; they have nothing to do with each other.
+  static constexpr Index kColumns = 64;
+  /// Values whose magnitudes are held at a time.
+  static constexpr Index kTokens = 1024;
+
+  /// Of some columns: sums over the tokens [n,width], and of each column the largest magnitude and radius, and the sum of magnitudes.
+  struct Sums {
+    Sums(Index n, Index width)
+        : mean({n, width}), upper({n, width}), lost({n, width}), carried({n, width}), most(static_cast<std::size_t>(width)) {
+      most_radius = all = most;
+    }
+    Tensor<double> mean, upper, lost, carried;
+    std::vector<double> most, most_radius, all;
+  };
+
+  void run_columns(const Columns& at, AverageBound& out) const {
+    const Index n = static_cast<Index>(rows_.size());
+    Sums sums(n, at.width);
+    for (Index first = 0; first < tokens_; first += kTokens) add_tokens(at, first, std::min(kTokens, tokens_ - first), sums);
+    for (Index i = 0; i < n; ++i) {
+      std::copy_n(sums.mean.row(i), at.width, out.mean.row(i) + at.first);
+      if (values_.radius != nullptr) std::copy_n(sums.carried.row(i), at.width, out.carried.row(i) + at.first);
+      finish(i, at, sums, out);
+    }
+  }
+
+  void add_tokens(const Columns& at, Index first, Index count, Sums& sums) const {
+    Tensor<double> held({count, at.width});
+    for (Index t = 0; t < count; ++t) {
+      for (Index j = 0; j < at.width; ++j) {
+        const double size = values_.held(first + t, at.first + j);
+        held.row(t)[j] = size;
+        sums.most[j] = std::max(sums.most[j], size), sums.all[j] += size;
+      }
+    }
+    const Index from = first * width_ + at.first;
+    multiply_rows(p_, first, values_.value + from, count, width_, sums.mean);
+    multiply_rows(upper_, first, held.data(), count, at.width, sums.upper);
+    multiply_rows(lost_, first, held.data(), count, at.width, sums.lost);
+    if (values_.radius == nullptr) return;
+    multiply_rows(met_, first, values_.radius + from, count, width_, sums.carried);
+    for (Index t = 0; t < count; ++t) {
+      for (Index j = 0; j < at.width; ++j) sums.most_radius[j] = std::max(sums.most_radius[j], values_.radius[from + t * width_ + j]);
+    }
+  }
+
   /// Upper bounds of the weights that meet the values: stored ones, which may exceed those in the denominator. In the absorbed form what
   /// the store does to the latents' own errors appears nowhere else (absorbed_kernel_error).
   Tensor<double> met(Tensor<double> upper) const {
@@ -84,62 +140,50 @@ class Averager {
 
   /// Whether the sum over the tokens, before it is divided, stays finite whatever the weights are: a reference that is not yet the row's
   /// maximum makes each of them as large as 1, but for the roundings of exp.
-  bool sum_fits(Index i, Index j) const {
+  bool sum_fits(Index i, Index j, double all) const {
     const RowWeights& row = rows_[static_cast<std::size_t>(i)];
     if (!(row.least_sum > 0)) return false;
     const double fits = at_.fa.largest() * row.least_sum / ((1 + row.numerator) * (1 + row.p_rounding));
-    if (all_[static_cast<std::size_t>(j)] <= fits) return true;
+    if (all <= fits) return true;
     double sum = 0;
-    for (Index t = 0; t < tokens_; ++t) sum += scores_.live.row(i)[t] != 0 ? held_->row(t)[j] : 0;
+    for (Index t = 0; t < tokens_; ++t) sum += scores_.live.row(i)[t] != 0 ? values_.held(t, j) : 0;
     return sum <= fits;
   }
 
-  /// Largest magnitude and radius of each column, and its sum of magnitudes.
-  void largest(const Tensor<double>& held) {
-    most_.assign(static_cast<std::size_t>(width_), 0), most_radius_ = all_ = most_;
-    for (Index t = 0; t < tokens_; ++t) {
-      for (Index j = 0; j < width_; ++j) {
-        most_[j] = std::max(most_[j], held.row(t)[j]), all_[j] += held.row(t)[j];
-        if (!values_.radius.empty()) most_radius_[j] = std::max(most_radius_[j], values_.radius.row(t)[j]);
-      }
-    }
-  }
-
-  void finish(Index i, const Tensor<double>& sums, const Tensor<double>& lost, AverageBound& out) const {
+  void finish(Index i, const Columns& at, const Sums& sums, AverageBound& out) const {
     const RowWeights& row = rows_[static_cast<std::size_t>(i)];
     if (!row.live) return;
-    const Spread spread = spread_of(row, scores_.live.row(i), values_, out.mean.row(i));
-    double moved = row.move_sink;
-    for (const double move : row.move) moved += move;
-    const double quotient = 1 / (1 - row.denominator);
-    for (Index j = 0; j < width_; ++j) {
-      const auto column = static_cast<std::size_t>(j);
-      const double own = values_.own.empty() ? 0 : values_.own[column];
+    const Spread spread = spread_of(row, scores_.live.row(i), values_, at, sums.mean.row(i));
+    const double moved = moved_[static_cast<std::size_t>(i)], quotient = 1 / (1 - row.denominator);
+    for (Index column = 0; column < at.width; ++column) {
+      const auto k = static_cast<std::size_t>(column);
+      const Index j = at.first + column;
+      const double own = values_.own != nullptr ? values_.own[j] : 0, largest = sums.most[k], largest_radius = sums.most_radius[k];
       // The mean itself is off by roundings of binary64 and by the values' own errors.
-      const double centre = (static_cast<double>(tokens_) + 64) * 0x1p-52 * most_[column] + 2 * own;
-      const double centred = spread.moved[column] + moved * centre, convex = spread.most[column] + centre;
-      const double most = row.normalised ? most_[column] * (1 + 0x1p-30) : kInfinity;
-      const double total = row.bounded ? std::min(sums.row(i)[j], most) : most;
+      const double centre = (static_cast<double>(tokens_) + 64) * 0x1p-52 * largest + 2 * own;
+      const double centred = spread.moved[k] + moved * centre, convex = spread.most[k] + centre;
+      const double most = row.normalised ? largest * (1 + 0x1p-30) : kInfinity;
+      const double total = row.bounded ? std::min(sums.upper.row(i)[column], most) : most;
       // ... and it is what errors are told from.
       const double mean_own = (static_cast<double>(tokens_) + 1024) * 0x1p-52 * total + own;
-      out.weights.row(i)[j] = (row.bounded ? std::min(centred, convex) : convex) + spread.own[column] + mean_own;
-      const double cut = matrix_unit_underflow(at_.products, tokens_, std::max(2.0, most_[column]));
-      const double lost_here = lost.row(i)[j] / row.least_sum;
+      out.weights.row(i)[j] = (row.bounded ? std::min(centred, convex) : convex) + spread.own[k] + mean_own;
+      const double cut = matrix_unit_underflow(at_.products, tokens_, std::max(2.0, largest));
+      const double lost_here = sums.lost.row(i)[column] / row.least_sum;
       out.accumulation.row(i)[j] =
           quotient * (total * ((1 + row.p_rounding) * row.numerator + row.denominator) + (row.numerator_underflow + cut) / row.least_sum);
       out.stored_p.row(i)[j] = quotient * (1 + row.numerator) * (row.p_rounding * total + lost_here);
-      if (!row.bounded) out.carried.row(i)[j] = most_radius_[column] > 0 ? most_radius_[column] * (1 + row.p_rounding) + lost_here : 0;
-      if (!row.known || !sum_fits(i, j)) out.weights.row(i)[j] = kInfinity;
+      if (!row.bounded) out.carried.row(i)[j] = largest_radius > 0 ? largest_radius * (1 + row.p_rounding) + lost_here : 0;
+      if (!row.known || !sum_fits(i, j, sums.all[k])) out.weights.row(i)[j] = kInfinity;
     }
   }
 
   const Setting& at_;
   const std::vector<RowWeights>& rows_;
   const Scores& scores_;
-  const Values& values_;
+  const ValueView& values_;
   Index tokens_, width_;
-  const Tensor<double>* held_ = nullptr;
-  std::vector<double> most_, most_radius_, all_;
+  Tensor<double> p_, upper_, lost_, met_;  ///< [n,T]
+  std::vector<double> moved_;              ///< [n]
 };
 
 }  // namespace
@@ -153,7 +197,7 @@ double AverageBound::total(const Setting& at, Index i, Index j) const {
   return sum + quotient_rounding(at, std::fabs(mean.row(i)[j]) + sum);
 }
 
-AverageBound average_bound(const Setting& at, const std::vector<RowWeights>& rows, const Scores& scores, const Values& values) {
+AverageBound average_bound(const Setting& at, const std::vector<RowWeights>& rows, const Scores& scores, const ValueView& values) {
   return Averager(at, rows, scores, values).run();
 }
 

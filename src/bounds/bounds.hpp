@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "bounds/given.hpp"
 #include "tensor/any_tensor.hpp"
@@ -39,6 +40,11 @@ bool has_bounds(const paths::Plan& plan);
 /// q_tilde it is outside, whatever the plan says.
 Bounds error_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
                     const std::set<std::string>& wanted, const FunctionErrors& functions = {}, const Given& given = {});
+
+/// The largest of error_bounds over `plans`, element by element: of a kernel whose declaration leaves several of them open. They have one
+/// precision; what they share is made once.
+Bounds widest_bounds(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::vector<paths::Plan>& plans, PathKind form,
+                     const std::set<std::string>& wanted, const FunctionErrors& functions = {}, const Given& given = {});
 
 /// Instrumented bounds (kind D): those of error_bounds, but sums that make k0, v, q_tilde, the logits and y are followed step by step
 /// (followed_errors) where the plan's order is a sequence or blocks of one. They rest on the partial sums of exact data instead of a run's

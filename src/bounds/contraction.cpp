@@ -76,7 +76,7 @@ Contraction contract(const Setting& at, const Vectors& q, const Vectors& k, cons
   out.radius = multiply_transposed(held_q, both);
   double largest_raw = 1;
   for (const double size : raw) largest_raw = std::max(largest_raw, 1 / size);
-  out.largest_factor = std::max(largest_of(held_q) * largest_raw, largest_of(held_k));
+  if (has_matrix_unit(at.products)) out.largest_factor = std::max(largest_of(held_q) * largest_raw, largest_of(held_k));
   Tensor<double> query_part = multiply_transposed(q.radius, exact_k);
   for (Index i = 0; i < q.rows(); ++i) {
     for (Index t = 0; t < k.rows(); ++t) {

@@ -19,7 +19,7 @@ Moves moves_by_stores(const Vectors& q, const Vectors& k, const Tensor<double>& 
 /// store (it may keep more than was declared), and local errors from there (common factors apart).
 struct Contraction {
   Tensor<double> value, moved, radius;
-  double largest_factor = 0;  ///< of what the kernel multiplies
+  double largest_factor = 0;  ///< of what the kernel multiplies, where that is a matrix unit
 };
 
 /// Local errors (|q| + e_q) e_k + e_q |k| + D_j (|q| + e_q)(|k| + e_k), summed over the width, D_j = factors[j]; underflow apart. raw[i] is

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "bounds/bounds.hpp"
 #include "paths/path.hpp"
 #include "problem/norm_traits.hpp"
 #include "scalar/error.hpp"
@@ -34,8 +33,8 @@ std::set<std::string> defined(const problem::Problem& problem, const paths::Plan
 
 }  // namespace
 
-HandedOver::HandedOver(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form,
-                       const Given& given)
+HandedOver::HandedOver(const problem::Problem& problem, const paths::Plan& plan, PathKind form, const Given& given,
+                       const BoundsOf& bounds_of)
     : problem_(problem) {
   Given left = given;
   const PathKind other = form == PathKind::explicit_form ? PathKind::absorbed_form : PathKind::explicit_form;
@@ -43,7 +42,7 @@ HandedOver::HandedOver(const problem::Problem& problem, const tensor::TensorMap&
     const paths::Plan own = in_binary64(plan, fold);
     const std::set<std::string> names = defined(problem, own, kind, left);
     if (names.empty()) continue;
-    for (auto& [name, bound] : error_bounds(problem, inputs, own, kind, names)) {
+    for (auto& [name, bound] : bounds_of(own, kind, names)) {
       entries_.emplace(name, Entry{Rounding(left.at(name), plan.precision.ftz), std::move(bound)});
       left.erase(name);
     }
@@ -64,16 +63,32 @@ paths::Plan HandedOver::remaining(const problem::Problem& problem, paths::Plan p
   return plan;
 }
 
-Rounding::Held HandedOver::held(const Entry& entry, Index flat, double value) { return entry.format.held_near(value, 2 * entry.own[flat]); }
+Rounding::Held HandedOver::held(const Entry& entry, Index flat, double value) {
+  return entry.format.held_near(value, 2 * (*entry.own)[flat]);
+}
 
 double HandedOver::radius(const char* name, Index flat, double value) const {
   const Rounding::Held known = held(at(name), flat, value);
   return std::fabs(known.shift) + known.radius;
 }
 
+bool HandedOver::knows_keys(const Setting& at) const {
+  if (!at.absorbed()) return has("k_hat");
+  return at.problem.is_mla() && has("alpha_k") && has("q_tilde");
+}
+
+bool HandedOver::operator==(const HandedOver& other) const {
+  const auto same = [](const auto& x, const auto& y) {
+    const Tensor<double>&a = *x.second.own, &b = *y.second.own;
+    const bool alike = x.first == y.first && x.second.format.format() == y.second.format.format();
+    return alike && (&a == &b || std::equal(a.data(), a.data() + a.size(), b.data(), b.data() + b.size()));
+  };
+  return std::equal(entries_.begin(), entries_.end(), other.entries_.begin(), other.entries_.end(), same);
+}
+
 /// Row i of x is columns [offset, offset + width) of row first + i stride of the tensor.
 void HandedOver::replace_rows(const Entry& entry, Index first, Index stride, Index offset, Vectors& x) {
-  const Index width = entry.own.shape().back();
+  const Index width = entry.own->shape().back();
   for (Index i = 0; i < x.rows(); ++i) {
     const Index from = (first + i * stride) * width + offset;
     for (Index j = 0; j < x.width(); ++j) x.replace(i, j, held(entry, from + j, x.value.row(i)[j]));
@@ -83,15 +98,15 @@ void HandedOver::replace_rows(const Entry& entry, Index first, Index stride, Ind
 
 void HandedOver::replace(RowKeys& row) const {
   if (row.rope.value.empty()) return;
-  if (has("k_rope_cached")) replace_rows(at("k_rope_cached"), row.b * problem_.max_context(), 1, 0, row.rope);
-  const Index first = row.b * problem_.max_context() * problem_.groups;
+  if (has("k_rope_cached")) replace_rows(at("k_rope_cached"), row.b * problem_.max_context() + row.first, 1, 0, row.rope);
+  const Index first = (row.b * problem_.max_context() + row.first) * problem_.groups;
   // One RoPE key for all groups, part of each one's k_hat.
   if (has("k_hat") && !problem::norm_traits(problem_).spans_rope)
     replace_rows(at("k_hat"), first, problem_.groups, problem_.content_dim, row.rope);
 }
 
 void HandedOver::replace(const RowKeys& row, Index g, GroupKeys& keys) const {
-  const Index first = row.b * problem_.max_context();
+  const Index first = row.b * problem_.max_context() + row.first;
   if (has("alpha_k")) {
     const Index columns = problem_.key_statistics(), column = columns == 1 ? 0 : g;
     for (Index t = 0; t < row.tokens; ++t) keys.rho[t] = radius("alpha_k", (first + t) * columns + column, keys.alpha[t]) / keys.alpha[t];
@@ -108,7 +123,7 @@ void HandedOver::replace(Index b, const std::vector<QueryIndex>& rows, Queries& 
   const auto flat = [&](const QueryIndex& at_query) { return (b * problem_.queries + at_query.s) * problem_.heads + at_query.h; };
   const auto replace_row = [&](const char* name, std::size_t n, Index offset, Vectors& x) {
     const Entry& entry = at(name);
-    const Index i = static_cast<Index>(n), from = flat(rows[n]) * entry.own.dim(3) + offset;
+    const Index i = static_cast<Index>(n), from = flat(rows[n]) * entry.own->dim(3) + offset;
     for (Index j = 0; j < x.width(); ++j) x.replace(i, j, held(entry, from + j, x.value.row(i)[j]));
     x.rho[n] = 0;
   };

@@ -1,7 +1,10 @@
 // Tensors that a kernel is handed instead of computing them: how far they are from their exact values.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <memory>
+#include <set>
 #include <string>
 
 #include "bounds/queries.hpp"
@@ -20,13 +23,20 @@ using Given = std::map<std::string, scalar::Format>;
 /// earlier stage remains. Proof: given_radius, given_ratio, half_ulp_of_upper.
 class HandedOver {
  public:
-  /// Throws Error for a name that no stage reads, or that the problem does not have.
-  HandedOver(const problem::Problem& problem, const tensor::TensorMap& inputs, const paths::Plan& plan, PathKind form, const Given& given);
+  /// error_bounds of some tensors of a form under a plan.
+  using Shared = std::map<std::string, std::shared_ptr<const Tensor<double>>>;
+  using BoundsOf = std::function<Shared(const paths::Plan&, PathKind, const std::set<std::string>&)>;
+  /// `bounds_of` says what binary64 does not know. Throws Error for a name that no stage reads, or that the problem does not have.
+  HandedOver(const problem::Problem& problem, const paths::Plan& plan, PathKind form, const Given& given, const BoundsOf& bounds_of);
 
   /// The plan that is left: alpha_q is inside a query that is handed over as q_hat, and outside q_tilde.
   static paths::Plan remaining(const problem::Problem& problem, paths::Plan plan, const Given& given);
 
   bool has(const char* name) const { return entries_.contains(name); }
+  /// Whether nothing that is left to do under `at` reads errors of k0, since those of what is made of it are known.
+  bool knows_keys(const Setting& at) const;
+  /// Whether the other holds the same numbers.
+  bool operator==(const HandedOver& other) const;
 
   /// Radii of what is handed over, ratios of rows 1. Proof: given_radius, given_ratio.
   void replace(RowKeys& row) const;
@@ -39,7 +49,7 @@ class HandedOver {
  private:
   struct Entry {
     Rounding format;
-    Tensor<double> own;  ///< what binary64 does not know
+    std::shared_ptr<const Tensor<double>> own;  ///< what binary64 does not know
   };
   const Entry& at(const char* name) const { return entries_.find(name)->second; }
   static Rounding::Held held(const Entry& entry, Index flat, double value);

@@ -22,7 +22,13 @@ SquareSums exactly(SquareSums sums) {
   return sums;
 }
 
-Vectors project_keys(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index g) {
+Vectors project_keys(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index g, bool with_errors) {
+  if (!with_errors) {
+    Vectors exact = make_vectors(sources.c.rows(), at.problem.content_dim);
+    exact.value = multiply(sources.c.value, in.at("w_k").row(g), at.problem.content_dim);
+    std::fill_n(exact.radius.data(), exact.radius.size(), kInfinity);
+    return exact;
+  }
   Vectors k0 = multiply_bounded(at, sources.c, in.at("w_k").row(g), at.problem.content_dim);
   if (at.rounds(Stored::k0)) {
     for (Index i = 0; i < k0.value.size(); ++i) k0.radius[i] += at.store_near(Stored::k0, k0.value[i], k0.radius[i]);
@@ -50,7 +56,7 @@ SquareSums key_sums(const Setting& at, const RowKeys& row, const Vectors& k0, In
 }
 
 /// The RoPE keys that all groups share.
-Vectors shared_rope(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index b) {
+Vectors shared_rope(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index b, Index first) {
   const problem::Problem& pb = at.problem;
   Vectors rope = sources.k_rope;
   const bool own = problem::norm_traits(pb).own_rope_statistic;
@@ -64,7 +70,7 @@ Vectors shared_rope(const Setting& at, const paths::PathInputs<double>& in, cons
       const Statistic alpha = statistic(statistic_arithmetic(at, sums.width), sums);
       finish.alpha = alpha.alpha, finish.rho = alpha.rho, finish.scaled = true;
     }
-    set_rotation(at, in, *in.positions_k.row(b, t), finish);
+    set_rotation(at, in, *in.positions_k.row(b, first + t), finish);
     finish_row(at, finish, rope, t);
   }
   return rope;
@@ -80,7 +86,8 @@ Vectors group_rows(const Vectors& all, Index groups, Index g) {
   return out;
 }
 
-void finish_content(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g, GroupKeys& keys) {
+void finish_content(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g, const KeyNeeds& needs,
+                    GroupKeys& keys) {
   const problem::Problem& pb = at.problem;
   const bool normed = problem::norm_traits(pb).normed, inside = normed && (pb.is_mla() || !at.absorbed());
   const bool unified = problem::norm_traits(pb).spans_rope && pb.rope_dim > 0 && !at.absorbed();
@@ -88,15 +95,20 @@ void finish_content(const Setting& at, const paths::PathInputs<double>& in, cons
   const Weights rope_weight = unified ? weights(at, in, false, true, g) : Weights{};
   keys.content = pb.is_mla() ? keys.k0 : group_rows(row.sources->k, pb.groups, g);
   if (unified) keys.rope = row.sources->k_rope;
+  const bool values_alone = pb.is_mla() && !needs.content_errors;
+  if (values_alone) std::fill_n(keys.content.radius.data(), keys.content.radius.size(), kInfinity);
   for (Index t = 0; t < row.tokens; ++t) {
     Finish finish;
     finish.weight = &weight;
     finish.alpha = keys.alpha[t], finish.rho = keys.rho[t], finish.scaled = inside;
-    if (!pb.is_mla()) set_rotation(at, in, *in.positions_k.row(row.b, t), finish);
-    finish_row(at, finish, keys.content, t);
+    if (!pb.is_mla()) set_rotation(at, in, *in.positions_k.row(row.b, row.first + t), finish);
+    if (values_alone)
+      finish_values(finish, keys.content.value.row(t), pb.content_dim);
+    else
+      finish_row(at, finish, keys.content, t);
     if (!unified) continue;
     finish.weight = &rope_weight;
-    set_rotation(at, in, *in.positions_k.row(row.b, t), finish);
+    set_rotation(at, in, *in.positions_k.row(row.b, row.first + t), finish);
     finish_row(at, finish, keys.rope, t);
   }
 }
@@ -112,22 +124,30 @@ void set_rotation(const Setting& at, const paths::PathInputs<double>& in, Index 
 }
 
 RowKeys make_row_keys(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index b) {
+  return make_row_keys(at, in, sources, b, {0, at.problem.context_of(b)}, {});
+}
+
+RowKeys make_row_keys(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index b, Tokens tokens,
+                      const std::vector<SquareSums>& sums) {
   const problem::Problem& pb = at.problem;
   RowKeys row;
-  row.sources = &sources, row.b = b, row.tokens = pb.context_of(b);
-  if (pb.is_mla() && pb.rope_dim > 0) row.rope = shared_rope(at, in, sources, b);
-  if (problem::norm_traits(pb).over_all_heads) {
-    for (Index g = 0; pb.is_mla() && g < pb.groups; ++g) row.k0.push_back(project_keys(at, in, sources, g));
-    for (Index t = 0; t < row.tokens; ++t) row.sums.push_back(key_sums(at, row, {}, 0, t));
+  row.sources = &sources, row.b = b, row.first = tokens.first, row.tokens = tokens.count;
+  if (pb.is_mla() && pb.rope_dim > 0) row.rope = shared_rope(at, in, sources, b, row.first);
+  if (!problem::norm_traits(pb).over_all_heads) return row;
+  if (!sums.empty()) {
+    row.sums.assign(sums.begin() + row.first, sums.begin() + row.first + row.tokens);
+    return row;
   }
+  for (Index g = 0; pb.is_mla() && g < pb.groups; ++g) row.k0.push_back(project_keys(at, in, sources, g, true));
+  for (Index t = 0; t < row.tokens; ++t) row.sums.push_back(key_sums(at, row, {}, 0, t));
   return row;
 }
 
-GroupKeys make_group_keys(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g) {
+GroupKeys make_group_keys(const Setting& at, const paths::PathInputs<double>& in, const RowKeys& row, Index g, const KeyNeeds& needs) {
   const problem::Problem& pb = at.problem;
   const problem::NormTraits norm = problem::norm_traits(pb);
   GroupKeys keys;
-  if (pb.is_mla()) keys.k0 = norm.over_all_heads ? row.k0[static_cast<std::size_t>(g)] : project_keys(at, in, *row.sources, g);
+  if (pb.is_mla()) keys.k0 = row.k0.empty() ? project_keys(at, in, *row.sources, g, needs.errors) : row.k0[static_cast<std::size_t>(g)];
   keys.alpha.assign(static_cast<std::size_t>(row.tokens), 1);
   keys.rho.assign(static_cast<std::size_t>(row.tokens), 0);
   keys.rounding = keys.rho;
@@ -139,7 +159,7 @@ GroupKeys make_group_keys(const Setting& at, const paths::PathInputs<double>& in
     keys.rounding[t] = statistic(how, exactly(sums)).rho;
     keys.rho[t] = at.rounds(Stored::alpha) ? stored_rho(alpha, at.format(Stored::alpha)) : alpha.rho;
   }
-  finish_content(at, in, row, g, keys);
+  if (needs.content || !pb.is_mla()) finish_content(at, in, row, g, needs, keys);
   return keys;
 }
 

@@ -15,8 +15,17 @@ const scalar::Contraction kWide{scalar::kFp64, true, {}, false};
 Tensor<double> multiply(const Tensor<double>& a, const double* b, Index n) {
   const Index m = a.dim(0), depth = a.dim(1);
   Tensor<double> out({m, n});
-  scalar::matmul(kWide, m, n, depth, a.data(), depth, b, n, out.data(), n, false);
+  multiply_plain(a.data(), m, depth, b, n, out.data());
   return out;
+}
+
+void multiply_plain(const double* a, Index m, Index depth, const double* b, Index n, double* out) {
+  scalar::matmul(kWide, m, n, depth, a, depth, b, n, out, n, false);
+}
+
+void multiply_rows(const Tensor<double>& a, Index first, const double* b, Index depth, Index stride, Tensor<double>& out) {
+  const Index m = out.dim(0), n = out.dim(1);
+  scalar::matmul(kWide, m, n, depth, a.data() + first, a.dim(1), b, stride, out.data(), n, first > 0);
 }
 
 Tensor<double> multiply_transposed(const Tensor<double>& a, const Tensor<double>& b) {
@@ -30,6 +39,12 @@ Tensor<double> absolute(const double* x, Index rows, Index width) {
   Tensor<double> out({rows, width});
   for (Index i = 0; i < rows * width; ++i) out[i] = std::fabs(x[i]);
   return out;
+}
+
+double length(const double* x, Index n) {
+  double sum = 0;
+  for (Index j = 0; j < n; ++j) sum += x[j] * x[j];
+  return std::sqrt(sum);
 }
 
 double largest_of(const Tensor<double>& magnitudes) {
@@ -84,7 +99,8 @@ Vectors multiply_bounded(const Setting& at, const Vectors& x, const double* w, I
     for (Index i = 0; i < magnitude.size(); ++i) magnitude[i] += x.radius[i];
   }
   Accumulation sum = accumulation(at.products, depth);
-  sum.underflow += matrix_unit_underflow(at.products, depth, std::max(largest_of(magnitude), largest_of(abs_w)));
+  if (has_matrix_unit(at.products))
+    sum.underflow += matrix_unit_underflow(at.products, depth, std::max(largest_of(magnitude), largest_of(abs_w)));
   const Tensor<double> own = sum_errors(at.products, std::move(magnitude), abs_w.data(), n, at.fa.largest());
   for (Index i = 0; i < own.size(); ++i) out.radius[i] = own[i] + sum.underflow;
   follow(at, x.value, w, n, carried, 1, out.radius);

@@ -8,6 +8,11 @@ namespace equinorm::bounds {
 /// a[m,depth] b[depth,n]; and with b given as [n,depth].
 Tensor<double> multiply(const Tensor<double>& a, const double* b, Index n);
 Tensor<double> multiply_transposed(const Tensor<double>& a, const Tensor<double>& b);
+/// The same where the numbers lie: out[m,n].
+void multiply_plain(const double* a, Index m, Index depth, const double* b, Index n, double* out);
+/// multiply with b given some of its rows at a time, from the first one on: adds a[m, first ..] b to out [m,n], b [depth,n] having rows of
+/// `stride` numbers. The bits are those of the whole product: a sum is one chain.
+void multiply_rows(const Tensor<double>& a, Index first, const double* b, Index depth, Index stride, Tensor<double>& out);
 
 Tensor<double> absolute(const double* x, Index rows, Index width);
 
@@ -25,6 +30,9 @@ void follow(const Setting& at, const Tensor<double>& a, const double* b, Index n
 
 /// Moves the common factor of each row into its radii: |kernel - value| <= radius + rho |value|. Proof: factor_elementwise.
 void spread_factor(Vectors& x);
+
+/// ||x||_2 of n numbers.
+double length(const double* x, Index n);
 
 /// Largest number of a tensor of magnitudes; a NaN counts as infinite.
 double largest_of(const Tensor<double>& magnitudes);

@@ -69,7 +69,7 @@ class ScoreStage {
     Scores out{empty(), empty(), empty(), {}, Tensor<std::uint8_t>({n, tokens})};
     for (Index i = 0; i < n; ++i) {
       for (Index t = 0; t < tokens; ++t) {
-        if (!sees(pb_, row_.b, rows_[static_cast<std::size_t>(i)].s, t)) continue;
+        if (!sees(pb_, row_.b, rows_[static_cast<std::size_t>(i)].s, row_.first + t)) continue;
         out.live.row(i)[t] = 1;
         finish(i, t, out);
       }
@@ -107,7 +107,7 @@ class ScoreStage {
       follow_products(at_, queries_.q_tilde, c.value, operands, multiply_transposed(queries_.q_tilde_moved, magnitude), factor, radius);
     }
     guard_overflow(held, magnitude, sum, radius);
-    latent_factor_ = std::max(largest_of(held), largest_of(magnitude));
+    if (has_matrix_unit(at_.products)) latent_factor_ = std::max(largest_of(held), largest_of(magnitude));
     return radius;
   }
 

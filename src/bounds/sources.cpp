@@ -91,26 +91,88 @@ Sources project(const Setting& at, const paths::PathInputs<double>& in, Index b)
   return out;
 }
 
+/// The queries of a problem that starts at the latent.
+Sources given_queries(const problem::Problem& pb, const paths::PathInputs<double>& in, Index b) {
+  const Index rows = pb.queries * pb.heads;
+  Sources out;
+  if (!pb.is_mla()) {
+    out.q_content = exact_rows(in.at("q").row(b), rows, pb.head_dim);
+    return out;
+  }
+  out.q_content = exact_rows(in.at("q_content").row(b), rows, pb.content_dim);
+  if (pb.rope_dim > 0) out.q_rope = exact_rows(in.at("q_rope").row(b), rows, pb.rope_dim);
+  return out;
+}
+
+/// Its tokens.
+Sources given_tokens(const problem::Problem& pb, const paths::PathInputs<double>& in, Index b, Tokens tokens) {
+  const Index first = tokens.first, rows = tokens.count;
+  Sources out;
+  if (!pb.is_mla()) {
+    out.k = exact_rows(in.at("k").row(b, first), rows * pb.groups, pb.head_dim);
+    return out;
+  }
+  out.c = exact_rows(in.at("c").row(b, first), rows, pb.latent);
+  if (pb.rope_dim > 0) out.k_rope = exact_rows(in.at("k_rope").row(b, first), rows, pb.rope_dim);
+  return out;
+}
+
+/// Rows [first, first + count) of x; empty where x is.
+Vectors some_rows(const Vectors& x, Index first, Index count) {
+  if (x.value.empty()) return {};
+  Vectors out = make_vectors(count, x.width());
+  std::copy_n(x.value.row(first), count * x.width(), out.value.data());
+  std::copy_n(x.radius.row(first), count * x.width(), out.radius.data());
+  return out;
+}
+
 }  // namespace
 
 Sources make_sources(const Setting& at, const paths::PathInputs<double>& in, Index b) {
   const problem::Problem& pb = at.problem;
   if (pb.start == problem::Start::x) return project(at, in, b);
-  const Index tokens = pb.context_of(b), rows = pb.queries * pb.heads;
+  Sources out = given_tokens(pb, in, b, {0, pb.context_of(b)}), queries = given_queries(pb, in, b);
+  out.q_content = std::move(queries.q_content), out.q_rope = std::move(queries.q_rope);
+  if (!pb.is_mla()) out.v = exact_rows(in.at("v").row(b), pb.context_of(b) * pb.groups, pb.value_dim);
+  return out;
+}
+
+std::vector<Tokens> token_blocks(Index tokens, Index most) {
+  std::vector<Tokens> blocks;
+  for (Index first = 0; first < tokens; first += most) blocks.push_back({first, std::min(most, tokens - first)});
+  if (blocks.empty()) blocks.push_back({});
+  return blocks;
+}
+
+RowSources::RowSources(const Setting& at, const paths::PathInputs<double>& in, Index b)
+    : problem_(at.problem),
+      in_(in),
+      b_(b),
+      kept_(at.problem.start == problem::Start::x ? project(at, in, b) : given_queries(at.problem, in, b)),
+      inexact_(has_radius(kept_.c.radius)) {}
+
+Sources RowSources::of(Tokens tokens) const {
+  if (problem_.start != problem::Start::x) return given_tokens(problem_, in_, b_, tokens);
+  const Index first = tokens.first, count = tokens.count, groups = problem_.groups;
   Sources out;
-  if (!pb.is_mla()) {
-    out.q_content = exact_rows(in.at("q").row(b), rows, pb.head_dim);
-    out.k = exact_rows(in.at("k").row(b), tokens * pb.groups, pb.head_dim);
-    out.v = exact_rows(in.at("v").row(b), tokens * pb.groups, pb.value_dim);
-    return out;
-  }
-  out.c = exact_rows(in.at("c").row(b), tokens, pb.latent);
-  out.q_content = exact_rows(in.at("q_content").row(b), rows, pb.content_dim);
-  if (pb.rope_dim > 0) {
-    out.k_rope = exact_rows(in.at("k_rope").row(b), tokens, pb.rope_dim);
-    out.q_rope = exact_rows(in.at("q_rope").row(b), rows, pb.rope_dim);
+  out.c = some_rows(kept_.c, first, count), out.k_rope = some_rows(kept_.k_rope, first, count);
+  out.k = some_rows(kept_.k, first * groups, count * groups);
+  return out;
+}
+
+Vectors RowSources::values(Index group) const {
+  const bool projected = problem_.start == problem::Start::x;
+  const Index groups = problem_.groups, width = problem_.value_dim;
+  const double* value = projected ? kept_.v.value.data() : in_.at("v").row(b_);
+  Vectors out = make_vectors(tokens(), width);
+  for (Index t = 0; t < tokens(); ++t) {
+    std::copy_n(value + (t * groups + group) * width, width, out.value.row(t));
+    if (projected) std::copy_n(kept_.v.radius.row(t * groups + group), width, out.radius.row(t));
   }
   return out;
 }
+
+const double* RowSources::latents() const { return problem_.start == problem::Start::x ? kept_.c.value.data() : in_.at("c").row(b_); }
+const double* RowSources::latent_radii() const { return inexact_ ? kept_.c.radius.data() : nullptr; }
 
 }  // namespace equinorm::bounds

@@ -55,6 +55,12 @@ Weights weights(const Setting& at, const paths::PathInputs<double>& in, bool que
   return result;
 }
 
+void finish_values(const Finish& how, double* value, Index width) {
+  for (Index j = 0; j < width && how.scaled; ++j) value[j] *= how.alpha;
+  if (how.weight == nullptr || how.weight->value.empty()) return;
+  for (Index j = 0; j < width; ++j) value[j] *= how.weight->value[j];
+}
+
 void finish_row(const Setting& at, const Finish& how, Vectors& x, Index i) {
   double* value = x.value.row(i);
   double* radius = x.radius.row(i);

@@ -63,5 +63,7 @@ struct Finish {
 /// each, whatever their order, the store half an ulp. Proof: normalised_component_error, radius_product_exact, radius_rope, rounded_radius,
 /// centre_rotation, radius_less_part.
 void finish_row(const Setting& at, const Finish& how, Vectors& x, Index i);
+/// The exact values alone, before they are stored, of a row of `width` that is not rotated: the same bits.
+void finish_values(const Finish& how, double* value, Index width);
 
 }  // namespace equinorm::bounds

@@ -55,12 +55,13 @@ bounds::Bounds declared_bounds(const problem::Problem& problem, const tensor::Te
   const std::vector<paths::Plan> plans = open_plans(problem.precision, form, choices.folds_alpha_q);
   bounds::Bounds all;
   if (!bounds::has_bounds(plans.front())) return all;
-  StorageViews views(problem, {inputs, reference}, names);
+  verdict::Reference named;  // tensors that were handed over may be large, and are not looked at
+  for (const std::string& name : names) {
+    if (const auto found = reference.find(name); found != reference.end()) named.insert(*found);
+  }
+  StorageViews views(problem, {inputs, std::move(named)}, names);
   const StorageView& view = views.stored(problem.precision);
-  const auto bound_in = [&](problem::PathKind kind, const paths::Plan& plan, const std::set<std::string>& wanted) {
-    widen(all, bounds::error_bounds(problem, view.inputs, plan, kind, wanted, {}, kind == form ? choices.given : bounds::Given{}));
-  };
-  for (const paths::Plan& plan : plans) bound_in(form, plan, names);
+  all = bounds::widest_bounds(problem, view.inputs, plans, form, names, {}, choices.given);
   // What only the other form has is judged as part of that one.
   std::set<std::string> left;
   for (const std::string& name : names) {
@@ -68,8 +69,7 @@ bounds::Bounds declared_bounds(const problem::Problem& problem, const tensor::Te
   }
   const bool is_explicit = form == problem::PathKind::explicit_form;
   const problem::PathKind other = is_explicit ? problem::PathKind::absorbed_form : problem::PathKind::explicit_form;
-  for (const paths::Plan& plan : left.empty() ? std::vector<paths::Plan>{} : open_plans(problem.precision, other, {}))
-    bound_in(other, plan, left);
+  if (!left.empty()) all.merge(bounds::widest_bounds(problem, view.inputs, open_plans(problem.precision, other, {}), other, left));
   if (&view == &views.given()) return all;
   for (auto& [name, bound] : all) {
     const verdict::ReferenceTensor &given = reference.at(name), &moved = view.reference.at(name);
