@@ -11,6 +11,7 @@
 #include "bounds/judge.hpp"
 #include "inputs/generate.hpp"
 #include "inputs/round.hpp"
+#include "paths/path.hpp"
 #include "reference/random_problem.hpp"
 
 namespace {
