@@ -16,12 +16,17 @@ import sys
 
 ROOMS = ("bounds", "oracle", "exact", "scalar")
 UNCHECKED = "not machine-checked"
-# Functions of src/bounds that state no bound: they copy, look up, or multiply matrices in binary64.
+# Functions of src/bounds that state no bound: they copy, look up, multiply matrices in binary64, or carry out and join what error_bounds
+# says.
 NO_BOUND = {
     "LogitTerms::operator+=", "OutputTerms::operator+=", "logit_terms", "output_terms", "kappa_w", "kappa_2", "kappa_centred", "kappa_v", "has_bounds",
     "has_apriori_bounds", "can_follow", "Vectors::held", "Vectors::replace",
     "HandedOver::remaining", "set_rotation", "multiply", "multiply_transposed", "absolute", "largest_of", "largest_moves", "has_radius",
-    "column_maxima", "own_plan", "make_vectors", "measure_keys", "length", "Setting::folds_alpha_q", "Setting::rounds",
+    "token_blocks", "latent_lengths", "column_maxima", "own_plan", "measure_keys", "length", "finish_values", "has_matrix_unit", "multiply_plain", "multiply_rows", "Kept::find", "raise",
+    "RowSources::of", "RowSources::values", "RowSources::latents", "RowSources::latent_radii", "RowSources::queries",
+    "HandedOver::knows_keys", "HandedOver::operator==", "ValueView::held",
+    "BoundRun::share_scores", "BoundRun::run", "BoundRun::probable", "widest_bounds",
+    "make_vectors", "Setting::folds_alpha_q", "Setting::rounds",
 }
 
 

@@ -21,6 +21,8 @@ struct AsIs {
   double table(double x) const { return x; }
 };
 
+Index score_count(const problem::Problem& pb) { return pb.batch * pb.heads * pb.queries * pb.max_context(); }
+
 /// Columns [first, first + width of from) of to.
 template <class T>
 void put_columns(const Tensor<T>& from, Index first, Tensor<T>& to) {
@@ -29,37 +31,13 @@ void put_columns(const Tensor<T>& from, Index first, Tensor<T>& to) {
 
 }  // namespace
 
-const Tensor<double>* OwnErrors::find(const Place& place) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = errors_.find(place);
-  return found == errors_.end() ? nullptr : &found->second;
-}
-
-void OwnErrors::keep(const Place& place, const Tensor<double>& errors) {
-  if (!keeps_) return;
-  const std::lock_guard lock(mutex_);
-  errors_.emplace(place, errors);
-}
-
-const Scores* ScoresOfRuns::find(const Place& place) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = scores_.find(place);
-  return found == scores_.end() ? nullptr : &found->second;
-}
-
-void ScoresOfRuns::keep(const Place& place, const Scores& scores) {
-  if (!keeps_) return;
-  const std::lock_guard lock(mutex_);
-  scores_.emplace(place, scores);
-}
-
 Common::Common(const problem::Problem& pb, const tensor::TensorMap& inputs, std::size_t runs)
     : problem(pb),
       in(paths::load_inputs(AsIs{}, pb, inputs)),
       own_plan(bounds::own_plan(true)),
       own(own_setting(problem, own_plan, PathKind::explicit_form)),
-      own_errors(pb, runs),
-      scores(pb, runs) {}
+      own_errors(runs > 1 && score_count(pb) <= Index{1} << 25),
+      scores(runs > 1 && score_count(pb) <= Index{1} << 23) {}
 
 RowBlock::RowBlock(const Setting& at, const Common& common, std::shared_ptr<const Sources> of, Index b, const Tokens& tokens,
                    const std::vector<SquareSums>& sums)
@@ -208,7 +186,7 @@ void BoundRun::run_group(const Row& row, Index g) {
     for (Index s = 0; pb_.group_of(h) == g && s < pb_.queries; ++s) rows.push_back({s, h});
   }
   const bool several = row.blocks.size() > 1;
-  const bool own_known = common_.own_errors.find({row.b, g, 0}) != nullptr,
+  const bool own_known = common_.own_errors.find({0, row.b, g, 0}) != nullptr,
              scores_known = scores_ && common_.scores.find({number_, row.b, g, 0}) != nullptr;
   KeyBlock only;
   if (!several && keys_ && !scores_known) {
@@ -242,7 +220,7 @@ void BoundRun::run_chunk(const Row& row, const Chunk& chunk) {
 }
 
 Scores BoundRun::all_scores(const Row& row, const Chunk& chunk, const Queries& queries) {
-  const ScoresOfRuns::Place place{number_, row.b, chunk.g, chunk.number};
+  const RunPlace place{number_, row.b, chunk.g, chunk.number};
   if (number_ == 0) return make_all_scores(row, chunk, queries);
   if (const Scores* known = common_.scores.find(place)) return *known;
   Scores made = make_all_scores(row, chunk, queries);
@@ -253,7 +231,7 @@ Scores BoundRun::all_scores(const Row& row, const Chunk& chunk, const Queries& q
 /// The scores of all tokens, block by block: a block's keys live no longer than that.
 Scores BoundRun::make_all_scores(const Row& row, const Chunk& chunk, const Queries& queries) {
   const Index n = static_cast<Index>(chunk.rows.size()), tokens = row.sources.tokens();
-  const OwnErrors::Place place{row.b, chunk.g, chunk.number};
+  const RunPlace place{0, row.b, chunk.g, chunk.number};
   const Tensor<double>* known = common_.own_errors.find(place);
   const bool makes_own = known == nullptr;
   RowKeys own_queries_of;

@@ -7,13 +7,13 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "bounds/bounds.hpp"
+#include "bounds/kept.hpp"
 #include "bounds/probable.hpp"
 #include "bounds/values.hpp"
 
@@ -30,47 +30,8 @@ constexpr double kKnown = 0x1p-75;
 /// Raises the bounds of one row by kKnown of its largest value, and by kDecidable.
 void raise(const double* value, Index width, double* bound);
 
-/// What binary64 itself may lose in the logits, by batch row, group and chunk of query rows: the same whatever the plan.
-class OwnErrors {
- public:
-  using Place = std::tuple<Index, Index, Index>;
-
-  /// Keeps them where several runs need them and they are no more than kMost numbers.
-  OwnErrors(const problem::Problem& problem, std::size_t runs)
-      : keeps_(runs > 1 && problem.batch * problem.heads * problem.queries * problem.max_context() <= kMost) {}
-
-  /// [n,T]; null where they are not kept.
-  const Tensor<double>* find(const Place& place) const;
-  void keep(const Place& place, const Tensor<double>& errors);
-
- private:
-  static constexpr Index kMost = Index{1} << 25;
-  bool keeps_;
-  mutable std::mutex mutex_;
-  std::map<Place, Tensor<double>> errors_;  ///< nothing is ever taken away, so that what was found stays
-};
-
-/// Scores of the runs so far, by run, batch row, group and chunk: those of a later one that differs in its softmax alone.
-class ScoresOfRuns {
- public:
-  using Place = std::tuple<std::size_t, Index, Index, Index>;
-
-  /// Keeps them where several runs need them and they are no more than kMost of a kind.
-  ScoresOfRuns(const problem::Problem& problem, std::size_t runs)
-      : keeps_(runs > 1 && problem.batch * problem.heads * problem.queries * problem.max_context() <= kMost) {}
-
-  /// Null where they are not kept.
-  const Scores* find(const Place& place) const;
-  void keep(const Place& place, const Scores& scores);
-  /// Forgets those of every run.
-  void clear() { scores_.clear(); }
-
- private:
-  static constexpr Index kMost = Index{1} << 23;
-  bool keeps_;
-  mutable std::mutex mutex_;
-  std::map<Place, Scores> scores_;
-};
+/// A run, its batch row, group and chunk of query rows.
+using RunPlace = std::tuple<std::size_t, Index, Index, Index>;
 
 /// What the runs of all plans of a problem share.
 struct Common {
@@ -81,8 +42,10 @@ struct Common {
   paths::PathInputs<double> in;
   paths::Plan own_plan;
   Setting own;  ///< the explicit form in binary64: its bound says how far the logits here may be from exact
-  OwnErrors own_errors;
-  ScoresOfRuns scores;
+  /// What binary64 itself may lose in the logits, [n,T]: the same whatever the plan, so of run 0. Not of problems with very many scores.
+  Kept<RunPlace, Tensor<double>> own_errors;
+  /// Scores of the runs so far, for a later one that differs in its softmax alone. Not of problems with many scores.
+  Kept<RunPlace, Scores> scores;
 };
 
 /// Sources and keys of some tokens of a batch row.

@@ -16,6 +16,7 @@
 #include "commands/declared_bound.hpp"
 #include "commands/explain.hpp"
 #include "commands/handed_over.hpp"
+#include "commands/memory.hpp"
 #include "commands/reference.hpp"
 #include "inputs/load.hpp"
 #include "inputs/round.hpp"
@@ -59,6 +60,10 @@ class CheckCase {
       return;
     }
     passed_ = kernels::passed_tensors(declaration_, problem_);
+    if (const std::string why = too_many_numbers(enclosed_numbers()); !why.empty()) {
+      result_.conduct.push_back({"runs", Verdict::skipped, why});
+      return;
+    }
     step_("reference");
     inputs_ = inputs::round_inputs(problem_, inputs::make_inputs(problem_), problem_.precision.storage, problem_.precision.ftz);
     if (settings_.positions) add_explicit_positions(problem_, inputs_);
@@ -90,6 +95,15 @@ class CheckCase {
       for (const verdict::ConductRow& row : result_.conduct) std::erase(result_.notes, row.detail);
     }
   }
+
+  /// Numbers of what is handed over and of what is judged.
+  double enclosed_numbers() const {
+    double numbers = 0;
+    for (const Passed& tensor : passed_.inputs) numbers += tensor.handed_over ? elements(tensor) : 0;
+    for (const Passed& tensor : passed_.outputs) numbers += elements(tensor);
+    return numbers;
+  }
+  static double elements(const Passed& tensor) { return static_cast<double>(tensor::element_count(tensor.spec.shape)); }
 
   /// Runs on other inputs, then several times on these: the same bits are wanted where they are claimed, numbers within bounds always.
   bool run_kernel() {

@@ -22,6 +22,10 @@ double input_numbers(const problem::Problem& problem) {
   return inputs;
 }
 
+constexpr double kGiB = 1 << 30;
+
+double allowed_memory() { return 0.8 * static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE)); }
+
 double scores(const problem::Problem& problem) {
   return static_cast<double>(problem.batch) * static_cast<double>(problem.heads) * static_cast<double>(problem.queries) *
          static_cast<double>(problem.max_context());
@@ -38,11 +42,17 @@ double memory_needed(const problem::Problem& problem, Keeping keeping) {
   return scores(problem) * per_score + input_numbers(problem) * per_input;
 }
 
+std::string too_many_numbers(double numbers) {
+  // The oracle's four doubles, the bound, and two copies in the kernel's format.
+  const double needed = 48 * numbers, allowed = allowed_memory();
+  if (needed <= allowed) return {};
+  return fmt::format("{:.3g} numbers handed over or judged take about {:.0f} GiB; allowed: {:.0f} GiB on this machine", numbers,
+                     needed / kGiB, allowed / kGiB);
+}
+
 void check_memory(const problem::Problem& problem, Keeping keeping) {
-  const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
-  const double needed = memory_needed(problem, keeping), allowed = 0.8 * memory;
+  const double needed = memory_needed(problem, keeping), allowed = allowed_memory();
   if (needed <= allowed) return;
-  constexpr double kGiB = 1 << 30;
   throw Error(fmt::format(
       "{}: {:.3g} scores (batch x heads x queries x context) and {:.3g} input numbers take about {:.0f} GiB; allowed: {:.0f} GiB on this "
       "machine (fewer --queries or --heads)",

@@ -1,6 +1,8 @@
 // Refuses work that cannot fit, before it starts.
 #pragma once
 
+#include <string>
+
 #include "problem/problem.hpp"
 
 namespace equinorm::commands {
@@ -17,5 +19,8 @@ double memory_needed(const problem::Problem& problem, Keeping keeping = Keeping:
 /// Throws Error when scores and inputs would take more than four fifths of this machine's memory; everything else is smaller by a
 /// dimension.
 void check_memory(const problem::Problem& problem, Keeping keeping = Keeping::measured);
+
+/// Why that many numbers cannot be enclosed, handed over and judged on this machine, by the same measure; "" where they can.
+std::string too_many_numbers(double numbers);
 
 }  // namespace equinorm::commands
