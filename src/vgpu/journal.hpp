@@ -32,22 +32,24 @@ class Undo {
   std::unordered_map<u64, Page> pages_;
 };
 
-/// Pages that were read and bytes that were written.
+/// What was read, in granules of View::kReadGranule bytes, and bytes that were written. The memory instructions tell it (Warp::journal).
 class Journal {
  public:
   Journal(u64 bytes, Undo& undo) : read_(bytes / View::kPage + 1), written_(read_.size()), undo_(undo) {}
-  /// Before the instruction runs.
-  void access(Warp& warp, const Decoded& instruction, u32 mask);
+  /// Warp::global_read.
+  u64* read() { return read_.data(); }
+  /// Before the bytes are read or written.
+  void note(u64 offset, u64 bytes, bool is_write);
   /// Whether one of the two wrote what the other read or wrote.
   bool conflicts_with(const Journal& other) const;
 
  private:
   using Bytes = std::array<u64, View::kPage / 64>;  // a bit for each
 
-  void note(u64 offset, u64 bytes, u64 size, bool is_write);
+  static u64 granules_of(const Bytes& bytes);
   static bool meet(const Journal& writer, const Journal& other);
 
-  std::vector<u8> read_;                         // by page
+  std::vector<u64> read_;                        // by page, a bit for each granule
   std::vector<std::unique_ptr<Bytes>> written_;  // by page
   Undo& undo_;
 };
