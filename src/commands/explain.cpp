@@ -19,7 +19,6 @@ using problem::Index;
 using verdict::ExactCheck;
 using verdict::Verdict;
 
-constexpr int kBits = 320;
 /// Lines that are tried one by one, those with the largest sums of errors.
 constexpr std::size_t kLinesTried = 16;
 
@@ -100,7 +99,7 @@ class Explain {
     for (const Passed& tensor : passed_.inputs) {
       if (tensor.handed_over) names.insert(tensor.spec.name);
     }
-    exact_ = precise_reference(problem_, inputs, names, kBits);
+    exact_ = precise_reference(problem_, inputs, names);
     for (const Passed& tensor : passed_.inputs) {
       if (!tensor.handed_over) continue;
       const verdict::ReferenceTensor& value = exact_.at(tensor.spec.name);
