@@ -19,6 +19,7 @@ using problem::Index;
 using verdict::ExactCheck;
 using verdict::Verdict;
 
+constexpr int kBits = 320;
 /// Lines that are tried one by one, those with the largest sums of errors.
 constexpr std::size_t kLinesTried = 16;
 
@@ -99,7 +100,7 @@ class Explain {
     for (const Passed& tensor : passed_.inputs) {
       if (tensor.handed_over) names.insert(tensor.spec.name);
     }
-    exact_ = precise_reference(problem_, inputs, names);
+    exact_ = precise_reference(problem_, inputs, names, kBits);
     for (const Passed& tensor : passed_.inputs) {
       if (!tensor.handed_over) continue;
       const verdict::ReferenceTensor& value = exact_.at(tensor.spec.name);

@@ -25,11 +25,10 @@ struct Explained {
   std::vector<std::string> notes;  ///< what the run said of itself
 };
 
-/// Runs the kernel with shadow values and compares them with the exact outputs (balls whose radius no pair of doubles sees). One check for
-/// each output: `equal` when they agree to kAgreeingBits, `different` when they do not although no shadow was lost, else `undecided`; of
-/// the first that differs the lines that wrote and computed its worst element. Then runs once more for each of the lines that round most,
-/// with the roundings of that line alone: what of them reaches each output. Undecided throughout where the kernel does not run on the
-/// virtual GPU.
+/// Runs the kernel with shadow values and compares them with the exact outputs (balls of 320 bits). One check for each output: `equal` when
+/// they agree to kAgreeingBits, `different` when they do not although no shadow was lost, else `undecided`; of the first that differs the
+/// lines that wrote and computed its worst element. Then runs once more for each of the lines that round most, with the roundings of that
+/// line alone: what of them reaches each output. Undecided throughout where the kernel does not run on the virtual GPU.
 ///
 /// Those runs are made on as many runners at once as the request has threads; `open_again` opens the ones beside `runner` and may be null.
 /// What comes out depends on neither.

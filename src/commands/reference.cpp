@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <cmath>
-#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -26,8 +25,6 @@ using verdict::ReferenceTensor;
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 constexpr int kFirstBits = 192;
 constexpr int kLastBits = 12288;
-/// Bits of precise_reference(): a product of two limbs takes a third of the time of one of five.
-constexpr int kPreciseBits[] = {128, 320};
 
 /// Whether element `i` of a logits or lse tensor is a number; every other tensor's elements are.
 template <class V>
@@ -93,18 +90,6 @@ bool enclose(const Problem& problem, const tensor::TensorMap& inputs, int bits, 
   return narrow;
 }
 
-/// Whether all that balls leave open is below 2^-105 of the largest element, half a bit of a pair of doubles. Elements that are no numbers
-/// (-inf) do not count.
-bool is_unseen(const Tensor<scalar::Ball>& source, const ReferenceTensor& reference) {
-  double largest = 0, open = 0;
-  for (Index i = 0; i < source.size(); ++i) {
-    if (reference.value[i] == kMinusInfinity) continue;
-    largest = std::fmax(largest, std::fabs(reference.value[i]));
-    open = std::fmax(open, scalar::enclosure(source[i]).lo_radius);
-  }
-  return open <= std::ldexp(largest, -105);
-}
-
 /// Adds the tensors in `wanted`; returns the number of bits that it took.
 int enclose_until_narrow(const Problem& problem, const tensor::TensorMap& inputs, const paths::Wanted& wanted,
                          verdict::Reference& reference) {
@@ -146,20 +131,11 @@ double work_of(const Problem& problem) {
   return total;
 }
 
-verdict::Reference precise_reference(const Problem& problem, const tensor::TensorMap& inputs, const std::set<std::string>& names) {
-  const paths::Wanted wanted(names.begin(), names.end());
-  for (const int bits : kPreciseBits) {
-    verdict::Reference reference;
-    bool unseen = true;
-    collect_outputs(paths::BallArithmetic(bits), problem, inputs, wanted,
-                    [&](const paths::PathOutput<scalar::Ball>& out, const std::string& name) {
-                      bool narrow = true;
-                      reference.emplace(name, convert_balls(problem, out, name, narrow));
-                      unseen = unseen && is_unseen(out.at(name), reference.at(name));
-                    });
-    if (unseen || bits == kPreciseBits[std::size(kPreciseBits) - 1]) return reference;
-  }
-  return {};
+verdict::Reference precise_reference(const Problem& problem, const tensor::TensorMap& inputs, const std::set<std::string>& names,
+                                     int bits) {
+  verdict::Reference reference;
+  enclose(problem, inputs, bits, {names.begin(), names.end()}, reference);
+  return reference;
 }
 
 ReferenceResult certified_reference(const Problem& problem, const tensor::TensorMap& inputs, const std::set<std::string>& names) {
