@@ -33,7 +33,8 @@ void Journal::note(u64 offset, u64 bytes, bool is_write) {
     const u64 bit = at % 64, count = std::min(end - at + 1, 64 - bit), page = at * unit / View::kPage;
     if (is_write && written_[page] == nullptr) {
       undo_.keep(page);
-      written_[page] = std::make_unique<Bytes>();
+      written_[page] = &bytes_.emplace_back();
+      pages_.push_back(page);
     }
     u64& word = is_write ? (*written_[page])[at % View::kPage / 64] : read_[page];
     word |= ~u64{0} >> (64 - count) << bit;
@@ -51,17 +52,14 @@ u64 Journal::granules_of(const Bytes& bytes) {
   return granules;
 }
 
-bool Journal::meet(const Journal& writer, const Journal& other) {
-  for (u64 page = 0; page < writer.written_.size(); ++page) {
-    if (writer.written_[page] == nullptr) continue;
-    if (other.read_[page] != 0 && (other.read_[page] & granules_of(*writer.written_[page])) != 0) return true;
-    if (other.written_[page] == nullptr) continue;
-    for (std::size_t i = 0; i < writer.written_[page]->size(); ++i)
-      if (((*writer.written_[page])[i] & (*other.written_[page])[i]) != 0) return true;
-  }
-  return false;
+bool Journal::wrote_what_touched(const Journal& other) const {
+  return std::any_of(pages_.begin(), pages_.end(), [&](u64 page) {
+    const Bytes &mine = *written_[page], *theirs = other.written_[page];
+    if (other.read_[page] != 0 && (other.read_[page] & granules_of(mine)) != 0) return true;
+    for (std::size_t i = 0; theirs != nullptr && i < mine.size(); ++i)
+      if ((mine[i] & (*theirs)[i]) != 0) return true;
+    return false;
+  });
 }
-
-bool Journal::conflicts_with(const Journal& other) const { return meet(*this, other) || meet(other, *this); }
 
 }  // namespace equinorm::vgpu

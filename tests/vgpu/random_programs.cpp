@@ -28,7 +28,7 @@ std::string join(const std::vector<std::string>& lines) {
 class Line {
  public:
   Line(const Row& row, Random& random) : random_(random) {
-    for (std::string part : split(row.pattern, ' ')) add(std::move(part));
+    for (const std::string& part : split(row.pattern, ' ')) add(part);
     std::string list;
     for (const std::string& code : split(row.operands, ' '))
       if (code.back() != '?' || pick(random_, 2) == 0) list += (list.empty() ? " " : ", ") + operand(code);
