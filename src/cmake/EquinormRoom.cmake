@@ -1,3 +1,11 @@
+# equinorm_sanitize_room(TARGET ROOM): what a library or test program of a room is compiled with where EQUINORM_SANITIZE_ROOMS names the room.
+function(equinorm_sanitize_room TARGET ROOM)
+  if(EQUINORM_SANITIZE AND ROOM IN_LIST EQUINORM_SANITIZE_ROOMS)
+    target_compile_options(${TARGET} PRIVATE -O1 -g1 ${EQUINORM_SANITIZE_FLAGS})
+    target_compile_definitions(${TARGET} PRIVATE _GLIBCXX_ASSERTIONS)
+  endif()
+endfunction()
+
 # equinorm_room(NAME USES room... LINK library...): one folder of src/, one library.
 #
 # Sources are src/NAME/*.cpp. A file named *_avx2.cpp, *_avx512.cpp or *_amx.cpp is compiled for that instruction set; the other files of the room choose
@@ -11,6 +19,7 @@ function(equinorm_room NAME)
     set(visibility INTERFACE)
   else()
     add_library(equinorm_${NAME} STATIC ${sources})
+    equinorm_sanitize_room(equinorm_${NAME} ${NAME})
     set(visibility PUBLIC)
     foreach(source ${sources})
       if(source MATCHES "_avx2\\.cpp$")

@@ -97,6 +97,7 @@ class CheckRun {
  public:
   CheckRun(const CheckOptions& check, const Options& options)
       : check_(check), settings_(settings_of(check, options)), runner_(open(check, settings_)) {
+    settings_.open_again = [this] { return open(check_, settings_); };
     const bool by_name = !check.cases.empty() && check.matrix.empty();
     for (Named& named : cases_of(check, options)) {
       const std::string name = named.text.substr(0, named.text.size() - (asks_for_positions(named.text) ? kPositions.size() : 0));

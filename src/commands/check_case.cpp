@@ -86,7 +86,7 @@ class CheckCase {
     judge_in_path();
     if (settings_.explain) {
       step_("rounding removed");
-      Explained found = explain(runner_, request_, passed_, problem_, inputs_);
+      Explained found = explain(runner_, settings_.open_again, request_, passed_, problem_, inputs_);
       result_.checks = std::move(found.checks), result_.explanation = std::move(found.explanation);
       for (std::string& note : found.notes) {
         if (std::find(result_.notes.begin(), result_.notes.end(), note) == result_.notes.end()) result_.notes.push_back(std::move(note));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "commands/options.hpp"
@@ -16,6 +17,8 @@ struct CheckSettings {
   std::string keep;  ///< folder; empty: nothing is kept
   bool explain = false;
   bool positions = false;  ///< with explicit positions, other than the default
+  /// The kernel once more, in a process of its own: `explain` then runs on limits.threads of them at once. Null: on one.
+  std::function<std::unique_ptr<kernels::Runner>()> open_again;
 };
 
 /// A kernel is asked only for what it declares: other problems give one `skipped` row. Handed-over tensors are the exact ones, rounded to

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <future>
 
 #include "commands/check_judge.hpp"
 #include "commands/reference.hpp"
@@ -83,8 +84,10 @@ const char* const kConstants = "stored constants, arguments and inputs";
 
 class Explain {
  public:
-  Explain(kernels::Runner& runner, kernels::Request request, const kernels::PassedTensors& passed, const problem::Problem& problem)
+  Explain(kernels::Runner& runner, const OpenAgain& open_again, kernels::Request request, const kernels::PassedTensors& passed,
+          const problem::Problem& problem)
       : runner_(runner),
+        open_again_(open_again),
         request_(std::move(request)),
         passed_(passed),
         problem_(problem),
@@ -161,7 +164,7 @@ class Explain {
       left_.push_back(difference(tensor.spec, read_all(value->second), nullptr, shadow->second));
       explanation_.rounding.push_back({tensor.spec.name, largest(left_.back()), largest_of(tensor.spec, shadow->second.first), 0, {}});
     }
-    for (const verdict::RoundingLine& line : lines) try_line(line);
+    try_lines(lines);
     for (std::size_t row = 0; row < explanation_.rounding.size(); ++row) {
       explanation_.rounding[row].rest = largest(left_[row]);
       std::vector<verdict::RoundingLine>& all = explanation_.rounding[row].lines;
@@ -170,13 +173,36 @@ class Explain {
     explained_.explanation = std::move(explanation_);
   }
 
-  void try_line(verdict::RoundingLine line) {
+  /// As many at once as there are runners; taken in the order of the lines.
+  void try_lines(const std::vector<verdict::RoundingLine>& lines) {
+    const auto wanted = std::min(static_cast<std::size_t>(std::max(request_.limits.threads, 1)), lines.size());
+    std::vector<std::unique_ptr<kernels::Runner>> more;
+    try {
+      while (open_again_ != nullptr && more.size() + 1 < wanted) more.push_back(open_again_());
+    } catch (const Error&) {
+      // A machine that has no room for another process does with fewer.
+    }
+    const std::size_t at_once = more.size() + 1;
+    for (std::size_t first = 0; first < lines.size(); first += at_once) {
+      std::vector<std::future<kernels::Outcome>> runs;
+      for (std::size_t i = first; i < std::min(first + at_once, lines.size()); ++i) {
+        kernels::Runner& runner = i == first ? runner_ : *more[i - first - 1];
+        runs.push_back(std::async(std::launch::async, [&runner, request = request_with(lines[i])] { return runner.run(request); }));
+      }
+      for (std::size_t i = 0; i < runs.size(); ++i) take_line(lines[first + i], runs[i].get());
+    }
+  }
+
+  kernels::Request request_with(const verdict::RoundingLine& line) const {
     kernels::Request request = request_;
     if (line.place == kConstants)
       request.trace.exact_constants = false;
     else
       request.trace.rounding_at = line.place;
-    const kernels::Outcome outcome = runner_.run(request);
+    return request;
+  }
+
+  void take_line(verdict::RoundingLine line, const kernels::Outcome& outcome) {
     if (outcome.status != kernels::RunStatus::ok) return;
     std::size_t row = 0;
     for (const Passed& tensor : passed_.outputs) {
@@ -226,6 +252,7 @@ class Explain {
   }
 
   kernels::Runner& runner_;
+  const OpenAgain& open_again_;
   kernels::Request request_;
   const kernels::PassedTensors& passed_;
   const problem::Problem& problem_;
@@ -239,9 +266,9 @@ class Explain {
 
 }  // namespace
 
-Explained explain(kernels::Runner& runner, kernels::Request request, const kernels::PassedTensors& passed, const problem::Problem& problem,
-                  const tensor::TensorMap& inputs) {
-  return Explain(runner, std::move(request), passed, problem).run(inputs);
+Explained explain(kernels::Runner& runner, const OpenAgain& open_again, kernels::Request request, const kernels::PassedTensors& passed,
+                  const problem::Problem& problem, const tensor::TensorMap& inputs) {
+  return Explain(runner, open_again, std::move(request), passed, problem).run(inputs);
 }
 
 std::vector<verdict::OriginRow> origins(kernels::Runner& runner, kernels::Request request, const kernels::PassedTensors& passed,

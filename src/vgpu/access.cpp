@@ -130,10 +130,12 @@ Spot locate(Warp& warp, const Decoded&, int lane, Space space, u64 address) {
 std::byte* access(Warp& warp, const Decoded& instruction, int lane, const Spot& spot, u32 bytes, bool is_write) {
   const View& view = spot.view;
   const bool inside = view.data != nullptr && view.size >= bytes && spot.offset <= view.size - bytes && (spot.offset & (bytes - 1)) == 0;
-  std::uint8_t* state = view.state + spot.offset;
   const ByteState least = is_write ? kUnwritten : kWritten;
+  // There is no such pointer where the access does not lie inside.
+  std::uint8_t* const state = inside ? view.state + spot.offset : nullptr;
   if (!inside || std::any_of(state, state + bytes, [least](std::uint8_t s) { return s < least; }))
     if (!report_access(warp, instruction, lane, view, spot.offset, bytes, is_write, spot.space)) return nullptr;
+  if (spot.space == Space::global) note_global(warp, spot.offset, bytes, is_write);
   if (is_write) std::memset(state, kWritten, bytes);
   if (spot.space == Space::shared && warp.block->races != nullptr)
     warp.block->races->access(warp, instruction, lane, spot.offset, bytes, is_write);

@@ -27,6 +27,7 @@ inline constexpr u32 kAllLanes = 0xffffffffu;
 
 struct Warp;
 struct Decoded;
+class Journal;
 /// Executes one instruction for the lanes of `mask`, which is not empty.
 using Handler = void (*)(Warp& warp, const Decoded& instruction, u32 mask);
 
@@ -95,6 +96,8 @@ struct Warp {
   Block* block = nullptr;
   View global;  ///< hot copies of the block's views
   View shared;
+  Journal* journal = nullptr;  ///< is told of stores to global memory before they are made; null: nobody asks
+  u64* global_read = nullptr;  ///< by page of global memory: a bit for every kReadGranule bytes that were read; null: nobody asks
   u32 index = 0;
   u32 live = 0;  ///< lanes that have not left
   u32 pc = 0;    ///< of the running instruction

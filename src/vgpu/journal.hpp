@@ -1,8 +1,10 @@
-// What a host thread's blocks touch of global memory. Private to the room.
+// What a share of the blocks touches of global memory. Private to the room.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -32,23 +34,42 @@ class Undo {
   std::unordered_map<u64, Page> pages_;
 };
 
-/// Pages that were read and bytes that were written.
+/// Zeros, of which memory holds only what is touched: a journal of all of global memory is mostly never looked at.
+template <class T>
+class SparseArray {
+ public:
+  /// Throws std::bad_alloc.
+  explicit SparseArray(u64 count) : data_(static_cast<T*>(std::calloc(count, sizeof(T))), &std::free) {
+    if (data_ == nullptr) throw std::bad_alloc();
+  }
+  T& operator[](u64 at) { return data_.get()[at]; }
+  const T& operator[](u64 at) const { return data_.get()[at]; }
+  T* data() { return data_.get(); }
+
+ private:
+  std::unique_ptr<T, decltype(&std::free)> data_;
+};
+
+/// What was read, in granules of View::kReadGranule bytes, and bytes that were written. The memory instructions tell it (Warp::journal).
 class Journal {
  public:
-  Journal(u64 bytes, Undo& undo) : read_(bytes / View::kPage + 1), written_(read_.size()), undo_(undo) {}
-  /// Before the instruction runs.
-  void access(Warp& warp, const Decoded& instruction, u32 mask);
-  /// Whether one of the two wrote what the other read or wrote.
-  bool conflicts_with(const Journal& other) const;
+  Journal(u64 bytes, Undo& undo) : read_(bytes / View::kPage + 1), written_(bytes / View::kPage + 1), undo_(undo) {}
+  /// Warp::global_read.
+  u64* read() { return read_.data(); }
+  /// Before the bytes are read or written.
+  void note(u64 offset, u64 bytes, bool is_write);
+  /// Whether this one wrote what the other read or wrote.
+  bool wrote_what_touched(const Journal& other) const;
 
  private:
   using Bytes = std::array<u64, View::kPage / 64>;  // a bit for each
 
-  void note(u64 offset, u64 bytes, u64 size, bool is_write);
-  static bool meet(const Journal& writer, const Journal& other);
+  static u64 granules_of(const Bytes& bytes);
 
-  std::vector<u8> read_;                         // by page
-  std::vector<std::unique_ptr<Bytes>> written_;  // by page
+  SparseArray<u64> read_;        // by page, a bit for each granule
+  SparseArray<Bytes*> written_;  // by page; null: nothing
+  std::deque<Bytes> bytes_;      // behind the pointers
+  std::vector<u64> pages_;       // those that were written
   Undo& undo_;
 };
 

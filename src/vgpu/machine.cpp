@@ -38,7 +38,7 @@ class Runner {
       const int chosen = choose();
       if (chosen < 0) return ran;
       ran = true;
-      if (launch_.shadows != nullptr || launch_.grid_races != nullptr || launch_.watch != nullptr || launch_.journal != nullptr)
+      if (launch_.shadows != nullptr || launch_.grid_races != nullptr || launch_.watch != nullptr)
         run_fragment<true>(static_cast<std::size_t>(chosen), slice);
       else
         run_fragment<false>(static_cast<std::size_t>(chosen), slice);
@@ -82,7 +82,6 @@ class Runner {
   void run_watched(const Decoded& d, u32 active) {
     if (launch_.grid_races != nullptr) launch_.grid_races->access(warp_, d, active);
     if (launch_.watch != nullptr) launch_.watch->access(warp_, d, active);
-    if (launch_.journal != nullptr) launch_.journal->access(warp_, d, active);
     if (launch_.shadows != nullptr)
       run_with_shadow(*launch_.shadows, warp_, d, active);
     else
@@ -292,6 +291,8 @@ void BlockRunner::run(u32 number) {
     warp.index = i;
     warp.global = launch_.memory->view();
     warp.shared = block_.shared.view();
+    warp.journal = launch_.journal;
+    warp.global_read = launch_.journal != nullptr ? launch_.journal->read() : nullptr;
     set_up_warp(warp, program, files_[i]);
   }
   if (launch_.shadows != nullptr) start_block(*launch_.shadows, block_);

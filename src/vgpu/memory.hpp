@@ -28,6 +28,7 @@ enum ByteState : std::uint8_t { kForbidden = 0, kUnwritten = 1, kWritten = 2 };
 struct View {
   static constexpr std::size_t kSlack = 64;
   static constexpr std::uint64_t kPage = 256;
+  static constexpr std::uint64_t kReadGranule = kPage / 64;  ///< what a journal of reads tells apart (Warp::global_read)
   std::byte* data = nullptr;
   std::uint8_t* state = nullptr;
   std::uint8_t* settled = nullptr;

@@ -61,6 +61,15 @@ EQUINORM_INLINE bool is_allowed(const u8* state, u64 bytes) {
   return bad == 0;
 }
 
+/// Marks what is read of global memory for a journal; bytes <= 4 kPage.
+EQUINORM_INLINE void note_read(u64* read, u64 offset, u64 bytes) {
+  const u64 first = offset / View::kReadGranule, last = (offset + bytes - 1) / View::kReadGranule;
+  for (u64 word = first / 64; word <= last / 64; ++word) {
+    const u64 from = first > word * 64 ? first - word * 64 : 0, to = last < word * 64 + 63 ? last - word * 64 : 63;
+    read[word] |= ~u64{0} >> (63 - to + from) << from;
+  }
+}
+
 /// E, a number in memory, from and to a register of type R.
 template <class R, class E>
 EQUINORM_INLINE void load_element(const std::byte* from, R& to) {
@@ -76,14 +85,19 @@ EQUINORM_INLINE void store_element(std::byte* to, R from) {
 
 /// A full warp's row or single element. Returns false, having done nothing, if anything is unusual.
 template <bool kIsStore, class R, class E, int kCount>
-EQUINORM_INLINE bool move_row(Warp& w, const u32* slots, const View& view, Pattern pattern, u64 first) {
+EQUINORM_INLINE bool move_row(Warp& w, const u32* slots, const View& view, Space space, Pattern pattern, u64 first) {
   constexpr u64 kBytes = sizeof(E) * kCount;
   const u64 span = pattern == Pattern::row ? kBytes * kLanes : kBytes;
   if (view.size < span || first > view.size - span || (first & (kBytes - 1)) != 0) return false;
-  if (!is_settled(view, first, span)) {
-    if (!is_allowed<kIsStore>(view.state + first, span)) return false;
-    if constexpr (kIsStore) __builtin_memset(view.state + first, kWritten, span);
+  const bool settled = is_settled(view, first, span);
+  if (!settled && !is_allowed<kIsStore>(view.state + first, span)) return false;
+  if (space == Space::global && w.journal != nullptr) {
+    if constexpr (kIsStore)
+      note_global(w, first, span, true);
+    else
+      note_read(w.global_read, first, span);
   }
+  if (kIsStore && !settled) __builtin_memset(view.state + first, kWritten, span);
   std::byte* at = view.data + first;
   for (int k = 0; k < kCount; ++k, at += sizeof(E)) {
     R* lanes = w.lanes<R>(slots[k]);
@@ -102,7 +116,7 @@ EQUINORM_INLINE bool move_row(Warp& w, const u32* slots, const View& view, Patte
 
 /// Any lanes at any offsets. As above.
 template <bool kIsStore, class R, class E, int kCount>
-EQUINORM_INLINE bool move_scattered(Warp& w, const u32* slots, const View& view, u32 mask, const u64* offsets) {
+EQUINORM_INLINE bool move_scattered(Warp& w, const u32* slots, const View& view, Space space, u32 mask, const u64* offsets) {
   constexpr u64 kBytes = sizeof(E) * kCount;
   if (view.size < kBytes) return false;
   const u64 last = view.size - kBytes;
@@ -111,9 +125,16 @@ EQUINORM_INLINE bool move_scattered(Warp& w, const u32* slots, const View& view,
     if (at > last || (at & (kBytes - 1)) != 0) return false;
     if (view.settled[at / View::kPage] == 0 && !is_allowed<kIsStore>(view.state + at, kBytes)) return false;
   }
+  const bool is_told = space == Space::global && w.journal != nullptr;
   for (u32 rest = mask; rest != 0; rest &= rest - 1) {
     const int i = __builtin_ctz(rest);
     std::byte* at = view.data + offsets[i];
+    if (is_told) {
+      if constexpr (kIsStore)
+        note_global(w, offsets[i], kBytes, true);
+      else
+        note_read(w.global_read, offsets[i], kBytes);
+    }
     if constexpr (kIsStore) __builtin_memset(view.state + offsets[i], kWritten, kBytes);
     for (int k = 0; k < kCount; ++k, at += sizeof(E)) {
       R& lane = w.lanes<R>(slots[k])[i];
@@ -175,12 +196,12 @@ EQUINORM_INLINE void move_elements(Warp& w, const Decoded& d, u32 mask, const Vi
       mask == kAllLanes ? find_pattern<sizeof(E) * kCount>(w, address, d.address_is_64, d.offset, base, first) : Pattern::scattered;
   const bool races = space == Space::shared && w.block->races != nullptr;
   if (pattern != Pattern::scattered && !(kIsStore && pattern == Pattern::uniform) &&
-      move_row<kIsStore, R, E, kCount>(w, data, view, pattern, first)) {
+      move_row<kIsStore, R, E, kCount>(w, data, view, space, pattern, first)) {
     if (races) note_shared_row(w, d, pattern, first, sizeof(E) * kCount, kIsStore);
     return;
   }
   lane_offsets(w, address, d.address_is_64, d.offset, base, offsets);
-  if (move_scattered<kIsStore, R, E, kCount>(w, data, view, mask, offsets)) {
+  if (move_scattered<kIsStore, R, E, kCount>(w, data, view, space, mask, offsets)) {
     if (races) note_shared(w, d, mask, offsets, sizeof(E) * kCount, kIsStore);
     return;
   }

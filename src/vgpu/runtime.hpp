@@ -52,6 +52,9 @@ std::byte* access(Warp& warp, const Decoded& instruction, int lane, const Spot& 
 /// Lanes' accesses to shared memory, already checked, for the race detector.
 void note_shared(Warp& warp, const Decoded& instruction, u32 mask, const u64* offsets, u32 bytes, bool is_write);
 
+/// Of an access of global memory, all inside it, before it is made: where the warp has a journal (journal.cpp).
+void note_global(Warp& warp, u64 offset, u64 bytes, bool is_write);
+
 void start_copy(Warp& warp, const Decoded& instruction, int lane, u64 to, u64 from, u32 bytes, u32 filled);
 void finish_copies(Warp& warp, int lane, u64 groups_left, bool open_too);
 void close_group(Warp& warp, int lane);

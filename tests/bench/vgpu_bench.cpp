@@ -2,7 +2,9 @@
 #include <benchmark/benchmark.h>
 
 #include <fstream>
+#include <memory>
 #include <sstream>
+#include <thread>
 
 #include "vgpu/device.hpp"
 
@@ -10,25 +12,43 @@ namespace {
 
 using namespace equinorm::vgpu;
 
+constexpr int kHeads = 16, kRank = 512;
+
+/// A device with the decode of some heads on it.
+class Decode {
+ public:
+  Decode(int keys, int heads) {
+    std::ifstream file(EQUINORM_TEST_FOLDER "/vgpu/kernels/absorbed_decode.sm_80.ptx");
+    std::stringstream text;
+    text << file.rdbuf();
+    module_ = parse_module(text.str(), "absorbed_decode.ptx");
+    const std::vector<float> values(static_cast<std::size_t>(keys) * kRank, 0.25f);
+    const auto cache = device_.upload(std::span<const float>(values)), out = device_.allocate(4 * kHeads * kRank);
+    grid_.blocks = {static_cast<std::uint32_t>(heads), 1, 1};
+    grid_.threads = {256, 1, 1};
+    arguments_ = {Argument::pointer(cache), Argument::pointer(cache), Argument::pointer(cache),
+                  Argument::pointer(out),   Argument::of(keys),       Argument::of(0.03f)};
+  }
+  /// Lane instructions; 0 if it failed.
+  double launch(const Options& options) {
+    const LaunchReport report = device_.launch(module_, "absorbed_decode", grid_, arguments_, options);
+    return report.finished && report.findings.empty() ? static_cast<double>(report.lane_instructions) : 0.0;
+  }
+
+ private:
+  Module module_;
+  Device device_;
+  Grid grid_;
+  std::vector<Argument> arguments_;
+};
+
 void run(benchmark::State& state, int keys, const Options& options) {
-  constexpr int kHeads = 16, kRank = 512;
-  std::ifstream file(EQUINORM_TEST_FOLDER "/vgpu/kernels/absorbed_decode.sm_80.ptx");
-  std::stringstream text;
-  text << file.rdbuf();
-  const Module module = parse_module(text.str(), "absorbed_decode.ptx");
-  Device device;
-  const std::vector<float> values(static_cast<std::size_t>(keys) * kRank, 0.25f);
-  const auto cache = device.upload(std::span<const float>(values)), out = device.allocate(4 * kHeads * kRank);
-  Grid grid;
-  grid.blocks = {kHeads, 1, 1};
-  grid.threads = {256, 1, 1};
-  const std::vector<Argument> arguments{Argument::pointer(cache), Argument::pointer(cache), Argument::pointer(cache),
-                                        Argument::pointer(out),   Argument::of(keys),       Argument::of(0.03f)};
+  Decode decode(keys, kHeads);
   double lanes = 0;
   for (auto _ : state) {
-    const LaunchReport report = device.launch(module, "absorbed_decode", grid, arguments, options);
-    if (!report.finished || !report.findings.empty()) state.SkipWithError("the kernel failed");
-    lanes += static_cast<double>(report.lane_instructions);
+    const double done = decode.launch(options);
+    if (done == 0) state.SkipWithError("the kernel failed");
+    lanes += done;
   }
   state.counters["lane_rate"] = benchmark::Counter(lanes, benchmark::Counter::kIsRate);
 }
@@ -53,9 +73,22 @@ void decode_with_shadows(benchmark::State& state) {
 
 void decode_with_threads(benchmark::State& state) {
   Options options;
-  options.races = false;
   options.threads = static_cast<int>(state.range(0));
   run(state, 4096, options);
+}
+/// As many threads on devices of their own, the heads shared out among them: what the machine gives to threads that share nothing.
+void decode_on_devices(benchmark::State& state) {
+  const auto count = static_cast<std::size_t>(state.range(0));
+  std::vector<std::unique_ptr<Decode>> decodes;
+  for (std::size_t i = 0; i < count; ++i) decodes.push_back(std::make_unique<Decode>(4096, kHeads / static_cast<int>(count)));
+  std::vector<double> lanes(count * 8);  // a cache line each
+  for (auto _ : state) {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < count; ++i) threads.emplace_back([&, i] { lanes[i * 8] += decodes[i]->launch({}); });
+  }
+  double sum = 0;
+  for (const double x : lanes) sum += x;
+  state.counters["lane_rate"] = benchmark::Counter(sum, benchmark::Counter::kIsRate);
 }
 void decode_with_kind(benchmark::State& state, ShadowKind kind) {
   Options options;
@@ -70,6 +103,7 @@ BENCHMARK(decode_with_races)->Unit(benchmark::kMillisecond);
 BENCHMARK(decode_short)->Unit(benchmark::kMillisecond);
 BENCHMARK(decode_with_shadows)->Unit(benchmark::kMillisecond);
 BENCHMARK(decode_with_threads)->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(decode_on_devices)->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK_CAPTURE(decode_with_kind, double, ShadowKind::plain_double)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(decode_with_kind, double_double, ShadowKind::double_double)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(decode_with_kind, ball, ShadowKind::ball)->Unit(benchmark::kMillisecond);

@@ -52,6 +52,13 @@ class Explain(CommandTest):
         self.assertIn("where the rounding comes from", text)
         self.assertIn("every comparison comes out as without rounding", text)
 
+    def test_threads_change_nothing(self):
+        manifest = BUNDLED / "query" / "query.fp32.json"
+        one, many = (self.run_json("check", manifest, *CASE, "--explain", "--threads", n)["cases"][0] for n in ("1", "3"))
+        self.assertGreater(len(one["explanation"]["rounding"][0]["lines"]), 3)
+        self.assertEqual(one["explanation"], many["explanation"])
+        self.assertEqual([check["scope"] for check in one["exact_checks"]], [check["scope"] for check in many["exact_checks"]])
+
     def test_a_wrong_formula_is_traced_to_its_line(self):
         manifest = self.mutant(r"rcp\.rn\.f32\s+(%f\d+), (%f\d+);", r"add.f32 \1, \2, \2;\n\trcp.rn.f32 \1, \1;")
         result = self.run_json("check", manifest, *CASE, "--explain", code=1)["cases"][0]

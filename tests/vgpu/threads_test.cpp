@@ -112,3 +112,36 @@ TEST_CASE("a trap leaves memory and report as with one thread") {
   CHECK(stopped.out == also.out);
   CHECK(findings(stopped.report) == findings(also.report));
 }
+
+TEST_CASE("every way to global memory is seen: rows, single lanes, generic addresses, asynchronous copies") {
+  // In place: each block reads and writes its own eight words, four blocks to a page. No conflict.
+  const std::string own = "ld.global.u32 %r6, [%rd10];\nadd.u32 %r6, %r6, %r2;\nst.global.u32 [%rd10], %r6;";
+  const Launched apart = launch(own, 40, 8, threads_of(4));
+  CHECK(apart.report.threads == 4);
+  CHECK(apart.out == launch(own, 40, 8, {}).out);
+  // Each block hands its word 32 blocks on: one thread reads what another has written, or is about to.
+  const std::string store = "st.global.u32 [%rd10], %r6;", far = "[%rd10+-4096]";
+  const std::pair<const char*, std::string> ways[] = {
+      {"row", "ld.global.u32 %r6, " + far + ";"},
+      {"row of pairs", "ld.global.v2.u32 {%r6, %r7}, [%rd11];"},
+      {"single lanes", "setp.ne.u32 %p2, %r1, 3;\n@%p2 ld.global.u32 %r6, " + far + ";"},
+      {"generic", "ld.u32 %r6, " + far + ";"},
+      {"bytes to words", "ld.global.u8 %r6, " + far + ";"},
+      {"copies", "mov.u32 %r8, s;\nmad.lo.u32 %r8, %r1, 4, %r8;\ncp.async.ca.shared.global [%r8], " + far +
+                     ", 4;\ncp.async.wait_all;\nld.shared.u32 %r6, [%r8];"}};
+  for (const auto& [name, load] : ways) {
+    INFO(name);
+    const std::string body =
+        "mov.u32 %r6, %r4;\nsetp.lt.u32 %p1, %r2, 33;\n@%p1 bra write;\nand.b64 %rd11, %rd10, -8;\nadd.u64 %rd11, %rd11, -4096;\n" + load +
+        "\nwrite:\nadd.u32 %r6, %r6, 1;\n" + store;
+    const Launched one = launch(body, 97, 32, {}), many = launch(body, 97, 32, threads_of(3));
+    CHECK(one.out == many.out);
+    CHECK(many.report.threads == 1);
+    CHECK(findings(one.report) == findings(many.report));
+  }
+  // Stores lane by lane, over a neighbour's last word.
+  const std::string over = "setp.eq.u32 %p1, %r1, 1;\n@%p1 st.global.u32 [%rd10+-8], %r2;\n@!%p1 st.u32 [%rd10], %r3;";
+  const Launched one = launch(over, 40, 33, {}), many = launch(over, 40, 33, threads_of(3));
+  CHECK(one.out == many.out);
+  CHECK(many.report.threads == 1);
+}
