@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "problem/norm_traits.hpp"
 #include "report/text_pieces.hpp"
 
 namespace equinorm::report {
@@ -34,8 +35,7 @@ std::string outputs_text(const CaseResult& result) {
 
 std::string shape_text(const problem::Problem& p) {
   std::string text = fmt::format("B {} S {} T {} H {} G {}", p.batch, p.queries, p.max_context(), p.heads, p.groups);
-  if (p.norm.scheme != problem::NormScheme::blockwise && p.norm.scheme != problem::NormScheme::per_head)
-    text += " " + problem::to_string(p.norm.scheme);
+  if (p.norm.scheme != problem::default_scheme(p.attention)) text += " " + problem::to_string(p.norm.scheme);
   if (p.inputs.kind != "normal") text += " " + p.inputs.kind;
   return text;
 }

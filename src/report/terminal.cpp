@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "problem/norm_traits.hpp"
 #include "report/check.hpp"
 #include "report/explanation.hpp"
 #include "report/rules_text.hpp"
@@ -160,7 +161,7 @@ std::string summary_row(const CaseResult& result, const std::vector<std::string>
 
 std::string describe(const problem::Problem& p) {
   std::string text = fmt::format("{} {}", problem::to_string(p.attention), problem::to_string(p.norm.scheme));
-  if (p.norm.scheme != problem::NormScheme::none) {
+  if (problem::norm_traits(p).normed) {
     text += " " + problem::to_string(p.norm.kind);
     if (p.norm.weight != problem::NormWeight::plain) text += " weight " + problem::to_string(p.norm.weight);
   }
