@@ -49,10 +49,18 @@ std::string details(const CaseResult& result, const Style& style) {
     if (holds(row.verdict) || row.verdict == Verdict::measured) continue;
     text += fmt::format("    {} {}: {} {}\n", row.tensor, row.path, coloured(row.verdict, 0, style), row.detail);
   }
-  return text.empty() ? text : text + reproduction_text(result);
+  return text.empty() ? text : text + faults_text(result) + reproduction_text(result);
 }
 
 }  // namespace
+
+std::string faults_text(const CaseResult& result) {
+  std::string text;
+  for (const verdict::FaultRow& row : result.faults)
+    text += fmt::format("    {}behaves like {}: {} ({}, {:.2g} of the bound)\n", result.faults.size() > 1 ? "perhaps " : "", row.fault,
+                        row.sentence, row.tensors, row.distance);
+  return text;
+}
 
 std::string conduct_table(const CaseResult& result, const Style& style) {
   if (result.conduct.empty()) return {};

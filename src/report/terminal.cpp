@@ -213,7 +213,8 @@ std::string full_text(const verdict::RunResult& run, const Style& style) {
   std::string text;
   for (const CaseResult& result : run.cases) {
     text += case_heading(result, style) + conduct_table(result, style) + checks_table(result, style) + explanation_text(result) +
-            errors_table(result, style) + rules_table(result, style) + "\n";
+            errors_table(result, style) + (result.faults.empty() ? "" : "\n  known faults that fit\n") + faults_text(result) +
+            rules_table(result, style) + "\n";
     if (!failures_text(result, style).empty()) text += reproduction_text(result);
   }
   return text + closing_text(run, style);
