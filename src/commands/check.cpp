@@ -98,9 +98,10 @@ class CheckRun {
   CheckRun(const CheckOptions& check, const Options& options)
       : check_(check), settings_(settings_of(check, options)), runner_(open(check, settings_)) {
     if (check.explain && !runner_->has_shadows())
-      throw Error(fmt::format("--explain: {} ({}) is not run on the virtual GPU, which alone knows values without rounding; allowed: a CUDA "
-                              "module (.json, key \"cuda\") with --device virtual",
-                              check.kernel, runner_->description()));
+      throw Error(
+          fmt::format("--explain: {} ({}) is not run on the virtual GPU, which alone knows values without rounding; allowed: a CUDA "
+                      "module (.json, key \"cuda\") with --device virtual",
+                      check.kernel, runner_->description()));
     const bool by_name = !check.cases.empty() && check.matrix.empty();
     for (Named& named : cases_of(check, options)) {
       const std::string name = named.text.substr(0, named.text.size() - (asks_for_positions(named.text) ? kPositions.size() : 0));
