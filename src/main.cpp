@@ -18,12 +18,18 @@ void add_results(CLI::App& command, Options& options) {
   command.add_option("--junit", options.junit_path, "Write the verdicts as JUnit XML to FILE")->type_name("FILE");
 }
 
-/// Options that every command takes.
-void add_common(CLI::App& command, Options& options) {
-  command.add_flag("-q,--quiet", options.quiet, "Print nothing but errors");
-  command.add_flag("-v,--verbose", options.verbose, "Print every tensor and every check");
+void add_quiet(CLI::App& command, Options& options) { command.add_flag("-q,--quiet", options.quiet, "Print nothing but errors"); }
+
+void add_threads(CLI::App& command, Options& options) {
   command.add_option("--threads", options.threads, "Number of threads (default: all cores); results do not depend on it")
       ->check(CLI::Range(1, 4096));
+}
+
+/// Options of commands that compute and then show results. Other commands take those of them that change what they do.
+void add_common(CLI::App& command, Options& options) {
+  add_quiet(command, options);
+  command.add_flag("-v,--verbose", options.verbose, "Print every tensor and every check");
+  add_threads(command, options);
 }
 
 /// --seed N, --context T and the other fields of a problem that can be changed from the command line.
@@ -80,7 +86,7 @@ void add_ptx(CLI::App& app, Options& options, equinorm::commands::PtxRunOptions&
   CLI::App* coverage = ptx->add_subcommand("coverage", "Which instructions of a file would not run");
   coverage->add_option("FILE", file, "PTX text")->required();
   coverage->add_option("--json", options.json_path, "Write what was found as JSON to FILE")->type_name("FILE");
-  add_common(*coverage, options);
+  add_quiet(*coverage, options);
   runs(coverage, [&] { return equinorm::commands::ptx_coverage(file, options); });
 
   CLI::App* launch = ptx->add_subcommand("run", "Launch a kernel once and say what is wrong with it");
@@ -108,7 +114,8 @@ void add_ptx(CLI::App& app, Options& options, equinorm::commands::PtxRunOptions&
       ->default_str("double-double");
   launch->add_option("--shadow-bits", run.shadow_bits, "Of --shadows arbitrary")->capture_default_str();
   launch->add_option("--target", run.target, "Tensor cores of sm_TARGET (default: the file's)");
-  add_common(*launch, options);
+  add_quiet(*launch, options);
+  add_threads(*launch, options);
   runs(launch, [&] { return equinorm::commands::ptx_run(run, options); });
 }
 
@@ -199,7 +206,8 @@ int main(int argc, char** argv) {
   generate_command->add_option("CASE", generate_options.case_text, "Built-in case, model preset, config.json or problem file")->required();
   generate_command->add_option("--out", generate_options.out_path, "The safetensors file to write")->required();
   generate_command->add_flag("--reference", generate_options.reference, "Add every exact output: NAME, NAME.lo, NAME.radius, NAME.bound");
-  add_common(*generate_command, options);
+  add_quiet(*generate_command, options);
+  add_threads(*generate_command, options);
   add_overrides(*generate_command, options);
   runs(generate_command, [&] { return generate(generate_options, options); });
 
@@ -243,7 +251,6 @@ int main(int argc, char** argv) {
   list_command->add_option("WHAT", what, "cases, models, formats, norms, inputs, kernels, mutants, rules, or tensors CASE");
   std::string listed_case;
   list_command->add_option("CASE", listed_case, "With tensors: whose inputs and outputs to show");
-  add_common(*list_command, options);
   runs(list_command, [&] { return list(what, listed_case, options); });
 
   std::string bench_name;
@@ -254,7 +261,8 @@ int main(int argc, char** argv) {
       ->required()
       ->check(CLI::IsMember({"tightness", "decode"}));
   bench_command->add_option("--json", options.json_path, "decode: write the table as JSON to FILE")->type_name("FILE");
-  add_common(*bench_command, options);
+  add_quiet(*bench_command, options);
+  add_threads(*bench_command, options);
   runs(bench_command, [&] { return bench_name == "decode" ? bench_decode(options) : bench_tightness(options); });
 
   PtxRunOptions ptx_run_options;
@@ -262,7 +270,6 @@ int main(int argc, char** argv) {
   add_ptx(app, options, ptx_run_options, ptx_file, runs);
 
   CLI::App* doctor_command = app.add_subcommand("doctor", "What this machine can do, and what would be skipped");
-  add_common(*doctor_command, options);
   runs(doctor_command, [&] { return doctor(options); });
 
   try {

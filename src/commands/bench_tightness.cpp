@@ -174,6 +174,7 @@ int bench_tightness(const Options& options) {
       }
     }
   }
+  if (options.quiet) return 0;
   fmt::print(
       "Largest bound / largest error, median of {} seeds: r 512, d_c 128, d_r 64, T 256, one head;\n"
       "stored in the first format: q_hat, k_hat, g, q_tilde, p, v, u, o; sums in blocks of 16 unless 'chain'. (goal), ! where missed\n\n"

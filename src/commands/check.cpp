@@ -97,6 +97,11 @@ class CheckRun {
  public:
   CheckRun(const CheckOptions& check, const Options& options)
       : check_(check), settings_(settings_of(check, options)), runner_(open(check, settings_)) {
+    if (check.explain && !runner_->has_shadows())
+      throw Error(
+          fmt::format("--explain: {} ({}) is not run on the virtual GPU, which alone knows values without rounding; allowed: a CUDA "
+                      "module (.json, key \"cuda\") with --device virtual",
+                      check.kernel, runner_->description()));
     settings_.open_again = [this] { return open(check_, settings_); };
     const bool by_name = !check.cases.empty() && check.matrix.empty();
     for (Named& named : cases_of(check, options)) {

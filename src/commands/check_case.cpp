@@ -202,10 +202,16 @@ class CheckCase {
     step_("bounds");
     const bounds::Bounds bounds = declared_bounds(problem_, inputs_, exact_, outputs_, choices());
     result_.notes.push_back("bounds: " + describe_declaration(problem_.precision));
-    judge_runs({problem_, exact_, passed_.outputs, {declaration_, problem_, request_.inputs}}, bounds, "alone", runs_);
-    for (const verdict::ErrorRow& row : result_.errors) {
-      if (fails(row.verdict)) return keep_run(row.tensor);
-    }
+    const Scope scope{problem_, exact_, passed_.outputs, {declaration_, problem_, request_.inputs}};
+    judge_runs(scope, bounds, "alone", runs_);
+    const auto failing =
+        std::find_if(result_.errors.begin(), result_.errors.end(), [](const verdict::ErrorRow& row) { return fails(row.verdict); });
+    if (failing == result_.errors.end()) return;
+    step_("known faults");
+    const std::vector<JudgedOutput> outputs =
+        judged_outputs(declaration_, problem_, scope.exemptions, scope.outputs, runs_[failing_run_].outputs, exact_, bounds);
+    result_.faults = known_faults(problem_, inputs_, exact_, outputs, result_.notes);
+    keep_run(failing->tensor);
   }
 
   /// What outputs are held against: of the whole problem, or of a block.
@@ -227,6 +233,7 @@ class CheckCase {
         verdict::ErrorRow row =
             judge_output(declaration_, scope.problem, scope.exemptions, tensor, found->second, scope.exact.at(name), bounds);
         const bool bad = fails(row.verdict);
+        if (bad && &runs == &runs_) failing_run_ = i;
         if (bad && &runs == &runs_ && i == wide_run_) row.detail += " (the run with pages beyond 2^32 elements)";
         if (!worst || bad > fails(worst->verdict) || (bad == fails(worst->verdict) && row.ratio > worst->ratio)) worst = std::move(row);
       }
@@ -306,6 +313,7 @@ class CheckCase {
   verdict::Reference exact_;
   kernels::Request request_;
   std::vector<Outcome> runs_;
+  std::size_t failing_run_ = 0;          ///< the last one with an output that fails
   std::optional<std::size_t> wide_run_;  ///< which of them had the wide pool
   CaseResult result_;
 };

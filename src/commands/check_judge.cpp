@@ -122,21 +122,23 @@ void Exemptions::clear(const problem::TensorSpec& spec, tensor::AnyTensor& got) 
   if (cleared.bytes() != nullptr) got = std::move(cleared);
 }
 
-verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const problem::Problem& problem, const Exemptions& exemptions,
-                               const kernels::Passed& passed, const tensor::AnyTensor& got, const verdict::ReferenceTensor& exact,
-                               const bounds::Bounds& bounds) {
+namespace {
+
+/// A kernel's numbers in the house's conventions, and how far each may be; `allowed` is empty where there are no bounds.
+struct Conventional {
+  Tensor<double> values, allowed;
+};
+
+Conventional conventional(const kernels::Declaration& declaration, const problem::Problem& problem, const Exemptions& exemptions,
+                          const kernels::Passed& passed, const tensor::AnyTensor& got, const verdict::ReferenceTensor& exact,
+                          const bounds::Bounds& bounds) {
   const std::string& name = passed.spec.name;
-  verdict::ErrorRow row;
-  row.arithmetic = scalar::to_string(problem.precision.storage) + "/" + scalar::to_string(problem.precision.accumulate);
-  row.path = problem::to_string(declaration.form);
-  row.tensor = name;
-  row.format = tensor::format_of(got.dtype());
   Tensor<double> values(got.shape());
   got.read(0, got.size(), values.data());
   const bool is_lse = name == "lse", base_two = is_lse && declaration.lse_base_two;
   const auto bound = bounds.find(name);
   Tensor<double> allowed = bound == bounds.end() ? Tensor<double>() : bound->second;
-  const bounds::Rounding storing(row.format, problem.precision.ftz);
+  const bounds::Rounding storing(tensor::format_of(got.dtype()), problem.precision.ftz);
   for (Index i = 0; i < values.size(); ++i) {
     if (exemptions.holds(passed.spec, i)) {
       values[i] = exact.value[i];
@@ -158,6 +160,20 @@ verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const pr
     }
     if (base_two) values[i] *= std::numbers::ln2;
   }
+  return {std::move(values), std::move(allowed)};
+}
+
+}  // namespace
+
+verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const problem::Problem& problem, const Exemptions& exemptions,
+                               const kernels::Passed& passed, const tensor::AnyTensor& got, const verdict::ReferenceTensor& exact,
+                               const bounds::Bounds& bounds) {
+  verdict::ErrorRow row;
+  row.arithmetic = scalar::to_string(problem.precision.storage) + "/" + scalar::to_string(problem.precision.accumulate);
+  row.path = problem::to_string(declaration.form);
+  row.tensor = passed.spec.name;
+  row.format = tensor::format_of(got.dtype());
+  auto [values, allowed] = conventional(declaration, problem, exemptions, passed, got, exact, bounds);
   row.error = verdict::measure(values, exact, row.format);
   if (!allowed.empty()) {
     apply_bound(verdict::judge(values, exact, {std::move(allowed), {}, 0}), Unbounded::undecided, row);
@@ -166,6 +182,24 @@ verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const pr
     row.detail = fmt::format("{} of {} elements", row.error.nonfinite, row.error.elements);
   }
   return row;
+}
+
+std::vector<JudgedOutput> judged_outputs(const kernels::Declaration& declaration, const problem::Problem& problem,
+                                         const Exemptions& exemptions, const std::vector<kernels::Passed>& passed,
+                                         const tensor::TensorMap& got, const verdict::Reference& exact, const bounds::Bounds& bounds) {
+  std::vector<JudgedOutput> outputs;
+  for (const kernels::Passed& tensor : passed) {
+    const std::string& name = tensor.spec.name;
+    const auto found = got.find(name);
+    if (found == got.end() || !bounds.contains(name)) continue;
+    Conventional numbers = conventional(declaration, problem, exemptions, tensor, found->second, exact.at(name), bounds);
+    for (Index i = 0; i < numbers.values.size(); ++i) {
+      if (exemptions.holds(tensor.spec, i)) numbers.allowed[i] = bounds::kInfinity;
+    }
+    const verdict::ErrorRow row = judge_output(declaration, problem, exemptions, tensor, found->second, exact.at(name), bounds);
+    outputs.push_back({name, row.format, std::move(numbers.values), std::move(numbers.allowed), fails(row.verdict)});
+  }
+  return outputs;
 }
 
 }  // namespace equinorm::commands

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bounds/bounds.hpp"
+#include "commands/known_faults.hpp"
 #include "kernels/runner.hpp"
 #include "verdict/measure.hpp"
 #include "verdict/results.hpp"
@@ -40,5 +41,10 @@ class Exemptions {
 verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const problem::Problem& problem, const Exemptions& exemptions,
                                const kernels::Passed& passed, const tensor::AnyTensor& got, const verdict::ReferenceTensor& exact,
                                const bounds::Bounds& bounds);
+
+/// The outputs of one run as known_faults() takes them: the same conventions, exempt elements without a bound.
+std::vector<JudgedOutput> judged_outputs(const kernels::Declaration& declaration, const problem::Problem& problem,
+                                         const Exemptions& exemptions, const std::vector<kernels::Passed>& passed,
+                                         const tensor::TensorMap& got, const verdict::Reference& exact, const bounds::Bounds& bounds);
 
 }  // namespace equinorm::commands

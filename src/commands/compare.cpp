@@ -10,6 +10,7 @@
 #include "commands/apply_bound.hpp"
 #include "commands/compare_rules.hpp"
 #include "commands/declared_bound.hpp"
+#include "commands/known_faults.hpp"
 #include "commands/memory.hpp"
 #include "commands/options.hpp"
 #include "commands/progress.hpp"
@@ -97,8 +98,9 @@ void add_storage(const std::string& name, const verdict::ReferenceTensor& exact,
 }
 
 /// One output under its bound; `bounds` lacks it where the declared form does not define it, or its formats have no bounds.
+/// What was judged is added to `judged`.
 verdict::ErrorRow judge(const std::string& name, const tensor::AnyTensor& got, const verdict::ReferenceTensor& exact,
-                        const bounds::Bounds& bounds, const DeclaredProbable& probable) {
+                        const bounds::Bounds& bounds, const DeclaredProbable& probable, std::vector<JudgedOutput>& judged) {
   verdict::ErrorRow row;
   row.arithmetic = tensor::to_string(got.dtype());
   row.path = "file";
@@ -119,6 +121,7 @@ verdict::ErrorRow judge(const std::string& name, const tensor::AnyTensor& got, c
     verdict::ElementBound both{std::move(bound), {}, probable.miss};
     if (const auto likely = probable.bounds.find(name); likely != probable.bounds.end()) both.probable = likely->second;
     apply_bound(verdict::judge(values, exact, both), Unbounded::undecided, row);
+    judged.push_back({name, row.format, std::move(values), std::move(both.rigorous), fails(row.verdict)});
     return row;
   }
   if (row.error.nonfinite > 0) {
@@ -161,8 +164,10 @@ int compare(const CompareOptions& compare, const Options& options) {
     const bounds::Bounds bounds = declared_bounds(problem, inputs, reference.tensors, names);
     const DeclaredProbable probable = declared_probable_bounds(problem, inputs, reference.tensors, names);
     result.notes.push_back("bounds: " + describe_declaration(problem.precision));
+    std::vector<JudgedOutput> judged;
     for (const std::string& name : names)
-      result.errors.push_back(judge(name, outputs.tensors.at(name), reference.tensors.at(name), bounds, probable));
+      result.errors.push_back(judge(name, outputs.tensors.at(name), reference.tensors.at(name), bounds, probable, judged));
+    result.faults = known_faults(problem, inputs, reference.tensors, judged, result.notes);
     add_rule_rows(compare.rules, problem, inputs, outputs.tensors, reference.tensors, result);
   }
   result.seconds = run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -1,8 +1,10 @@
 // `equinorm list`: what there is.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <functional>
 #include <map>
+#include <sstream>
 
 #include "commands/arithmetics.hpp"
 #include "commands/options.hpp"
@@ -20,30 +22,50 @@
 namespace equinorm::commands {
 namespace {
 
+constexpr std::size_t kColumns = 100;
+
+/// On a terminal broken at words after 100 columns, further lines starting at column `indent`, where the first one starts too; elsewhere as
+/// it is, so that a row stays a line.
+std::string hanging(const std::string& text, std::size_t indent) {
+  static const bool wraps = isatty(STDOUT_FILENO) != 0;
+  std::string lines, line;
+  std::istringstream words(text);
+  for (std::string word; wraps && words >> word;) {
+    if (!line.empty() && indent + line.size() + 1 + word.size() > kColumns) lines += line + "\n" + std::string(indent, ' '), line.clear();
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return wraps ? lines + line : text;
+}
+
+void print_row(std::string_view name, const std::string& text) { fmt::print("{:<28} {}\n", name, hanging(text, 29)); }
+
 void list_problems(const std::vector<problem::NamedSource>& sources) {
   for (const problem::NamedSource& source : sources) {
     const problem::Problem problem = problem::resolve_case(std::string(source.name));
-    fmt::print("{:<28} {}\n", source.name, report::describe(problem));
+    print_row(source.name, report::describe(problem));
   }
 }
 
 void list_pairs(const std::vector<std::pair<std::string, std::string>>& pairs) {
-  for (const auto& [name, description] : pairs) fmt::print("{:<28} {}\n", name, description);
+  for (const auto& [name, description] : pairs) print_row(name, description);
 }
 
 void list_mutants() {
-  fmt::print("{:<29} {:<5} {:<52} {}\n", "mutant", "must", "fault", "where there is");
+  fmt::print("{:<29} {:<5} {}\n", "mutant", "must", "fault; where there is");
   for (const paths::Mutant& mutant : paths::mutants()) {
-    fmt::print("{:<29} {:<5} {:<52} {}\n", mutant.id, paths::expected_text(mutant), mutant.fault, mutant.needs);
+    fmt::print("{:<29} {:<5} {}\n", mutant.id, paths::expected_text(mutant),
+               hanging(fmt::format("{}; {}", mutant.fault, mutant.needs), 36));
   }
   fmt::print(
-      "must: E the exact checks say different, R the precision ladder does, V it violates a bound, S its output is not finite,\n"
-      "      P it violates a bound unless its rounding is declared\n");
+      "must: E the exact checks say different, R the precision ladder does, V it violates a bound,\n"
+      "      S its output is not finite, P it violates a bound unless its rounding is declared\n");
 }
 
 void list_rules() {
   for (const verdict::Rule& rule : verdict::rules()) {
-    fmt::print("{:<20} {}\n{:20} accepts if {}\n{:20} {}\n", rule.id, rule.source, "", rule.formula, "", rule.nonfinite);
+    const auto line = [](const std::string& text) { return hanging(text, 21); };
+    fmt::print("{:<20} {}\n{:20} {}\n{:20} {}\n", rule.id, line(std::string(rule.source)), "",
+               line(fmt::format("accepts if {}", rule.formula)), "", line(std::string(rule.nonfinite)));
   }
 }
 
@@ -64,8 +86,8 @@ void list_kernels() {
 }
 
 void list_norms() {
-  for (const auto& [scheme, name] : problem::kNormSchemeNames) fmt::print("{:<28} {}\n", name, problem::traits(scheme).description);
-  fmt::print("kind: rms sqrt(mean z^2 + eps), l2 sqrt(sum z^2 + eps); weight: plain gamma, zero_centred 1 + gamma, none\n");
+  for (const auto& [scheme, name] : problem::kNormSchemeNames) print_row(name, std::string(problem::traits(scheme).description));
+  fmt::print("kind: rms sqrt(mean z^2 + eps), l2 sqrt(sum z^2 + eps)\nweight: plain gamma, zero_centred 1 + gamma, none\n");
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "commands/publish.hpp"
 #include "commands/run_guarded.hpp"
 #include "scalar/error.hpp"
 #include "vgpu/device.hpp"
@@ -29,12 +30,6 @@ std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw Error(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-void write_file(const std::string& path, std::span<const char> bytes) {
-  std::ofstream file(path, std::ios::binary);
-  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  if (!file.flush()) throw Error("cannot write " + path);
 }
 
 vgpu::Module load(const std::string& path) { return vgpu::parse_module(read_file(path), path.substr(path.find_last_of('/') + 1)); }
@@ -162,6 +157,7 @@ void print_shadows(const vgpu::Device& device, const Output& output, bool is_rig
 }  // namespace
 
 int ptx_coverage(const std::string& file, const Options& options) {
+  check_writable(options.json_path);
   const vgpu::Module module = load(file);
   const vgpu::Coverage coverage = vgpu::coverage(module);
   if (!options.quiet) {
@@ -175,7 +171,7 @@ int ptx_coverage(const std::string& file, const Options& options) {
     json["unsupported"] = nlohmann::ordered_json::array();
     for (const vgpu::Unsupported& one : coverage.unsupported)
       json["unsupported"].push_back({{"opcode", one.opcode}, {"function", one.function}, {"line", one.line}, {"count", one.count}});
-    write_file(options.json_path, json.dump(2) + "\n");
+    write_text_file(options.json_path, json.dump(2) + "\n");
   }
   return coverage.unsupported.empty() ? 0 : 3;
 }
@@ -186,6 +182,7 @@ int ptx_run(const PtxRunOptions& run, const Options& options) {
   std::vector<Output> outputs;
   std::vector<vgpu::Argument> arguments;
   for (const std::string& text : run.arguments) arguments.push_back(argument(text, device, outputs));
+  for (const Output& output : outputs) check_writable(output.path);
   vgpu::Grid grid;
   grid.blocks = sizes(run.grid);
   grid.threads = sizes(run.block);
@@ -201,7 +198,10 @@ int ptx_run(const PtxRunOptions& run, const Options& options) {
   for (const Output& output : outputs)
     if (!options.quiet && report.shadow.operations > 0) print_shadows(device, output, run.shadows == "ball" || run.shadows == "arbitrary");
   for (const Output& output : outputs)
-    if (!output.path.empty()) write_file(output.path, device.download<char>(output.address, output.bytes));
+    if (!output.path.empty()) {
+      const std::vector<char> bytes = device.download<char>(output.address, output.bytes);
+      write_text_file(output.path, {bytes.begin(), bytes.end()});
+    }
   return report.finished && report.findings.empty() ? 0 : 1;
 }
 

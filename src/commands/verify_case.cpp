@@ -83,7 +83,7 @@ VerifyCase::VerifyCase(std::string case_text, const VerifyOptions& verify, Optio
   if (!verify_.weights.empty()) problem_ = inputs::problem_from_x(problem_, verify_.weights, verify_.layer);
   const bool measures = verify_.mutant.empty() && !verify_.sensitivity;
   blocks_ = measures ? inputs::blocks_of(problem_, work_of(problem_), verify_.cut) : std::vector<inputs::Block>{{}};
-  check_memory(inputs::block_problem(problem_, blocks_.front()));
+  check_memory(problem_);  // the exact checks run at full size, however the measured errors are cut
   plan_parts();
 }
 
@@ -101,6 +101,7 @@ void VerifyCase::plan_parts() {
     return;
   }
   add("prime field", work);
+  parts_.back().bytes = memory_needed(problem_);
   add("rationals", 1e6);
   add("precision ladder", 500 * ladder_work(problem_));
   if (verify_.exact_only) return;

@@ -6,11 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "problem/norm_traits.hpp"
+
 namespace equinorm::inputs {
 namespace {
 
 using problem::Index;
-using problem::NormScheme;
 using problem::Problem;
 using tensor::AnyTensor;
 using tensor::TensorMap;
@@ -53,17 +54,17 @@ void check_statistic(const Problem& problem, const TensorMap& inputs, const Stat
 
 std::vector<Statistic> statistics_of(const Problem& problem) {
   if (problem.start == problem::Start::x) return {{{"x"}, true, 1}};
-  const bool full_width = problem.norm.scheme == NormScheme::full_width;
+  const bool full_width = problem::norm_traits(problem).over_all_heads;
   const Index query_parts = full_width ? 1 : problem.heads;
   if (!problem.is_mla()) return {{{"k"}, true, full_width ? 1 : problem.groups}, {{"q"}, false, query_parts}};
-  if (problem.norm.scheme == NormScheme::unified) return {{{"c", "k_rope"}, true, 1}, {{"q_content", "q_rope"}, false, query_parts}};
+  if (problem::norm_traits(problem).spans_rope) return {{{"c", "k_rope"}, true, 1}, {{"q_content", "q_rope"}, false, query_parts}};
   return {{{"c"}, true, 1}, {{"k_rope"}, true, 1}, {{"q_content"}, false, query_parts}, {{"q_rope"}, false, query_parts}};
 }
 
 }  // namespace
 
 void check_inverse_rms(const Problem& problem, const TensorMap& inputs) {
-  const bool normed = problem.norm.scheme != NormScheme::none || problem.norm.latent_norm;
+  const bool normed = problem::norm_traits(problem).normed || problem.norm.latent_norm;
   if (!normed || !problem.norm.eps.is_zero()) return;
   for (const Statistic& statistic : statistics_of(problem)) check_statistic(problem, inputs, statistic);
 }

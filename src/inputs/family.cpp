@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "problem/norm_traits.hpp"
 #include "problem/scale.hpp"
 
 namespace equinorm::inputs {
@@ -85,15 +86,9 @@ double Family::scale() const {
 }
 
 Index Family::norm_width() const {
-  switch (problem_.norm.scheme) {
-    case problem::NormScheme::unified:
-    case problem::NormScheme::per_head:
-      return problem_.key_dim();
-    case problem::NormScheme::full_width:
-      return problem_.groups * (problem_.is_mla() ? problem_.content_dim : problem_.head_dim);
-    default:
-      return problem_.is_mla() ? problem_.content_dim : problem_.head_dim;
-  }
+  const problem::NormTraits norm = problem::norm_traits(problem_);
+  const Index head = problem_.is_mla() && !norm.spans_rope ? problem_.content_dim : problem_.key_dim();
+  return norm.over_all_heads ? problem_.groups * head : head;
 }
 
 double Family::typical_maximum() const {

@@ -10,13 +10,13 @@
 #include "inputs/load.hpp"
 #include "inputs/transpose.hpp"
 #include "inputs/weight_store.hpp"
+#include "problem/norm_traits.hpp"
 #include "problem/tensors.hpp"
 
 namespace equinorm::inputs {
 namespace {
 
 using problem::Index;
-using problem::NormScheme;
 using problem::Problem;
 using tensor::Shape;
 
@@ -174,9 +174,9 @@ class LayerReader {
 
   void read_qk_norms(Index file_groups, Index heads_per_group) {
     const Problem& p = problem_;
-    if (p.norm.scheme == NormScheme::none || p.norm.weight == problem::NormWeight::none) return;
+    if (!problem::norm_traits(p).normed || p.norm.weight == problem::NormWeight::none) return;
     if (!store_.contains(prefix_ + "q_norm.weight") || !store_.contains(prefix_ + "k_norm.weight")) return;
-    if (p.norm.scheme != NormScheme::full_width) {
+    if (!problem::norm_traits(p).over_all_heads) {
       read_vector("q_norm", "gamma_q", 0, p.head_dim, p.head_dim);
       read_vector("k_norm", "gamma_k", 0, p.head_dim, p.head_dim);
       return;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "inputs/family.hpp"
+#include "problem/norm_traits.hpp"
 
 namespace equinorm::inputs {
 namespace {
@@ -125,14 +126,14 @@ class PlantedKeys : public Family {
   }
 
   Block rope_block(bool key) const {
-    if (problem_.norm.scheme == problem::NormScheme::unified) {
+    if (problem::norm_traits(problem_).spans_rope) {
       return {key ? "gamma_k" : "gamma_q", problem_.content_dim, problem_.rope_dim, false, true};
     }
     return {key ? "gamma_rk" : "gamma_rq", 0, problem_.rope_dim, !key && full_width(), true};
   }
 
   std::vector<double> content_pattern(char side, Index head, Index group) const {
-    const bool unified = problem_.norm.scheme == problem::NormScheme::unified;
+    const bool unified = problem::norm_traits(problem_).spans_rope;
     std::vector<double> pattern = signs(static_cast<std::uint64_t>(group * problem_.content_dim), problem_.content_dim);
     const char* gamma = side == 'k' ? (unified ? "gamma_k" : "gamma_ck") : (unified ? "gamma_q" : "gamma_cq");
     undo_gamma({gamma, 0, problem_.content_dim, full_width(), false}, head, pattern);
@@ -215,8 +216,8 @@ class PlantedKeys : public Family {
   }
   double query_strength() const { return 3 * damping(); }
   /// Without a norm the logits grow with both strengths.
-  double damping() const { return problem_.norm.scheme == problem::NormScheme::none ? 0.5 : 1.0; }
-  bool full_width() const { return problem_.norm.scheme == problem::NormScheme::full_width; }
+  double damping() const { return problem::norm_traits(problem_).normed ? 1.0 : 0.5; }
+  bool full_width() const { return problem::norm_traits(problem_).over_all_heads; }
 
   static void add(double factor, const std::vector<double>& pattern, double* values) {
     for (std::size_t j = 0; j < pattern.size(); ++j) values[j] += factor * pattern[j];

@@ -4,6 +4,8 @@
 #include <map>
 #include <numeric>
 
+#include "problem/norm_traits.hpp"
+
 namespace equinorm::inputs {
 namespace {
 
@@ -24,7 +26,7 @@ std::vector<Index> columns(const std::vector<Index>& heads, Index width) {
 }
 
 Axes axes_of(const std::string& name, const Problem& p, const Selection& kept) {
-  const bool full = p.norm.scheme == problem::NormScheme::full_width;
+  const bool full = problem::norm_traits(p).over_all_heads;
   const Index d = p.key_dim();
   if (name == "c" || name == "k_rope" || name == "x" || name == "positions_k") return {{0, kept.rows}, {1, kept.tokens}};
   if (name == "positions_q") return {{0, kept.rows}, {1, kept.queries}};

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "inputs/family.hpp"
+#include "problem/norm_traits.hpp"
 
 namespace equinorm::inputs {
 namespace {
@@ -67,7 +68,7 @@ class Constant : public Family {
 class ZeroToken : public Family {
  public:
   ZeroToken(const Problem& problem, const RopeTables& tables) : Family(problem, tables) {
-    if (problem.norm.scheme != problem::NormScheme::none && problem.norm.eps.is_zero()) {
+    if (problem::norm_traits(problem).normed && problem.norm.eps.is_zero()) {
       throw Error("inputs zero-token: a zero token has no RMS when norm.eps is 0; eps must be above 0");
     }
   }

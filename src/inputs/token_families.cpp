@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "inputs/family.hpp"
+#include "problem/norm_traits.hpp"
 
 namespace equinorm::inputs {
 namespace {
@@ -56,7 +57,7 @@ class SmallTokens : public ScaledTokens {
   /// The RMS at which eps matters as much as the data; 2^-10 where there is no eps, so that an eps that should not be there shows.
   double small_size(const Problem& problem) const {
     const double eps = problem.norm.eps.to_double();
-    if (problem.norm.scheme == problem::NormScheme::none || !(eps > 0)) return 0x1p-10;
+    if (!problem::norm_traits(problem).normed || !(eps > 0)) return 0x1p-10;
     return std::sqrt(problem.norm.kind == problem::NormKind::l2 ? eps / static_cast<double>(norm_width()) : eps);
   }
 

@@ -45,9 +45,10 @@ const tensor::AnyTensor& input_of(const Request& request, const std::string& nam
 
 /// `where`: as breach() counts.
 std::string wrote_beside(const std::string& name, bool in_table, std::int64_t where) {
-  const char* which = in_table ? "'s block table" : "";
-  if (where < 0) return fmt::format("wrote {} bytes in front of {}{}", -where, name, which);
-  return fmt::format("wrote {} bytes past the end of {}{}", where, name, which);
+  const char* side = where < 0 ? "in front" : "past the end";
+  const std::int64_t bytes = where < 0 ? -where : where;
+  return fmt::format("wrote {} of {}{}: the first changed byte lies {} byte{} {}", side, name, in_table ? "'s block table" : "", bytes,
+                     bytes == 1 ? "" : "s", where < 0 ? "in front of it" : "past it");
 }
 
 std::string changed_element(const std::string& name, const Layout& layout, std::size_t byte) {

@@ -7,6 +7,7 @@
 #include <limits>
 #include <set>
 
+#include "problem/norm_traits.hpp"
 #include "problem/object_reader.hpp"
 #include "problem/problem_file.hpp"
 #include "scalar/error.hpp"
@@ -200,9 +201,8 @@ struct KnownTensors {
 KnownTensors known_tensors(const Declaration& out) {
   KnownTensors known;
   for (const problem::Attention attention : {problem::Attention::mla, problem::Attention::gqa}) {
-    for (const problem::NormScheme scheme : {problem::NormScheme::blockwise, problem::NormScheme::unified, problem::NormScheme::per_head}) {
-      const bool is_mla = attention == problem::Attention::mla;
-      if (is_mla == (scheme == problem::NormScheme::per_head)) continue;
+    for (const problem::NormScheme scheme : problem::kNormSchemes) {
+      if (!problem::belongs_to(scheme, attention)) continue;
       for (const Index query_latent : {0, 8}) {
         Problem all;
         all.attention = attention, all.norm.scheme = scheme, all.norm.latent_norm = true, all.sink = all.output_gate = true;

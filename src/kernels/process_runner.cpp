@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <fstream>
+#include <memory>
+#include <optional>
 
 #include "kernels/dialogue.hpp"
 #include "kernels/exchange.hpp"
@@ -38,26 +40,67 @@ WaitLimits run_limits(const Limits& limits, std::uint64_t tensor_bytes) {
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-/// The files of one run, which go with it.
-struct RunFiles {
-  RunFiles(const std::string& folder, const std::string& work, std::uint64_t id)
-      : inputs(fmt::format("{}/in-{}.safetensors", folder, id)), outputs(fmt::format("{}/out-{}.safetensors", work, id)) {}
-  RunFiles(const RunFiles&) = delete;
-  RunFiles& operator=(const RunFiles&) = delete;
-  ~RunFiles() { unlink(inputs.c_str()), unlink(outputs.c_str()); }
+/// The outputs of one run, which go with it.
+struct OutputsFile {
+  explicit OutputsFile(std::string where) : path(std::move(where)) {}
+  OutputsFile(const OutputsFile&) = delete;
+  OutputsFile& operator=(const OutputsFile&) = delete;
+  ~OutputsFile() { unlink(path.c_str()); }
 
-  std::string inputs, outputs;
+  std::string path;
 };
 
-/// Returns the bytes of the tensors.
-std::uint64_t write_inputs(const std::string& path, const std::vector<Passed>& passed, const Request& request) {
-  const tensor::TensorMap tensors = file_tensors(passed, request);
-  tensor::write_safetensors(path, tensors, {}, tensor::Flush::no);
-  chmod(path.c_str(), 0444);
-  std::uint64_t bytes = 0;
-  for (const auto& [name, tensor] : tensors) bytes += tensor.byte_size();
-  return bytes;
-}
+/// The inputs of a run. A later run whose caller promised that they stay, and that has the same ones in the same layout, reads this file
+/// again. It is never written twice: other inputs make a file of another name.
+class InputsFile {
+ public:
+  /// `is_guarded`: the child cannot write there, having another uid.
+  InputsFile(std::string path, const std::vector<Passed>& passed, const Request& request, bool is_guarded)
+      : path_(std::move(path)), passed_(passed), context_(context_of(request)), seed_(request.layout_seed) {
+    const tensor::TensorMap tensors = file_tensors(passed, request);
+    tensor::write_safetensors(path_, tensors, {}, tensor::Flush::no);
+    chmod(path_.c_str(), 0444);
+    for (const auto& [name, tensor] : tensors) bytes_ += tensor.byte_size();
+    for (const Passed& input : passed) held_.push_back(request.inputs.at(input.spec.name));
+    if (!is_guarded) fingerprint_ = file_fingerprint(path_);
+  }
+  InputsFile(const InputsFile&) = delete;
+  InputsFile& operator=(const InputsFile&) = delete;
+  ~InputsFile() { unlink(path_.c_str()); }
+
+  const std::string& path() const { return path_; }
+  std::uint64_t bytes() const { return bytes_; }
+  /// Whether it is what was written. Between runs a process that stays may write too: that shows after the next run.
+  bool is_intact() const { return !fingerprint_ || file_fingerprint(path_) == *fingerprint_; }
+
+  /// Whether it holds what the request wants. `held_` keeps the storage alive: the same address is the same storage, whose bytes the caller
+  /// promises to stay.
+  bool serves(const std::vector<Passed>& passed, const Request& request) const {
+    if (!request.inputs_stay || passed != passed_ || request.layout_seed != seed_ || context_of(request) != context_) return false;
+    for (std::size_t i = 0; i < passed.size(); ++i) {
+      const auto given = request.inputs.find(passed[i].spec.name);
+      if (given == request.inputs.end() || given->second.bytes() != held_[i].bytes() || given->second.dtype() != held_[i].dtype() ||
+          given->second.shape() != held_[i].shape())
+        return false;
+    }
+    return true;
+  }
+
+ private:
+  static std::vector<Index> context_of(const Request& request) {
+    std::vector<Index> lengths;
+    for (Index b = 0; b < request.problem->batch; ++b) lengths.push_back(request.problem->context_of(b));
+    return lengths;
+  }
+
+  std::string path_;
+  std::vector<Passed> passed_;
+  std::vector<Index> context_;
+  std::uint64_t seed_;
+  std::uint64_t bytes_ = 0;
+  std::vector<tensor::AnyTensor> held_;
+  std::optional<std::uint64_t> fingerprint_;
+};
 
 class ProcessRunner : public Runner {
  public:
@@ -92,6 +135,7 @@ class ProcessRunner : public Runner {
   std::unique_ptr<Dialogue> dialogue_;  ///< persistent only
   std::uint64_t served_file_bytes_ = 0;
   std::uint64_t serial_ = 0;
+  std::unique_ptr<InputsFile> inputs_;  ///< of the last run, where they stay
 };
 
 /// Starts the kernel with the word `describe` and the request for it on its standard input, and reads its declaration. A persistent one
@@ -192,13 +236,15 @@ Answer ProcessRunner::run_once(const Request& request, const std::string& line, 
 Outcome ProcessRunner::run(const Request& request) {
   const PassedTensors passed = passed_tensors(declaration_, *request.problem, request.table_rows());
   const std::uint64_t id = ++serial_;
-  const RunFiles files(folder_.path(), folder_.work(), id);
-  const std::uint64_t input_bytes = write_inputs(files.inputs, passed.inputs, request);
+  const OutputsFile outputs(fmt::format("{}/out-{}.safetensors", folder_.work(), id));
+  if (inputs_ && !inputs_->serves(passed.inputs, request)) inputs_.reset();
+  if (!inputs_)
+    inputs_ =
+        std::make_unique<InputsFile>(fmt::format("{}/in-{}.safetensors", folder_.path(), id), passed.inputs, request, isolation_.other_uid);
+  const std::uint64_t input_bytes = inputs_->bytes();
   const std::uint64_t output_bytes = byte_count(passed.outputs);
   const std::uint64_t file_bytes = std::max(kLeastFileBytes, 2 * output_bytes);
-  const std::string line = run_request(request, passed, id, files.inputs, files.outputs);
-  // A child under another uid cannot write there.
-  const std::uint64_t before = isolation_.other_uid ? 0 : file_fingerprint(files.inputs);
+  const std::string line = run_request(request, passed, id, inputs_->path(), outputs.path);
   Answer answer;
   try {
     answer = persistent_ ? ask(request, line, id, file_bytes, input_bytes + output_bytes)
@@ -208,16 +254,17 @@ Outcome ProcessRunner::run(const Request& request) {
   }
   Outcome outcome;
   if (answer.status == RunStatus::ok) {
-    outcome = read_outputs(files.outputs, passed.outputs);
+    outcome = read_outputs(outputs.path, passed.outputs);
   } else {
     outcome.status = answer.status, outcome.detail = answer.detail;
   }
   outcome.seconds = answer.seconds;
-  if (!isolation_.other_uid && file_fingerprint(files.inputs) != before && answer.changed.empty()) answer.changed = "its inputs' file";
+  if (!inputs_->is_intact() && answer.changed.empty()) answer.changed = "its inputs' file";
   if (outcome.status == RunStatus::ok && !answer.changed.empty()) {
     outcome.status = RunStatus::changed_input;
     outcome.detail = "changed " + answer.changed;
   }
+  if (outcome.status != RunStatus::ok || !request.inputs_stay) inputs_.reset();
   return outcome;
 }
 

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 
+#include "problem/norm_traits.hpp"
 #include "problem/tensors.hpp"
 #include "scalar/error.hpp"
 
 namespace equinorm::oracle {
 namespace {
 
-using problem::NormScheme;
 using problem::NormWeight;
 
 std::vector<double> read_all(const tensor::AnyTensor& tensor) {
@@ -21,10 +21,10 @@ std::vector<double> read_all(const tensor::AnyTensor& tensor) {
 
 /// gamma, 1 + gamma or 1 of every element of every head (or group).
 std::vector<Enclosed> head_weights(const Problem& p, const TensorMap& inputs, Side side) {
-  const bool query = side == Side::query, wide = p.norm.scheme == NormScheme::full_width;
+  const bool query = side == Side::query, wide = problem::norm_traits(p).over_all_heads;
   const Index heads = query ? p.heads : p.groups, width = p.key_dim();
   std::vector<Enclosed> weights(static_cast<std::size_t>(heads * width), Enclosed{1, 0, 0});
-  if (p.norm.scheme == NormScheme::none || p.norm.weight == NormWeight::none) return weights;
+  if (!problem::norm_traits(p).normed || p.norm.weight == NormWeight::none) return weights;
   /// Dims [begin, end) of each head have tensor `name`, with a part for each head or one part for all.
   const auto fill = [&](const std::string& name, Index begin, Index end, bool per_head) {
     if (begin == end) return;
@@ -36,7 +36,7 @@ std::vector<Enclosed> head_weights(const Problem& p, const TensorMap& inputs, Si
       }
     }
   };
-  if (!p.is_mla() || p.norm.scheme == NormScheme::unified) {
+  if (!p.is_mla() || problem::norm_traits(p).spans_rope) {
     fill(query ? "gamma_q" : "gamma_k", 0, width, wide);
   } else {
     fill(query ? "gamma_cq" : "gamma_ck", 0, p.content_dim, wide);
@@ -77,8 +77,8 @@ void check_inputs(const Problem& p, const TensorMap& inputs) {
 
 Model::Model(const Problem& p, const TensorMap& tensors, bool keys)
     : problem(p), inputs(tensors), layout(head_layout(p)), scale(enclose_scale(p)), eps(enclose_decimal(p.norm.eps)) {
-  normed = p.norm.scheme != NormScheme::none;
-  joint = !p.is_mla() || p.norm.scheme == NormScheme::unified || !normed;
+  normed = problem::norm_traits(p).normed;
+  joint = !p.is_mla() || problem::norm_traits(p).spans_rope || !normed;
   cap = enclose_decimal(p.softcap);
   inverse_cap = p.softcap.is_zero() ? cap : enclose_rational(1 / p.softcap.value());
   weights_[0] = head_weights(p, inputs, Side::key);

@@ -1,11 +1,11 @@
 #include "oracle/query.hpp"
 
+#include "problem/norm_traits.hpp"
 #include "scalar/error.hpp"
 
 namespace equinorm::oracle {
 namespace {
 
-using problem::NormScheme;
 using Heads = std::vector<std::vector<Enclosed>>;
 
 std::vector<Enclosed> exact_row(const tensor::AnyTensor& tensor, Index first, Index count) {
@@ -24,7 +24,7 @@ Enclosed sum_of_squares(const std::vector<Enclosed>& z, Index begin, Index end) 
 
 /// (sum over dims [begin, end) of the head, or of all heads, times 1/n + eps)^-1/2.
 Enclosed statistic(const Model& model, const Heads& heads, Index h, Index begin, Index end) {
-  const bool wide = model.problem.norm.scheme == NormScheme::full_width;
+  const bool wide = problem::norm_traits(model.problem).over_all_heads;
   Enclosed sum{0, 0, 0};
   for (Index head = wide ? 0 : h; head <= (wide ? model.problem.heads - 1 : h); ++head) {
     sum = add<One>(sum, sum_of_squares(heads[static_cast<std::size_t>(head)], begin, end));
@@ -136,7 +136,7 @@ std::vector<QueryHead> make_query(const Model& model, const QueryProjection& pro
   for (Index h = 0; h < p.heads; ++h) {
     const std::vector<Enclosed>& z = heads[static_cast<std::size_t>(h)];
     QueryHead head{{}, {}, {}, {1, 0, 0}, {1, 0, 0}, {}};
-    if (h > 0 && p.norm.scheme == NormScheme::full_width) {
+    if (h > 0 && problem::norm_traits(p).over_all_heads) {
       head.alpha = result.front().alpha;
       head.beta = result.front().beta;
     } else if (model.normed) {

@@ -1,10 +1,9 @@
 // Inverse statistics of a block's keys.
 #include "oracle/attend.hpp"
+#include "problem/norm_traits.hpp"
 
 namespace equinorm::oracle {
 namespace {
-
-using problem::NormScheme;
 
 BoundedBlock ones() {
   BoundedBlock block{};
@@ -30,7 +29,7 @@ BlockStatistics from_squares(const Model& model, const KeyBlock& block, std::vec
     for (std::size_t g = 0; g < squares.size(); ++g) add_to(squares[g], block.rope_squares[p.is_mla() ? 0 : g]);
   }
   if (model.joint) width = p.key_dim();
-  if (p.norm.scheme == NormScheme::full_width) {
+  if (problem::norm_traits(p).over_all_heads) {
     for (std::size_t g = 1; g < squares.size(); ++g) add_to(squares[0], squares[g]);
     squares.resize(1);
     width *= p.groups;

@@ -60,6 +60,8 @@ std::unique_ptr<Formula<A>> make_formula(std::string_view mutant_id) {
       {"rms-constant", [] { return std::make_unique<RmsOfOtherToken<A>>(true); }},
       {"rms-over-192", [] { return std::make_unique<RmsOver192<A>>(); }},
       {"alpha-on-rope", [] { return std::make_unique<AlphaOnRope<A>>(); }},
+      {"alpha-k-dropped", [] { return std::make_unique<AlphaKeyTimes<A>>(0); }},
+      {"alpha-k-twice", [] { return std::make_unique<AlphaKeyTimes<A>>(2); }},
       {"rms-over-576", [] { return std::make_unique<RmsFromLatent<A>>(true); }},
       {"alpha-on-value", [] { return std::make_unique<AlphaOnValue<A>>(); }},
       {"unified-for-blockwise", [] { return std::make_unique<OtherScheme<A>>(NormScheme::unified); }},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "problem/norm_traits.hpp"
 #include "problem/spelling.hpp"
 #include "scalar/error.hpp"
 
@@ -10,18 +11,19 @@ namespace {
 
 using problem::MaskKind;
 using problem::NormKind;
-using problem::NormScheme;
 using problem::NormWeight;
 using problem::Problem;
 using problem::Stored;
 
 bool always(const Problem&) { return true; }
-bool normed(const Problem& p) { return p.norm.scheme != NormScheme::none; }
+bool normed(const Problem& p) { return problem::norm_traits(p).normed; }
 bool weighted(const Problem& p) { return normed(p) && p.norm.weight != NormWeight::none; }
 bool rotated(const Problem& p) { return p.rotated_dim() > 0; }
 Index longest(const Problem& p) { return p.max_context(); }
 bool has_rope_block(const Problem& p) { return p.is_mla() && p.rope_dim > 0; }
-bool blockwise(const Problem& p) { return p.norm.scheme == NormScheme::blockwise && has_rope_block(p); }
+bool whole_statistic(const Problem& p) { return problem::norm_traits(p).over_all_heads; }
+/// A statistic of each head's content block, and one of the RoPE block.
+bool blockwise(const Problem& p) { return has_rope_block(p) && problem::norm_traits(p).own_rope_statistic && !whole_statistic(p); }
 bool eps_differs(const Problem& p, const char* other) { return normed(p) && !(p.norm.eps == scalar::Decimal(other)); }
 /// Whether the last query of the longest row sees tokens at all, and more than `n` of them.
 bool sees_more_than(const Problem& p, Index n) {
@@ -29,8 +31,8 @@ bool sees_more_than(const Problem& p, Index n) {
 }
 /// Width of the narrowest statistic of the content block or the whole head.
 Index statistic_width(const Problem& p) {
-  const Index d = p.is_mla() && p.norm.scheme != NormScheme::unified ? p.content_dim : p.key_dim();
-  return p.norm.scheme == NormScheme::full_width ? d * p.groups : d;
+  const Index d = p.is_mla() && !problem::norm_traits(p).spans_rope ? p.content_dim : p.key_dim();
+  return whole_statistic(p) ? d * p.groups : d;
 }
 /// Whether some row of the softmax has nothing to sum: no token at all, or all of them masked, and no sink.
 bool has_empty_row(const Problem& p) {
@@ -64,7 +66,6 @@ void store_bf16(const Problem&, Plan& plan) {
   plan.precision.of(tensor) = scalar::kBf16;
 }
 void store_p_fp16(const Problem&, Plan& plan) { plan.precision.of(Stored::p) = scalar::kFp16; }
-bool whole_statistic(const Problem& p) { return p.norm.scheme == NormScheme::full_width; }
 
 void use_tiles(const Problem& p, Plan& plan) {
   if (plan.precision.tile == 0) plan.precision.tile = fault_tile(p);
@@ -152,12 +153,14 @@ std::vector<Mutant> build() {
       {"rms-over-192", "content mean divided by d_c + d_r", "blockwise RMS with a RoPE block",
        [](const Problem& p) { return blockwise(p) && p.norm.kind == NormKind::rms; }},
       {"alpha-on-rope", "alpha_k applied to the RoPE score too", "blockwise with a RoPE block", blockwise},
+      {"alpha-k-dropped", "alpha_k left out of the score", "mla with a norm", [](const Problem& p) { return p.is_mla() && normed(p); }},
+      {"alpha-k-twice", "alpha_k applied twice in the score", "a norm", normed},
       {"rms-over-576", "key statistic taken of [c; k_rope]", "mla with a norm and a RoPE block",
        [](const Problem& p) { return has_rope_block(p) && normed(p); }},
       {"alpha-on-value", "alpha_k multiplies the value weights", "a norm", normed},
       {"unified-for-blockwise", "content statistic over the concatenated block", "blockwise with a RoPE block", blockwise},
       {"blockwise-for-unified", "statistic over the content block alone", "unified with a RoPE block",
-       [](const Problem& p) { return p.norm.scheme == NormScheme::unified && has_rope_block(p); }},
+       [](const Problem& p) { return problem::norm_traits(p).spans_rope && has_rope_block(p); }},
       {"l2-for-rms", "sum of squares for their mean", "an RMS norm over more than one element",
        [](const Problem& p) { return normed(p) && p.norm.kind == NormKind::rms && statistic_width(p) > 1; }},
       {"eps-missing", "eps left out", "eps != 0", [](const Problem& p) { return eps_differs(p, "0"); }},

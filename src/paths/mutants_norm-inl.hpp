@@ -3,6 +3,7 @@
 
 #include "paths/formula-inl.hpp"
 #include "paths/mutants.hpp"
+#include "problem/norm_traits.hpp"
 
 namespace equinorm::paths::faulty {
 
@@ -132,7 +133,7 @@ struct OtherScheme : Base<A> {
   V key_alpha(const Row<A>& row, Index g, Index t, const V* k0) const override { return this->scheme_key_alpha(row, scheme_, g, t, k0); }
   V query_alpha(const Row<A>& row, Index s, Index h) const override {
     const problem::Problem& pb = row.problem;
-    const Index d_c = pb.content_dim, d_r = scheme_ == NormScheme::unified ? pb.rope_dim : 0;
+    const Index d_c = pb.content_dim, d_r = problem::traits(scheme_).spans_rope ? pb.rope_dim : 0;
     const V* rope = d_r > 0 ? row.q_rope + (s * pb.heads + h) * d_r : nullptr;
     const V sum = this->concatenated_square_sum(row, row.q_content + (s * pb.heads + h) * d_c, d_c, rope, d_r);
     return this->inverse_norm(row, Side::query, Block::content, sum, d_c + d_r);

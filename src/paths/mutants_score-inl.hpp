@@ -86,6 +86,19 @@ struct AlphaOnRope : Base<A> {
   }
 };
 
+/// alpha_k as a factor of the score never, or twice.
+template <Arithmetic A>
+struct AlphaKeyTimes : Base<A> {
+  using typename Base<A>::V;
+  explicit AlphaKeyTimes(int times) : times_(times) {}
+  V join_scores(const Row<A>& row, const V& content, const V* rope, const V* alpha_q, const V* alpha_k) const override {
+    if (alpha_k == nullptr || times_ == 0) return Formula<A>::join_scores(row, content, rope, alpha_q, nullptr);
+    const V squared = row.ar.mul(*alpha_k, *alpha_k);
+    return Formula<A>::join_scores(row, content, rope, alpha_q, &squared);
+  }
+  int times_;
+};
+
 template <Arithmetic A>
 struct SoftcapAfterMask : Base<A> {
   using typename Base<A>::V;

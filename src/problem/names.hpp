@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "problem/problem.hpp"
+#include "problem/norm_traits.hpp"
 
 namespace equinorm::problem {
 
@@ -16,18 +16,24 @@ using NameTable = std::array<std::pair<E, std::string_view>, N>;
 
 inline constexpr NameTable<Attention, 2> kAttentionNames{{{Attention::mla, "mla"}, {Attention::gqa, "gqa"}}};
 inline constexpr NameTable<Start, 2> kStartNames{{{Start::latent, "latent"}, {Start::x, "x"}}};
-inline constexpr NameTable<NormScheme, 5> kNormSchemeNames{{{NormScheme::blockwise, "blockwise"},
-                                                            {NormScheme::unified, "unified"},
-                                                            {NormScheme::full_width, "full_width"},
-                                                            {NormScheme::per_head, "per_head"},
-                                                            {NormScheme::none, "none"}}};
-/// The schemes of each kind of attention, in the order in which messages list them.
-inline constexpr NameTable<NormScheme, 4> kMlaSchemeNames{{{NormScheme::blockwise, "blockwise"},
-                                                           {NormScheme::unified, "unified"},
-                                                           {NormScheme::full_width, "full_width"},
-                                                           {NormScheme::none, "none"}}};
-inline constexpr NameTable<NormScheme, 3> kGqaSchemeNames{
-    {{NormScheme::per_head, "per_head"}, {NormScheme::full_width, "full_width"}, {NormScheme::none, "none"}}};
+/// The schemes for which `listed` holds, in the order of the enumeration.
+template <class Listed>
+constexpr auto scheme_names(Listed listed) {
+  constexpr auto count = [](Listed wanted) {
+    std::size_t n = 0;
+    for (const NormScheme scheme : kNormSchemes) n += wanted(scheme) ? 1 : 0;
+    return n;
+  }(Listed{});
+  NameTable<NormScheme, count> table{};
+  std::size_t row = 0;
+  for (const NormScheme scheme : kNormSchemes) {
+    if (listed(scheme)) table[row].first = scheme, table[row].second = traits(scheme).name, ++row;
+  }
+  return table;
+}
+inline constexpr auto kNormSchemeNames = scheme_names([](NormScheme) { return true; });
+inline constexpr auto kMlaSchemeNames = scheme_names([](NormScheme scheme) { return traits(scheme).mla; });
+inline constexpr auto kGqaSchemeNames = scheme_names([](NormScheme scheme) { return traits(scheme).gqa; });
 inline constexpr NameTable<NormKind, 2> kNormKindNames{{{NormKind::rms, "rms"}, {NormKind::l2, "l2"}}};
 inline constexpr NameTable<NormWeight, 3> kNormWeightNames{
     {{NormWeight::plain, "plain"}, {NormWeight::zero_centred, "zero_centred"}, {NormWeight::none, "none"}}};

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "problem/norm_traits.hpp"
 #include "problem/object_reader.hpp"
 
 namespace equinorm::problem {
@@ -114,7 +115,7 @@ Problem read_problem(const JsonValue& root) {
   reader.string("name", p.name);
   reader.string("note", p.note);
   reader.word("attention", p.attention, kAttentionNames);
-  if (!p.is_mla()) p.norm.scheme = NormScheme::per_head;
+  p.norm.scheme = default_scheme(p.attention);
   check_dims_of_attention(root, p);
   reader.word("start", p.start, kStartNames);
   reader.integer("batch", p.batch);

@@ -54,7 +54,7 @@ void check_dims(const Problem& p) {
 }
 
 void check_norm(const Problem& p) {
-  const bool known = p.is_mla() ? name_of(kMlaSchemeNames, p.norm.scheme) != "?" : name_of(kGqaSchemeNames, p.norm.scheme) != "?";
+  const bool known = belongs_to(p.norm.scheme, p.attention);
   if (!known) {
     const std::string allowed = p.is_mla() ? words_of(kMlaSchemeNames) : words_of(kGqaSchemeNames);
     reject("norm.scheme", shown(to_string(p.norm.scheme)), allowed + " (attention is " + to_string(p.attention) + ")");

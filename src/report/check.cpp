@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "problem/norm_traits.hpp"
 #include "report/text_pieces.hpp"
 
 namespace equinorm::report {
@@ -34,8 +35,7 @@ std::string outputs_text(const CaseResult& result) {
 
 std::string shape_text(const problem::Problem& p) {
   std::string text = fmt::format("B {} S {} T {} H {} G {}", p.batch, p.queries, p.max_context(), p.heads, p.groups);
-  if (p.norm.scheme != problem::NormScheme::blockwise && p.norm.scheme != problem::NormScheme::per_head)
-    text += " " + problem::to_string(p.norm.scheme);
+  if (p.norm.scheme != problem::default_scheme(p.attention)) text += " " + problem::to_string(p.norm.scheme);
   if (p.inputs.kind != "normal") text += " " + p.inputs.kind;
   return text;
 }
@@ -49,10 +49,18 @@ std::string details(const CaseResult& result, const Style& style) {
     if (holds(row.verdict) || row.verdict == Verdict::measured) continue;
     text += fmt::format("    {} {}: {} {}\n", row.tensor, row.path, coloured(row.verdict, 0, style), row.detail);
   }
-  return text.empty() ? text : text + reproduction_text(result);
+  return text.empty() ? text : text + faults_text(result) + reproduction_text(result);
 }
 
 }  // namespace
+
+std::string faults_text(const CaseResult& result) {
+  std::string text;
+  for (const verdict::FaultRow& row : result.faults)
+    text += fmt::format("    {}behaves like {}: {} ({}, {:.2g} of the bound)\n", result.faults.size() > 1 ? "perhaps " : "", row.fault,
+                        row.sentence, row.tensors, row.distance);
+  return text;
+}
 
 std::string conduct_table(const CaseResult& result, const Style& style) {
   if (result.conduct.empty()) return {};

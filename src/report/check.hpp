@@ -14,4 +14,7 @@ std::string check_text(const verdict::RunResult& run, const Style& style);
 /// The conduct of a kernel on one case, a line each; empty: there is none.
 std::string conduct_table(const verdict::CaseResult& result, const Style& style);
 
+/// The known faults that fit what failed, a line each; empty: there are none.
+std::string faults_text(const verdict::CaseResult& result);
+
 }  // namespace equinorm::report

@@ -124,6 +124,10 @@ Json json_of(const verdict::ConductRow& row) {
   return {{"what", row.what}, {"verdict", to_string(row.verdict)}, {"detail", row.detail}, {"seconds", row.seconds}};
 }
 
+Json json_of(const verdict::FaultRow& row) {
+  return {{"fault", row.fault}, {"sentence", row.sentence}, {"tensors", row.tensors}, {"distance_over_bound", finite(row.distance)}};
+}
+
 Json json_of(const verdict::CaseResult& result);
 
 template <class T>
@@ -147,6 +151,7 @@ Json json_of(const verdict::CaseResult& result) {
   if (result.hunt) json["hunt"] = json_of(*result.hunt, result.errors);
   if (!result.rules.empty()) json["rules"] = list_of(result.rules);
   if (result.explanation) json["explanation"] = explanation_json(result);
+  if (!result.faults.empty()) json["known_faults"] = list_of(result.faults);
   if (!result.origins.empty()) json["origins"] = origins_json(result);
   if (!result.kernel.empty()) json["kernel"] = {{"name", result.kernel}, {"conduct", list_of(result.conduct)}};
   return json;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "problem/norm_traits.hpp"
 #include "report/check.hpp"
 #include "report/explanation.hpp"
 #include "report/rules_text.hpp"
@@ -160,7 +161,7 @@ std::string summary_row(const CaseResult& result, const std::vector<std::string>
 
 std::string describe(const problem::Problem& p) {
   std::string text = fmt::format("{} {}", problem::to_string(p.attention), problem::to_string(p.norm.scheme));
-  if (p.norm.scheme != problem::NormScheme::none) {
+  if (problem::norm_traits(p).normed) {
     text += " " + problem::to_string(p.norm.kind);
     if (p.norm.weight != problem::NormWeight::plain) text += " weight " + problem::to_string(p.norm.weight);
   }
@@ -212,7 +213,8 @@ std::string full_text(const verdict::RunResult& run, const Style& style) {
   std::string text;
   for (const CaseResult& result : run.cases) {
     text += case_heading(result, style) + conduct_table(result, style) + checks_table(result, style) + explanation_text(result) +
-            errors_table(result, style) + rules_table(result, style) + "\n";
+            errors_table(result, style) + (result.faults.empty() ? "" : "\n  known faults that fit\n") + faults_text(result) +
+            rules_table(result, style) + "\n";
     if (!failures_text(result, style).empty()) text += reproduction_text(result);
   }
   return text + closing_text(run, style);

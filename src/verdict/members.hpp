@@ -36,9 +36,10 @@ inline auto members(BranchRow& x) { return std::tie(x.place, x.count); }
 inline auto members(Departure& x) { return std::tie(x.tensor, x.element, x.written, x.computed, x.thread); }
 inline auto members(Explanation& x) { return std::tie(x.arithmetic, x.rounding, x.branches, x.departure); }
 inline auto members(OriginRow& x) { return std::tie(x.tensor, x.element, x.place, x.origin); }
+inline auto members(FaultRow& x) { return std::tie(x.fault, x.sentence, x.tensors, x.distance); }
 inline auto members(CaseResult& x) {
   return std::tie(x.problem, x.mutant, x.checks, x.errors, x.differences, x.sensitivity, x.hunt, x.rules, x.kernel, x.conduct,
-                  x.explanation, x.origins, x.reference, x.notes, x.reproduce, x.seconds);
+                  x.explanation, x.faults, x.origins, x.reference, x.notes, x.reproduce, x.seconds);
 }
 
 }  // namespace equinorm::verdict

@@ -53,7 +53,7 @@ struct ErrorRow {
   /// Largest error of such an element as it was judged: against the exact function of the inputs in the format that they are kept in, where
   /// `error` has the inputs as they were given.
   std::optional<double> judged_error;
-  Index unbounded = 0;          ///< elements of which no bound says anything
+  Index unbounded = 0;  ///< elements of which no bound says anything
   Verdict verdict = Verdict::measured;
   std::string detail;      ///< why the verdict fails, with the values; empty otherwise
   std::string main_stage;  ///< the stage whose rounding alone moves this tensor most; empty: not determined
@@ -157,6 +157,14 @@ struct OriginRow {
   std::string origin;  ///< what, instruction and thread; empty: not known
 };
 
+/// A known fault that explains outputs which fail: a likely cause, no part of any verdict.
+struct FaultRow {
+  std::string fault;     ///< id of a catalogued wrong form (verify --mutant runs it), or a word for another relation
+  std::string sentence;  ///< what the kernel does, as far as it shows
+  std::string tensors;   ///< the failing outputs that it explains: "lse, o"
+  double distance = 0;   ///< largest |output - faulty value| over what is allowed: 0 to 1
+};
+
 struct CaseResult {
   problem::Problem problem;
   std::string mutant;  ///< faulty form that stood in place of the absorbed one; empty: none
@@ -169,6 +177,7 @@ struct CaseResult {
   std::string kernel;                      ///< check only: name and way in
   std::vector<ConductRow> conduct;         ///< check only
   std::optional<Explanation> explanation;  ///< check --explain only
+  std::vector<FaultRow> faults;            ///< check and compare, after a failure: what fits
   std::vector<OriginRow> origins;          ///< check only: of each output that is not finite, its first such element
   std::string reference;                   ///< what errors were measured against, and how good it is
   std::vector<std::string> notes;

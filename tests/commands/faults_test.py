@@ -15,6 +15,7 @@ ROWS = json.loads((pathlib.Path(__file__).resolve().parent.parent / "kernels" / 
 HARMLESS = {"within", "kept", "measured", "skipped", "undecided"}
 # What check calls the row's expectation, where the words differ. A stale output may show as wrong numbers or by its bits.
 WORDS = {"wrote out of bounds": {"out of bounds"}, "stale": {"stale output", "violates"}, "crashed": {"crashed", "misbehaved"}}
+MOST = 0.85
 
 
 class Faults(CommandTest):
@@ -25,23 +26,32 @@ class Faults(CommandTest):
         library = FAULTY / f"faulty.{row['id']}.{row['storage']}.so"
         result = run("check", library, row["case"], "--timeout", "10", "--json", path, "-q")
         self.assertEqual(result.err, "", row)
-        verdicts = set()
+        verdicts, self.named = set(), []
         for case in json.loads(path.read_text())["cases"]:
+            self.named += [fault["fault"] for fault in case.get("known_faults", [])]
             verdicts |= {error["verdict"] for error in case["errors"]} | {part["verdict"] for part in case["kernel"]["conduct"]}
         return result.code, verdicts - HARMLESS
 
     def test_every_row(self):
         self.assertGreater(len(ROWS), 70)
+        judged, found = set(), set()
         for row in ROWS:
             with self.subTest(row):
                 code, failures = self.failing(row)
                 if row["expect"] == "within":
                     self.assertIn(code, (0, 3))
-                    self.assertEqual(failures, set())
+                    self.assertEqual((failures, self.named), (set(), []))
                     continue
                 self.assertEqual(code, 1)
                 wanted = WORDS.get(row["expect"], {row["expect"]})
                 self.assertTrue(row["expect"] == "caught" or failures & wanted, failures)
+                if row["expect"] == "violates":
+                    judged.add(row["id"])
+                    found |= {row["id"]} & set(self.named)
+        # Which fault it is: named for most of them. The others enlarge rounding errors beyond the right form's bounds, or differ from the
+        # catalogue's form in a choice (which tile, which page).
+        print("not named:", sorted(judged - found))
+        self.assertGreaterEqual(len(found), MOST * len(judged))
 
 
 if __name__ == "__main__":

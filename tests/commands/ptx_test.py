@@ -78,4 +78,22 @@ with tempfile.TemporaryDirectory() as folder:
         result = run(*common, bad)
         expect(result.returncode == 2 and len(result.stderr.splitlines()) == 1, f"--arg {bad} is refused", result)
     expect(run("run", source, "nothing").returncode == 2, "no such kernel", result)
+
+    # Outputs are written whole, under their own name at the end: a link, device or pipe is not replaced, an input that fails stays.
+    link, kept = os.path.join(folder, "link"), os.path.join(folder, "kept")
+    with open(kept, "w") as file:
+        file.write("kept")
+    os.symlink(kept, link)
+    for path, word in ((link, "link, device, pipe or socket"), (folder, "folder"), (os.path.join(folder, "none", "out"), "no folder")):
+        result = run("run", source, "scale", "--block", "4", "--arg", f"out:16:{path}", "--arg", "f32:0.5", "--arg", "u32:0")
+        expect(result.returncode == 2 and word in result.stderr and len(result.stderr.splitlines()) == 1, f"out:16:{path} is refused", result)
+    with open(kept) as file:
+        expect(os.path.islink(link) and file.read() == "kept", "what a link leads to stays", result)
+    target = os.path.join(folder, "target.bin")
+    with open(target, "w") as file:
+        file.write("before")
+    identity = os.stat(target).st_ino
+    result = run("run", source, "scale", "--block", "4", "--arg", f"out:16:{target}", "--arg", "f32:0.5", "--arg", "u32:0")
+    expect(os.path.getsize(target) == 16 and os.stat(target).st_ino != identity, "the finished file takes the place of the old one", result)
+    expect(not [name for name in os.listdir(folder) if name.endswith(".tmp")], "no temporary file stays", result)
 print("ptx: passed")

@@ -45,9 +45,18 @@ class UsageTest(CommandTest):
         self.reject(["orchids", "no command", "coverage"], "ptx", "orchids")
         self.reject([str(self.folder), "it is a folder"], "check", self.folder)
         self.reject([str(self.folder), "it is a folder"], "ptx", "coverage", self.folder)
+        # Before anything is run: a library has no values without rounding.
+        library = os.path.join(os.environ["EQUINORM_KERNELS"], "absorbed_path_fp32.so")
+        self.reject(["--explain", library, "--device virtual"], "check", library, "--explain")
         # What would write nothing is no option.
         for command in (["list", "cases"], ["doctor"], ["generate", "mla-integers", "--out", self.folder / "x"], ["bench", "tightness"]):
             self.reject(["--json"], *command, "--json", self.folder / "y")
+        # Nor is what would change nothing.
+        for command in (["list", "cases"], ["doctor"]):
+            for flag in (["-q"], ["-v"], ["--threads", "2"]):
+                self.reject([flag[0]], *command, *flag)
+        self.reject(["-v"], "bench", "tightness", "-v")
+        self.reject(["--threads"], "ptx", "coverage", "none.ptx", "--threads", "2")
         self.assertEqual(list(self.folder.iterdir()), [])
 
     def test_decode_benchmark_without_a_gpu(self):
@@ -85,6 +94,12 @@ class UsageTest(CommandTest):
         for text in ('{"heads": 4, "groups": 3}', '{"haeds": 4}', '{"heads": }', "[]", '{"heads": 1, "heads": 2}', '{"heads": 1e999999999}'):
             path.write_text(text)
             self.reject([str(path)], "verify", path)
+
+    def test_what_no_machine_holds_is_refused_at_once(self):
+        sizes = ("--heads", "16777216", "--context", "32768")
+        for name, *extra in (["verify", "--exact-only"], ["verify"], ["generate", "--out", self.folder / "out"]):
+            self.reject(["heads is 16777216", "context 32768", "allowed", "GiB"], name, "mla-integers", *sizes, *extra)
+        self.assertEqual(list(self.folder.iterdir()), [])
 
     def test_output_paths(self):
         missing = self.folder / "nowhere" / "file"

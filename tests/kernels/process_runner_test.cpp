@@ -1,4 +1,5 @@
 // Kernels as processes: honest ones in both modes, and every way to break the protocol that bad_processes/misbehaving knows.
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "kernels/process.hpp"
 #include "kernels/process_helpers.hpp"
@@ -198,6 +200,71 @@ TEST_CASE("changed inputs are seen, or cannot be changed") {
   } else {
     CHECK(to_string(outcome.status) == to_string(RunStatus::changed_input));
   }
+}
+
+TEST_CASE("inputs that stay are written once") {
+  const Folder folder;
+  /// Names of the files of inputs that are there, with their identity.
+  const auto files = [&] {
+    std::set<std::pair<std::string, std::uint64_t>> found;
+    for (const auto& entry : fs::recursive_directory_iterator(folder.path(), fs::directory_options::skip_permission_denied)) {
+      struct stat status {};
+      if (entry.path().extension() == ".safetensors" && stat(entry.path().c_str(), &status) == 0)
+        found.emplace(entry.path().filename(), static_cast<std::uint64_t>(status.st_ino));
+    }
+    return found;
+  };
+  for (const char* kind : {"honest", "honest_once"}) {
+    CAPTURE(kind);
+    const auto runner = open_process(folder.kind(kind), limits(20));
+    Problem problem = with_declared_precision(runner->declaration(), small_problem());
+    Request request = request_for(*runner, problem, limits(20));
+    request.inputs_stay = true;
+    const Outcome first = runner->run(request);
+    INFO(first.detail);
+    REQUIRE(first.status == RunStatus::ok);
+    const auto written = files();
+    REQUIRE(written.size() == 1);
+    const Outcome again = runner->run(request);
+    REQUIRE(again.status == RunStatus::ok);
+    CHECK(files() == written);
+    for (const auto& [name, output] : first.outputs)
+      CHECK(std::memcmp(output.bytes(), again.outputs.at(name).bytes(), output.byte_size()) == 0);
+    // Other storage, another layout, other context lengths: other bytes, or bytes that nobody promised.
+    auto last = written;
+    const auto rewritten = [&](const Request& other) {
+      const Outcome outcome = runner->run(other);
+      INFO(outcome.detail);
+      REQUIRE(outcome.status == RunStatus::ok);
+      const auto now = files();
+      CHECK(now.size() == 1);
+      CHECK(now != last);
+      last = now;
+    };
+    Request other = request;
+    const tensor::AnyTensor& c = request.inputs.at("c");
+    tensor::AnyTensor copy(c.dtype(), c.shape());
+    std::memcpy(copy.mutable_bytes(), c.bytes(), c.byte_size());
+    other.inputs["c"] = copy;
+    rewritten(other);
+    other.layout_seed = 5;
+    rewritten(other);
+    Problem shorter = problem;
+    shorter.context = {5, 2};
+    other.problem = &shorter;
+    rewritten(other);
+    // Nothing is kept without the promise.
+    request.inputs_stay = false;
+    REQUIRE(runner->run(request).status == RunStatus::ok);
+    CHECK(files().empty());
+  }
+  // A failure keeps nothing either.
+  const auto runner = open_process(folder.kind("failed"), limits(20));
+  const Problem problem = with_declared_precision(runner->declaration(), small_problem());
+  Request request = request_for(*runner, problem, limits(20));
+  request.inputs_stay = true;
+  CHECK(runner->run(request).status == RunStatus::failed);
+  CHECK(files().empty());
 }
 
 TEST_CASE("a process sees nothing of our environment") {

@@ -101,7 +101,7 @@ TEST_CASE("problem file: helpers") {
 TEST_CASE("problem file: errors name the field, the value and what is allowed") {
   const std::vector<std::pair<std::string, std::string>> table{
       {R"({"norm": {"scheme": "blokwise"}})", "p.json: norm.scheme is \"blokwise\"; allowed: blockwise, unified, full_width, none"},
-      {R"({"attention": "gqa", "norm": {"scheme": "blockwise"}})", "norm.scheme is \"blockwise\"; allowed: per_head, full_width, none"},
+      {R"({"attention": "gqa", "norm": {"scheme": "blockwise"}})", "norm.scheme is \"blockwise\"; allowed: full_width, per_head, none"},
       {R"({"norm": {"scheme": "per_head"}})", "norm.scheme is \"per_head\"; allowed: blockwise"},
       {R"({"attention": "mha"})", "attention is \"mha\"; allowed: mla, gqa"},
       {R"({"start": 1})", "start is 1; allowed: latent, x"},

@@ -74,7 +74,8 @@ class RowAttention {
         if (has("softcap-after-mask")) logits_[static_cast<std::size_t>(t)] = -cap;
         continue;
       }
-      const float alpha_k = normed(call_) ? static_cast<float>(call_.view("alpha_k")(b_, t, column)) : 1.0F;
+      float alpha_k = normed(call_) && !has("alpha-k-dropped") ? static_cast<float>(call_.view("alpha_k")(b_, t, column)) : 1.0F;
+      if (has("alpha-k-twice")) alpha_k *= alpha_k;
       if (d_r > 0) call_.view("k_rope_cached").load(key.data(), b_, t);
       const float content = dot(q.data(), c_.data() + t * r, r) * alpha_q, rope_score = dot(rope.data(), key.data(), d_r);
       const bool shared = unified(call_) || has("alpha-on-rope");
