@@ -14,6 +14,11 @@ void apply_bound(const Judgement& judgement, Unbounded otherwise, verdict::Error
   if (judgement.elements > judgement.unbounded) {
     row.bound = judgement.largest_bound, row.ratio = judgement.ratio, row.judged_error = judgement.largest_error;
   }
+  if (otherwise == Unbounded::undecided && verdict::holds(judgement.verdict) && judgement.blind) {
+    row.verdict = Verdict::undecided;
+    row.detail = "its bounds are as large as its elements: zeros would be within, too";
+    return;
+  }
   const auto worst = [&] {
     return fmt::format("[{}]: got {:.9g}, exact {:.9g}, bound {:.2e}", fmt::join(judgement.worst, ","), judgement.worst_value,
                        judgement.worst_exact, judgement.worst_bound);
@@ -39,8 +44,10 @@ void apply_bound(const Judgement& judgement, Unbounded otherwise, verdict::Error
         fmt::format("{} of {} elements lie closer to their bound than the exact value is known", judgement.undecided, judgement.elements);
     return;
   }
-  row.detail = fmt::format("{} of {} elements have no finite bound: this arithmetic may overflow, or lose every digit, there",
-                           judgement.unbounded, judgement.elements);
+  row.detail = judgement.elements == 0
+                   ? "it has no elements"
+                   : fmt::format("{} of {} elements have no finite bound: this arithmetic may overflow, or lose every digit, there",
+                                 judgement.unbounded, judgement.elements);
   if (otherwise == Unbounded::measured) row.verdict = Verdict::measured;
 }
 

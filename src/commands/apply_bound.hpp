@@ -6,7 +6,8 @@
 
 namespace equinorm::commands {
 
-/// What a row becomes when some elements have no finite bound and nothing else is wrong: only measured, or undecided.
+/// What a row becomes when some elements have no finite bound and nothing else is wrong: only measured, or undecided. `undecided` is also
+/// what becomes of an output of others where the bounds would let zeros pass (Judgement::blind).
 enum class Unbounded : std::uint8_t { measured, undecided };
 
 void apply_bound(const verdict::Judgement& judgement, Unbounded otherwise, verdict::ErrorRow& row);

@@ -81,6 +81,16 @@ CheckSettings settings_of(const CheckOptions& check, const Options& options) {
 /// The kernel's own files, as far as they are known.
 std::vector<std::string> kernel_files(const std::string& kernel) {
   std::vector<std::string> found{kernel};
+  if (kernel.ends_with(".py")) {  // what it may import from beside it
+    std::error_code failure;
+    const std::filesystem::path script(kernel), folder = script.has_parent_path() ? script.parent_path() : ".";
+    for (const auto& entry : std::filesystem::directory_iterator(folder, failure)) {
+      if (entry.path().extension() == ".py" && entry.is_regular_file(failure) && entry.path().filename() != script.filename())
+        found.push_back(entry.path().string());
+    }
+    std::sort(found.begin() + 1, found.end());
+    return found;
+  }
   if (!kernels::is_manifest(kernel)) return found;
   const kernels::CudaManifest manifest = kernels::load_manifest(kernel);
   std::error_code ignored;
@@ -109,7 +119,10 @@ class CheckRun {
       Problem problem = problem_of(name, named.options);
       const bool supported = kernels::unsupported(runner_->declaration(), problem).empty();
       // What a matrix holds beyond the kernel's declaration nobody asked for; a case asked for by name is reported as skipped.
-      if (!supported && !by_name) continue;
+      if (!supported && !by_name) {
+        ++left_out_;
+        continue;
+      }
       if (supported) check_memory(problem);
       problems_.push_back(std::move(problem));
       cases_.push_back(std::move(named));
@@ -159,6 +172,9 @@ class CheckRun {
         check_case(*runner_, problem, settings_, [&](const std::string& what) { label(problem.name + ": " + what); });
     std::vector<std::string> words = words_of(check_);
     words.insert(words.begin(), cases_[unit].text);
+    if (unit == 0 && left_out_ > 0)
+      result.notes.push_back(
+          fmt::format("{} of the matrix's {} cases are none of this kernel's by its declaration", left_out_, left_out_ + problems_.size()));
     result.reproduce = reproduction_line("check", check_.kernel, cases_[unit].options, words);
     return result;
   }
@@ -193,6 +209,7 @@ class CheckRun {
   std::vector<Problem> problems_;
   std::vector<Named> cases_;
   std::vector<double> costs_;
+  std::size_t left_out_ = 0;
   std::optional<std::pair<double, double>> line_;
 };
 

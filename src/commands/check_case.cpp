@@ -110,7 +110,9 @@ class CheckCase {
     step_("kernel");
     kernels::Request other = request_;
     other.inputs = reversed_inputs(request_.inputs);
+    manner_ = "on the case's inputs in reverse order";
     const Outcome earlier = run_(other);
+    manner_.clear();
     if (earlier.status == RunStatus::unsupported) {
       result_.conduct.push_back({"runs", Verdict::skipped, earlier.detail});
       return false;
@@ -119,18 +121,20 @@ class CheckCase {
       result_.conduct.push_back({"runs", verdict_of(earlier.status), earlier.detail + " (on the case's inputs in reverse order)"});
       return false;
     }
+    const bool orders = runner_.has_shadows();
     for (int i = 0; i < std::max(1, settings_.repeats); ++i) {
-      // The last run has other pages, gaps and poison.
+      // The last run has other pages, gaps and poison; on the virtual GPU every run has an order of its own.
       request_.layout_seed = i > 0 && i == settings_.repeats - 1 ? 2 : 1;
+      request_.schedule = static_cast<kernels::Schedule>(std::min(i, 2));
+      if (orders && i > 0) manner_ = i == 1 ? "blocks and warps in reverse order" : "blocks and warps in a shuffled order";
       runs_.push_back(run_(request_));
       if (runs_.back().status != RunStatus::ok) break;
     }
+    manner_.clear();
+    request_.schedule = kernels::Schedule::in_order;
     const Outcome& last = runs_.back();
-    for (const kernels::RunFinding& finding : last.findings) {
-      if (finding.fails)
-        result_.conduct.push_back({"memory and order", Verdict::unsafe, finding.text});
-      else
-        result_.notes.push_back(finding.text);
+    for (const kernels::RunFinding& finding : runs_.front().findings) {
+      if (!finding.fails) result_.notes.push_back(finding.text);
     }
     result_.conduct.push_back({"runs", verdict_of(last.status),
                                last.status == RunStatus::ok ? fmt::format("{} times", runs_.size()) : last.detail, last.seconds});
@@ -150,12 +154,14 @@ class CheckCase {
     if (!paged || !runner_.takes_wide_pools()) return true;
     kernels::Request wide = request_;
     wide.layout_seed = 3, wide.pool_elements = kWidePool;
+    manner_ = "with pages beyond 2^32 elements";
     try {
       runs_.push_back(run_(wide));
     } catch (const Error& error) {
       result_.notes.push_back(fmt::format("not tried with pages beyond 2^32 elements: {}", error.what()));
       return true;
     }
+    manner_.clear();
     wide_run_ = runs_.size() - 1;
     const Outcome& outcome = runs_.back();
     const bool ran = outcome.status == RunStatus::ok;
@@ -182,9 +188,11 @@ class CheckCase {
     } else if (!where.empty()) {
       result_.notes.push_back("not bit-reproducible (not claimed either): " + where);
     }
+    manner_ = "to try a claim";
     const ClaimRuns claims{run_, problem_, passed_, request_, runs_.front()};
     if (declaration_.batch_invariant && problem_.batch > 1) step_("batch invariance"), result_.conduct.push_back(batch_invariance(claims));
     if (declaration_.split_invariant) step_("split invariance"), result_.conduct.push_back(split_invariance(claims));
+    manner_.clear();
   }
 
   /// Whether the exact outputs are not all the same number, so that other inputs must show.
@@ -257,7 +265,13 @@ class CheckCase {
     const InPath part = in_path(problem_, passed_, inputs_, exact_, outputs_, choices(), *block);
     kernels::Request request = request_;
     request.inputs = part.handed;
+    manner_ = "end to end";
     std::vector<Outcome> runs{run_(request)};
+    manner_.clear();
+    if (const Outcome& run = runs.front(); run.status != RunStatus::ok) {
+      result_.conduct.push_back({"runs", verdict_of(run.status), run.detail + " (end to end)", run.seconds});
+      if (run.status != RunStatus::unwritten) return;
+    }
     std::vector<Passed> outputs = passed_.outputs;
     for (Passed& output : outputs) {
       const auto found = runs.front().outputs.find(output.spec.name);
@@ -282,6 +296,16 @@ class CheckCase {
     return choices;
   }
 
+  /// The findings of the first run that has any: others find the same again, of other threads.
+  void tell(const Outcome& outcome) {
+    if (told_) return;
+    for (const kernels::RunFinding& finding : outcome.findings) {
+      if (!finding.fails) continue;
+      told_ = true;
+      result_.conduct.push_back({"memory and order", Verdict::unsafe, finding.text + (manner_.empty() ? "" : " (" + manner_ + ")")});
+    }
+  }
+
   void keep_run(const std::string& what) {
     if (settings_.keep.empty()) return;
     const std::string path =
@@ -294,6 +318,7 @@ class CheckCase {
   /// One run, exempt elements set to zero so that bits can be compared.
   const std::function<Outcome(const kernels::Request&)> run_ = [this](const kernels::Request& request) {
     Outcome outcome = runner_.run(request);
+    tell(outcome);
     const Exemptions exemptions(declaration_, *request.problem, request.inputs);
     for (const Passed& tensor : passed_.outputs) {
       problem::TensorSpec spec = tensor.spec;
@@ -313,6 +338,8 @@ class CheckCase {
   verdict::Reference exact_;
   kernels::Request request_;
   std::vector<Outcome> runs_;
+  std::string manner_;  ///< how the run under way differs from a plain one
+  bool told_ = false;
   std::size_t failing_run_ = 0;          ///< the last one with an output that fails
   std::optional<std::size_t> wide_run_;  ///< which of them had the wide pool
   CaseResult result_;

@@ -24,7 +24,7 @@ struct ClaimRuns {
 
 /// The rows in reverse order, and the longest row alone, must give the bits that they gave together. Needs more than one row.
 verdict::ConductRow batch_invariance(const ClaimRuns& runs);
-/// 1, 2, 3 and 8 splits must give the same bits.
+/// 1, 2, 3 and 8 splits must give the bits that the judged run gave.
 verdict::ConductRow split_invariance(const ClaimRuns& runs);
 
 }  // namespace equinorm::commands

@@ -175,11 +175,19 @@ verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const pr
   row.format = tensor::format_of(got.dtype());
   auto [values, allowed] = conventional(declaration, problem, exemptions, passed, got, exact, bounds);
   row.error = verdict::measure(values, exact, row.format);
-  if (!allowed.empty()) {
+  Index exempt = 0;
+  for (Index i = 0; i < values.size(); ++i) exempt += exemptions.holds(passed.spec, i) ? 1 : 0;
+  if (exempt == values.size()) {
+    row.verdict = verdict::Verdict::undecided;
+    row.detail = "it has no element whose value matters";
+  } else if (!allowed.empty()) {
     apply_bound(verdict::judge(values, exact, {std::move(allowed), {}, 0}), Unbounded::undecided, row);
   } else if (row.error.nonfinite > 0) {
     row.verdict = verdict::Verdict::nonfinite;
     row.detail = fmt::format("{} of {} elements", row.error.nonfinite, row.error.elements);
+  } else {
+    row.verdict = verdict::Verdict::undecided;
+    row.detail = "there are no bounds for the declared arithmetic";
   }
   return row;
 }

@@ -37,7 +37,7 @@ class Exemptions {
 
 /// Judges `got` (its dtype and shape are those declared). Conventions: a base-2 lse is taken to base e (its own rounding is allowed for),
 /// the declared stand-in for an empty row's lse becomes -inf, exempt elements count as right. `bounds` lacks the tensor where the
-/// declared arithmetic has no bounds: measured only.
+/// declared arithmetic has no bounds: undecided, as is a tensor with exempt elements alone.
 verdict::ErrorRow judge_output(const kernels::Declaration& declaration, const problem::Problem& problem, const Exemptions& exemptions,
                                const kernels::Passed& passed, const tensor::AnyTensor& got, const verdict::ReferenceTensor& exact,
                                const bounds::Bounds& bounds);

@@ -47,6 +47,7 @@ struct BackendOptions {
   /// What the shadows of inputs are that stand for other numbers than they hold: high and low part, in logical order, by name.
   std::map<std::string, std::pair<const double*, const double*>> exact_inputs;
   TraceRequest trace;
+  Schedule schedule = Schedule::in_order;  ///< virtual GPU only
 };
 
 class Backend {

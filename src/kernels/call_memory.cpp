@@ -135,6 +135,7 @@ void CallMemory::prepare(const PassedTensors& passed, const Request& request, Wi
   wire.scale_log2e = exact.at("scale_log2e");
   wire.input_count = static_cast<std::int32_t>(passed.inputs.size()), wire.output_count = static_cast<std::int32_t>(passed.outputs.size());
   wire.threads = request.limits.threads, wire.shadows = request.shadows ? 1 : 0;
+  wire.schedule = static_cast<std::int32_t>(request.schedule);
   put_trace(passed, request.trace, wire);
   for (std::size_t i = 0; i < buffers_.size(); ++i) describe(buffers_[i], wire.tensors[i]);
 }

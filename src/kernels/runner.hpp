@@ -35,7 +35,8 @@ struct Request {
   /// So many elements at least in the pool of the widest paged tensor of a page size, its pages scattered over all of it; 0: no more pages
   /// than there is use for. The pool is address space: memory only where pages are used. Runners that takes_wide_pools() alone.
   Index pool_elements = 0;
-  bool shadows = false;  ///< the outputs' values without rounding too (virtual GPU only)
+  Schedule schedule = Schedule::in_order;  ///< virtual GPU only
+  bool shadows = false;                    ///< the outputs' values without rounding too (virtual GPU only)
   /// With `shadows`: the exact values of handed-over inputs, high and low part, in logical order; other inputs are exact as they are.
   std::map<std::string, std::pair<tensor::Tensor<double>, tensor::Tensor<double>>> exact_inputs;
   TraceRequest trace;  ///< virtual GPU only

@@ -1,4 +1,4 @@
-// What a run on the virtual GPU says of source lines, beside outputs and notes.
+// What a run on the virtual GPU is asked for, and says of source lines, beside outputs and notes.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,9 @@
 #include <vector>
 
 namespace equinorm::kernels {
+
+/// In which order blocks of a grid and warps of a block run. `reversed` looks for races of blocks in global memory, too.
+enum class Schedule : std::int32_t { in_order, reversed, shuffled };
 
 /// One thing said of one place in the source.
 struct Trace {

@@ -38,6 +38,18 @@ vgpu::Type type_of(std::int32_t dtype) {
   }
 }
 
+vgpu::Order order_of(Schedule schedule) {
+  switch (schedule) {
+    case Schedule::in_order:
+      break;
+    case Schedule::reversed:
+      return vgpu::Order::reversed;
+    case Schedule::shuffled:
+      return vgpu::Order::seeded;
+  }
+  return vgpu::Order::canonical;
+}
+
 class VirtualDevice : public LaunchDevice {
  public:
   VirtualDevice(const vgpu::Module& module, const vgpu::Options& options) : module_(module), options_(options) {}
@@ -171,6 +183,7 @@ class VirtualModule : public DeviceModule {
   std::unique_ptr<LaunchDevice> start(const BackendOptions& options) override {
     vgpu::Options with = options_;
     with.shadows = options.shadows, with.threads = options.threads;
+    with.order = order_of(options.schedule), with.grid_races = options.schedule == Schedule::reversed;
     if (options.trace.origins) with.shadow_kind = vgpu::ShadowKind::origins;
     with.exact_constants = options.trace.exact_constants;
     with.rounding_at = options.trace.rounding_at;

@@ -49,7 +49,7 @@ struct WireRequest {
   equinorm_problem problem{};    ///< context_lengths: the input of that name
   ExactScalar eps, scale, softcap, scale_log2e;
   std::int32_t input_count = 0, output_count = 0, threads = 1, shadows = 0;
-  std::int32_t exact_constants = 1, origins = 0, ask_count = 0;
+  std::int32_t exact_constants = 1, origins = 0, ask_count = 0, schedule = 0;
   WireAsk asks[kMaxAsks]{};
   char rounding_at[320]{};
   WireTensor tensors[kMaxTensors]{};  ///< inputs, then outputs

@@ -29,6 +29,7 @@ class Judge {
       result_.worst = tensor::unravel(values_.shape(), worst_);
       result_.worst_value = values_[worst_], result_.worst_exact = exact_.value[worst_], result_.worst_bound = bound_.rigorous[worst_];
     }
+    result_.blind = nonzero_ && !sees_;
     result_.verdict = verdict();
     return std::move(result_);
   }
@@ -39,6 +40,7 @@ class Judge {
     const double rho = exact_.radius.empty() ? 0 : exact_.radius[i];
     ++result_.elements;
     if (std::isinf(expected)) {
+      sees_ = true;
       if (got == expected) {
         ++result_.within;
       } else {
@@ -52,6 +54,8 @@ class Judge {
       return;
     }
     result_.largest_bound = std::fmax(result_.largest_bound, bound);
+    sees_ = sees_ || !(std::fabs(expected) <= bound);
+    nonzero_ = nonzero_ || expected != 0;
     if (!std::isfinite(got)) {
       ++result_.nonfinite, remember(i, HUGE_VAL);
       return;
@@ -89,6 +93,7 @@ class Judge {
   const ElementBound& bound_;
   Judgement result_;
   Index worst_ = -1;
+  bool nonzero_ = false, sees_ = false;
 };
 
 }  // namespace

@@ -19,6 +19,7 @@ struct ElementBound {
 struct Judgement {
   Verdict verdict = Verdict::undecided;
   Index elements = 0, within = 0, beyond = 0, undecided = 0, unbounded = 0, nonfinite = 0;
+  bool blind = false;        ///< bounds so wide that zeros everywhere would be within, too, though not all exact values are 0
   Index improbable = 0;      ///< within, but beyond the probable bound
   double ratio = 0;          ///< max (e + rho) / B over bounded elements
   double largest_bound = 0;  ///< max B over bounded elements

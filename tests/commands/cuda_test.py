@@ -2,12 +2,14 @@
 
 EQUINORM_BUNDLED_CUDA is the folder of the kernels, EQUINORM_FAKE_DRIVER the library that stands in for libcuda.so.
 """
+import json
 import os
 import pathlib
 import unittest
 
 from support import CommandTest
 
+ORDER = pathlib.Path(__file__).resolve().parent / "order" / "order.ptx"
 BUNDLED = pathlib.Path(os.environ["EQUINORM_BUNDLED_CUDA"])
 FAKE_DRIVER = os.environ["EQUINORM_FAKE_DRIVER"]
 FEW_HEADS = ["--heads", "2", "--groups", "2"]
@@ -35,6 +37,26 @@ class Cuda(CommandTest):
 
     def test_the_cuda_backend_holds_on_the_fake_driver(self):
         self.holds("absorbed_mma/absorbed_mma.bf16.json", "paper-tp8", "--context", "40", EQUINORM_CUDA_DRIVER=FAKE_DRIVER)
+
+    def order_kernel(self, entry):
+        arguments = [{"tensor": "u"}, {"tensor": "w_v"}, {"tensor": "o"}, {"workspace": 0},
+                     *({"int32": name} for name in ("heads", "groups", "latent", "value_dim"))]
+        manifest = {"equinorm": 1, "name": entry, "path": "absorbed", "stages": ["output"], "outputs": {"o": {"dtype": "fp32"}},
+                    "precision": {"storage": "fp32"}, "requires": {"model_dim": [0]},
+                    "cuda": {"modules": {"sm_80": str(ORDER)}, "workspace": "batch*queries*heads*latent*4",
+                             "launches": [{"entry": entry, "grid": ["batch*queries*heads"], "block": [64], "arguments": arguments}]}}
+        path = self.folder / f"{entry}.json"
+        path.write_text(json.dumps(manifest))
+        return path
+
+    def test_what_is_right_only_in_one_order_of_blocks_and_warps_fails(self):
+        self.holds(self.order_kernel("right"), "mla-integers", "--device", "virtual")
+        for entry, verdict in (("two_writers", "violates"), ("copy_by_one", "unsafe")):
+            with self.subTest(entry):
+                run = self.run_json("check", self.order_kernel(entry), "mla-integers", "--device", "virtual", code=1)
+                self.assertIn(verdict, {row["verdict"] for row in [*run["cases"][0]["errors"], *run["cases"][0]["kernel"]["conduct"]]})
+                # Alone in its own order nothing shows.
+                self.run_json("check", self.order_kernel(entry), "mla-integers", "--device", "virtual", "--repeats", "1")
 
     def test_without_a_driver_it_is_skipped(self):
         result = self.succeed("check", BUNDLED / "query/query.fp32.json", "paper-tp8", EQUINORM_CUDA_DRIVER="/nonexistent/libcuda.so", code=3)

@@ -125,6 +125,7 @@ class Server {
     call.threads = request.threads;
     BackendOptions options;
     options.shadows = request.shadows != 0, options.threads = request.threads;
+    options.schedule = static_cast<Schedule>(request.schedule);
     options.exact = {{"eps", request.eps}, {"scale", request.scale}, {"softcap", request.softcap}, {"scale_log2e", request.scale_log2e}};
     for (int i = 0; i < request.input_count; ++i) {
       const WireTensor& wire = request.tensors[i];
