@@ -7,6 +7,7 @@
 #include <limits>
 #include <set>
 
+#include "kernels/requirements.hpp"
 #include "problem/norm_traits.hpp"
 #include "problem/object_reader.hpp"
 #include "problem/problem_file.hpp"
@@ -154,6 +155,7 @@ void read_requirements(ObjectReader& parent, Declaration& out) {
   for (std::size_t i = 0; i < value->keys.size(); ++i) {
     Requirement requirement;
     requirement.key = value->keys[i];
+    check_requirement_key(requirement.key);
     const JsonValue& item = value->items[i];
     if (item.is(Kind::array)) {
       for (const JsonValue& allowed : item.items) requirement.allowed.push_back(text_of(allowed));
