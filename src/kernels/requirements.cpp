@@ -45,7 +45,8 @@ void check_requirement_key(const std::string& key) {
     }
     if (value != nullptr) return;
   }
-  throw Error(fmt::format("requires.{} is no key of a problem file{}; allowed: its keys, dotted: latent, norm.scheme, ...", key, hint));
+  if (hint.empty()) hint = "; allowed: its keys, dotted, such as latent or norm.scheme";
+  throw Error(fmt::format("requires.{} is no key of a problem file{}", key, hint));
 }
 
 }  // namespace equinorm::kernels

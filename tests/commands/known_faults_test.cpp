@@ -100,7 +100,8 @@ TEST_CASE("an output that no fault leaves is explained by none") {
 TEST_CASE("where the wrong elements of an unexplained output lie") {
   const Given given(small_problem(), {"o"});  // [2,3,4,5]
   const auto place = [&](auto wrong) {
-    const JudgedOutput made = given.mapped("o", [&](double x, Index i) { return wrong(i) ? x + 0.3 * (1.5 + std::sin(1.0 * i)) : x; });
+    const JudgedOutput made =
+        given.mapped("o", [&](double x, Index i) { return wrong(i) ? x + 0.3 * (1.5 + std::sin(static_cast<double>(i))) : x; });
     std::vector<std::string> notes;
     CHECK(known_faults(given.problem, given.inputs, given.exact, {made}, notes).empty());
     REQUIRE(notes.size() == 1);
