@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <utility>
 
 #include "commands/job.hpp"
 #include "commands/ptx.hpp"
@@ -34,17 +35,35 @@ void add_common(CLI::App& command, Options& options) {
 
 /// --seed N, --context T and the other fields of a problem that can be changed from the command line.
 void add_overrides(CLI::App& command, Options& options) {
-  static constexpr const char* kFields[] = {"seed",        "context",  "batch",      "queries",  "heads",     "groups", "latent",
-                                            "content_dim", "rope_dim", "value_dim",  "head_dim", "model_dim", "inputs", "eps",
-                                            "softcap",     "storage",  "accumulate", "tile",     "splits"};
-  for (const std::string field : kFields) {
+  static constexpr std::pair<const char*, const char*> kFields[] = {
+      {"seed", "of the inputs"},
+      {"context", "tokens T of every batch row, or one number each: 257,1,96"},
+      {"batch", "batch rows B"},
+      {"queries", "query tokens S of each row, the last ones of its context"},
+      {"heads", "query heads H"},
+      {"groups", "key heads, or groups of heads that share one: G, divides heads"},
+      {"latent", "mla: width r of the latent"},
+      {"content_dim", "mla: d_c"},
+      {"rope_dim", "mla: d_r; gqa: dims of the head that turn"},
+      {"value_dim", "d_v"},
+      {"head_dim", "gqa: d"},
+      {"model_dim", "width of x and y; 0: no output projection"},
+      {"inputs", "family of the inputs: 'equinorm list inputs'"},
+      {"eps", "of the norm"},
+      {"softcap", "of the logits; 0: none"},
+      {"storage", "format of the stored tensors: fp16, bf16, fp32, fp64"},
+      {"accumulate", "format of the matrix products: fp16, bf16, fp32, fp64"},
+      {"tile", "keys of one tile of the online softmax; 0: one tile"},
+      {"splits", "parts into which a row's keys are split"}};
+  for (const auto& [name, meaning] : kFields) {
+    const std::string field = name;
     std::string flag = "--" + field;
     if (command.get_option_no_throw(flag) != nullptr) continue;  // compare's --inputs is a file
     for (char& c : flag) c = c == '_' ? '-' : c;
     command
         .add_option_function<std::string>(
-            flag, [&options, field](const std::string& value) { options.overrides.emplace_back(field, value); },
-            "Change the problem's " + field)
+            flag, [&options, field](const std::string& value) { options.overrides.emplace_back(field, value); }, meaning)
+        ->type_name("VALUE")
         ->group("Change the problem");
   }
   command
@@ -58,7 +77,7 @@ void add_overrides(CLI::App& command, Options& options) {
               options.overrides.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
             }
           },
-          "Change any key of the problem file, e.g. norm.scheme=unified")
+          "any key of the problem file, e.g. norm.scheme=unified")
       ->type_name("KEY=VALUE")
       ->expected(1)
       ->take_all()
@@ -92,21 +111,25 @@ void add_ptx(CLI::App& app, Options& options, equinorm::commands::PtxRunOptions&
   CLI::App* launch = ptx->add_subcommand("run", "Launch a kernel once and say what is wrong with it");
   launch->add_option("FILE", run.file, "PTX text")->required();
   launch->add_option("KERNEL", run.kernel, "Name of the .entry")->required();
-  launch->add_option("--grid", run.grid, "Blocks: X[,Y[,Z]]")->delimiter(',')->expected(1, 3);
-  launch->add_option("--block", run.block, "Threads of a block: X[,Y[,Z]]")->delimiter(',')->expected(1, 3);
+  launch->add_option("--grid", run.grid, "Blocks: X[,Y[,Z]] (default: 1)")->delimiter(',')->expected(1, 3);
+  launch->add_option("--block", run.block, "Threads of a block: X[,Y[,Z]] (default: 1)")->delimiter(',')->expected(1, 3);
   launch->add_option("--shared", run.shared, "Bytes of dynamic shared memory");
   launch->add_option("--arg", run.arguments, "Argument, in order: i32:N u32:N i64:N u64:N f32:X f64:X in:FILE inout:FILE out:BYTES[:FILE]")
       ->expected(1)
       ->take_all();
   launch->add_option("--contraction", run.contraction, "mul and add without .rn: separate, fused, or both and compared")
+      ->capture_default_str()
       ->check(CLI::IsMember({"separate", "fused", "both"}));
   launch
       ->add_option("--approximation", run.approximation,
                    "ex2.approx and its like: correct, perturbed inside their bounds, or all that their bounds allow (interval, with "
                    "--shadows ball or arbitrary)")
+      ->capture_default_str()
       ->check(CLI::IsMember({"correct", "perturbed", "interval"}));
-  launch->add_option("--order", run.order, "Of blocks and warps")->check(CLI::IsMember({"canonical", "reversed", "seeded"}));
-  launch->add_option("--seed", run.seed, "Of perturbed and seeded");
+  launch->add_option("--order", run.order, "Of blocks and warps")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"canonical", "reversed", "seeded"}));
+  launch->add_option("--seed", run.seed, "Of perturbed and seeded")->capture_default_str();
   launch
       ->add_option("--shadows", run.shadows,
                    "Carry values without rounding, and list rounding errors by line: double-double, double, ball, arbitrary")
@@ -139,6 +162,7 @@ int main(int argc, char** argv) {
   CLI::App app("Numerical verification of QK-normed attention: is it the same function, and is every wrong digit explained by rounding?",
                "equinorm");
   app.require_subcommand(1);
+  app.footer("Exit codes: 0 everything decided holds, 1 something fails, 2 bad usage or input, 3 undecided, skipped or nothing decided.");
   app.set_version_flag("--version", "equinorm " EQUINORM_VERSION);
   Options options;
   int status = 0;
@@ -150,10 +174,11 @@ int main(int argc, char** argv) {
   verify_command->add_flag("--exact-only", verify_options.exact_only, "Exact checks only, no measured errors");
   verify_command->add_flag("--sensitivity", verify_options.sensitivity,
                            "Which catalogued wrong forms each case catches under its own bounds, instead of the suite");
-  verify_command->add_option("--formats", verify_options.formats, "Arithmetics to measure, e.g. bf16,bf16/fp32,fp32,real:100")
+  verify_command
+      ->add_option("--formats", verify_options.formats, "Arithmetics to measure, e.g. bf16,bf16/fp32,real:100 ('equinorm list formats')")
       ->delimiter(',');
   verify_command->add_option("--mutant", verify_options.mutant,
-                             "Put a catalogued faulty form in place of the absorbed one: it must come out different");
+                             "Put a faulty form ('equinorm list mutants') in place of the absorbed one: it must come out different");
   verify_command
       ->add_option("--hunt", verify_options.hunt,
                    "Search for the inputs with the largest error / bound instead: for 60s, 5m, 1h, or 2000e evaluations (reproducible)")
@@ -171,7 +196,7 @@ int main(int argc, char** argv) {
                    "Multiply-adds above which a case is measured by batch row and block of heads (default: 1e10)")
       ->type_name("WORK")
       ->check(CLI::PositiveNumber);
-  verify_command->add_option("--seeds", verify_options.seeds, "Run every case with its seed and the ones after it, N in all")
+  verify_command->add_option("--seeds", verify_options.seeds, "Run every case with its seed and the ones after it, N in all (default: 1)")
       ->type_name("N")
       ->check(CLI::Range(1, 1000000));
   add_results(*verify_command, options);
@@ -185,7 +210,9 @@ int main(int argc, char** argv) {
   report_command->add_option("CASE", report_options.cases,
                              "Built-in case, model preset, config.json or problem file (none: the default suite)");
   report_command->add_option("--out", report_options.out, "The folder to write; made where it is missing")->type_name("DIR")->required();
-  report_command->add_option("--formats", report_options.formats, "Arithmetics to measure, e.g. bf16,bf16/fp32,fp32")->delimiter(',');
+  report_command
+      ->add_option("--formats", report_options.formats, "Arithmetics to measure, e.g. bf16,bf16/fp32,fp32 ('equinorm list formats')")
+      ->delimiter(',');
   report_command->add_flag("--sensitivity", report_options.sensitivity, "Add which catalogued wrong forms each case catches");
   add_results(*report_command, options);
   add_common(*report_command, options);
@@ -230,13 +257,22 @@ int main(int argc, char** argv) {
   check_command->add_option(
       "CASE", check_options.cases,
       "Built-in case, model preset, config.json or problem file (none: --cases quick); CASE+positions: with explicit positions");
-  check_command->add_option("--cases", check_options.matrix, "A matrix of cases: quick, full")->check(CLI::IsMember({"quick", "full"}));
-  check_command->add_option("--device", check_options.device, "Where a CUDA module runs: declared, host, cuda, virtual")
+  check_command->add_option("--cases", check_options.matrix, "A matrix of cases (default without CASE: quick)")
+      ->check(CLI::IsMember({"quick", "full"}));
+  check_command
+      ->add_option("--device", check_options.device,
+                   "Where it runs; declared: where its declaration says. virtual: a CUDA module on the virtual GPU")
+      ->capture_default_str()
       ->check(CLI::IsMember({"declared", "host", "cuda", "virtual"}));
-  check_command->add_option("--timeout", check_options.seconds, "Seconds that one run may take")->check(CLI::Range(0.001, 1e6));
+  check_command->add_option("--timeout", check_options.seconds, "Seconds that one run may take")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 1e6));
   check_command->add_option("--memory", check_options.memory_gib, "GiB that the kernel's process may take beyond the tensors")
+      ->capture_default_str()
       ->check(CLI::Range(0.01, 1e5));
-  check_command->add_option("--repeats", check_options.repeats, "Runs on the same inputs")->check(CLI::Range(1, 1000));
+  check_command->add_option("--repeats", check_options.repeats, "Runs on the same inputs")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
   check_command->add_option("--keep", check_options.keep, "Keep inputs and outputs of failing cases in DIR; made where it is missing")
       ->type_name("DIR");
   check_command->add_flag("--explain", check_options.explain, "Virtual GPU: compare with rounding removed, name the lines that round");

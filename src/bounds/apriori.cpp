@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bounds/keys.hpp"
 #include "bounds/softmax_sums.hpp"
 #include "problem/norm_traits.hpp"
 
@@ -73,8 +74,7 @@ double apriori_logit(const Setting& at, const LogitSizes& sizes) {
 }
 
 double apriori_rho(const Setting& at, const SquareSums& sums) {
-  const double nu = at.problem.norm.kind == problem::NormKind::rms ? 1.0 / static_cast<double>(sums.width) : 1;
-  const Statistic alpha = statistic({at.sums, nu, at.eps, at.e_rsqrt}, sums);
+  const Statistic alpha = statistic(statistic_arithmetic(at, sums.width), sums);
   const double unit = stored_unit(at, Stored::alpha);
   const double lost = at.rounds(Stored::alpha) ? at.format(Stored::alpha).product_underflow() / alpha.alpha : 0;
   return alpha.rho * (1 + unit) + unit + lost;

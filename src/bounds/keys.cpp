@@ -7,11 +7,6 @@
 namespace equinorm::bounds {
 namespace {
 
-StatisticArithmetic statistic_arithmetic(const Setting& at, Index width) {
-  const bool rms = at.problem.norm.kind == problem::NormKind::rms;
-  return {at.sums, rms ? 1.0 / static_cast<double>(width) : 1.0, at.eps, at.e_rsqrt};
-}
-
 void add_row(const Vectors& x, Index i, SquareSums& sums) {
   for (Index j = 0; j < x.width(); ++j) sums.add(x.value.row(i)[j], x.radius.row(i)[j]);
 }
@@ -114,6 +109,18 @@ void finish_content(const Setting& at, const paths::PathInputs<double>& in, cons
 }
 
 }  // namespace
+
+StatisticArithmetic statistic_arithmetic(const Setting& at, Index width) {
+  StatisticArithmetic how{at.sums, 1, at.eps, at.e_rsqrt};
+  switch (at.problem.norm.kind) {
+    case problem::NormKind::rms:
+      how.nu = 1.0 / static_cast<double>(width);
+      break;
+    case problem::NormKind::l2:
+      break;
+  }
+  return how;
+}
 
 void set_rotation(const Setting& at, const paths::PathInputs<double>& in, Index position, Finish& finish) {
   if (at.problem.rotated_dim() == 0 || position < 0) return;

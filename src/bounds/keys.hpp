@@ -18,6 +18,9 @@ struct RowKeys {
   std::vector<SquareSums> sums;  ///< full_width: what the one statistic of each token is taken over
 };
 
+/// How the kernel takes the problem's statistic of `width` numbers.
+StatisticArithmetic statistic_arithmetic(const Setting& at, Index width);
+
 /// Statistics over all groups, and the RoPE keys: weights, rotation, store. Proof: statistic_ratio_exact, normalised_component_error,
 /// radius_rope.
 RowKeys make_row_keys(const Setting& at, const paths::PathInputs<double>& in, const Sources& sources, Index b);

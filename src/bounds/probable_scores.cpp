@@ -207,7 +207,7 @@ class Stage {
   double nu() const {
     if (!norm_.normed) return 0;
     const Index width = pb_.content_dim * (norm_.over_all_heads ? pb_.groups : 1) + (norm_.spans_rope ? pb_.rope_dim : 0);
-    return pb_.norm.kind == problem::NormKind::rms ? 1.0 / static_cast<double>(width) : 1;
+    return statistic_arithmetic(at_, width).nu;
   }
 
   void add_alpha_squares(const Vectors& k0, Index t, double nu_alpha) {

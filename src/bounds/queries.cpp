@@ -52,8 +52,7 @@ class QueryStage {
         for (Index j = 0; j < part->width(); ++j) sums.add(part->value.row(i)[j], part->radius.row(i)[j]);
       }
     }
-    const double nu = pb_.norm.kind == problem::NormKind::rms ? 1.0 / static_cast<double>(sums.width) : 1;
-    return statistic({at_.sums, nu, at_.eps, at_.e_rsqrt}, sums);
+    return statistic(statistic_arithmetic(at_, sums.width), sums);
   }
 
   Statistic content_statistic(const QueryIndex& query) const {
@@ -84,6 +83,7 @@ class QueryStage {
     if (!out.rope.value.empty()) {
       const Weights& rope_weight = gamma_q(true, query.h);
       how.weight = &rope_weight;
+      how.scaled = folded && norm_.spans_rope;
       if (norm_.own_rope_statistic) {
         const Statistic own = statistic_over(row_.sources->q_rope, nullptr, query);
         how.alpha = own.alpha, how.rho = own.rho, how.scaled = true;

@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <map>
+#include <optional>
 
+#include "problem/stored_tensors.hpp"
 #include "scalar/error.hpp"
 #include "scalar/tensor_core.hpp"
 
@@ -95,22 +96,10 @@ NamedArithmetic find_arithmetic(const std::string& name, const problem::Problem&
 }
 
 Format format_of_output(const paths::Plan& plan, const std::string& tensor) {
-  using problem::Stored;
-  static const std::map<std::string, Stored> stored{{"alpha_k", Stored::alpha},
-                                                    {"q_tilde", Stored::q_tilde},
-                                                    {"k_hat", Stored::k_hat},
-                                                    {"k_rope_cached", Stored::k_hat},
-                                                    {"k_deferred", Stored::k_hat},
-                                                    {"q_hat", Stored::q_hat},
-                                                    {"q_rope_hat", Stored::q_hat},
-                                                    {"logits", Stored::logits},
-                                                    {"p", Stored::p},
-                                                    {"u", Stored::u},
-                                                    {"o", Stored::o}};
   const Format computed = tensor == "y" || tensor == "u" ? plan.precision.accumulate : plan.precision.statistics;
-  const auto found = stored.find(tensor);
-  if (found == stored.end()) return computed;
-  const Format kept = plan.precision.of(found->second);
+  const std::optional<problem::Stored> stored = problem::stored_of(tensor);
+  if (!stored) return computed;
+  const Format kept = plan.precision.of(*stored);
   return kept.precision < computed.precision ? kept : computed;
 }
 

@@ -109,7 +109,8 @@ class ClosedForms {
       const std::optional<double> here =
           distance_to(output_, mapped([&](double x) { return factor.value * x; }), std::fmax(1, std::fabs(factor.value)));
       if (!here) continue;
-      names.push_back(fmt::format("{} = {:.6g}", factor.name, factor.value));
+      const std::string value = fmt::format("{:.6g}", factor.value);
+      names.push_back(factor.name == value ? value : fmt::format("{} = {}", factor.name, value));
       distance = std::min(distance.value_or(1), *here);
     }
     if (!names.empty()) {

@@ -14,6 +14,7 @@
 #include "commands/reference.hpp"
 #include "commands/run_form.hpp"
 #include "commands/sensitivity.hpp"
+#include "commands/where_wrong.hpp"
 #include "paths/mutants.hpp"
 #include "problem/norm_traits.hpp"
 #include "scalar/error.hpp"
@@ -119,7 +120,7 @@ class KnownFaults {
                       work, kKnownFaultWork));
     }
     simple_relations(small);
-    if (rows_.empty() && small) notes_.push_back(fmt::format("no known fault fits: {} forms tried, and simple relations", tried_));
+    if (rows_.empty()) unexplained(small);
     std::stable_sort(rows_.begin(), rows_.end(), [](const auto& a, const auto& b) { return a.distance < b.distance; });
     return std::move(rows_);
   }
@@ -189,6 +190,17 @@ class KnownFaults {
     if (explained.empty()) return false;
     rows_.push_back({id, sentence, listed(explained), distance});
     return true;
+  }
+
+  /// Where the wrong elements lie is then all that can be said.
+  void unexplained(bool small) {
+    std::string note = small ? fmt::format("no known fault fits: {} forms tried, and simple relations", tried_) : "";
+    for (const JudgedOutput& output : outputs_) {
+      if (!output.fails || !exact_.contains(output.name)) continue;
+      const std::string place = where_wrong(output, exact_.at(output.name).value);
+      if (!place.empty()) note += (note.empty() ? "" : "; ") + place;
+    }
+    if (!note.empty()) notes_.push_back(std::move(note));
   }
 
   void simple_relations(bool small) {

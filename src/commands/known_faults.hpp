@@ -37,7 +37,7 @@ std::optional<double> distance_to(const JudgedOutput& output, const tensor::Tens
 ///   Simple relations of a failing output to its exact value: a factor, an offset, two axes exchanged, and the like.
 /// A fit names a likely cause; it proves nothing, and the verdict does not depend on it. `exact` holds the outputs' exact values. Nothing
 /// is tried where no output fails, and no forms where all of them together exceed kKnownFaultWork multiply-adds; `notes` then says so, and
-/// where nothing fits.
+/// where nothing fits; then also which indices the wrong elements have in common, where they do (where_wrong).
 std::vector<verdict::FaultRow> known_faults(const problem::Problem& problem, const tensor::TensorMap& inputs,
                                             const verdict::Reference& exact, const std::vector<JudgedOutput>& outputs,
                                             std::vector<std::string>& notes);

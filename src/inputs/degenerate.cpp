@@ -58,7 +58,11 @@ std::vector<Statistic> statistics_of(const Problem& problem) {
   const Index query_parts = full_width ? 1 : problem.heads;
   if (!problem.is_mla()) return {{{"k"}, true, full_width ? 1 : problem.groups}, {{"q"}, false, query_parts}};
   if (problem::norm_traits(problem).spans_rope) return {{{"c", "k_rope"}, true, 1}, {{"q_content", "q_rope"}, false, query_parts}};
-  return {{{"c"}, true, 1}, {{"k_rope"}, true, 1}, {{"q_content"}, false, query_parts}, {{"q_rope"}, false, query_parts}};
+  std::vector<Statistic> content{{{"c"}, true, 1}, {{"q_content"}, false, query_parts}};
+  if (!problem::norm_traits(problem).own_rope_statistic) return content;
+  content.push_back({{"k_rope"}, true, 1});
+  content.push_back({{"q_rope"}, false, query_parts});
+  return content;
 }
 
 }  // namespace

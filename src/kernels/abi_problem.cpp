@@ -5,6 +5,8 @@
 namespace equinorm::kernels {
 namespace {
 
+static_assert(EQUINORM_NORM_NONE == 4 && EQUINORM_NORM_L2 == 1, "kernel.h: kernels are built against its numbers; a new one comes last");
+
 std::int32_t abi(problem::NormScheme scheme) {
   switch (scheme) {
     case problem::NormScheme::blockwise:
@@ -19,6 +21,16 @@ std::int32_t abi(problem::NormScheme scheme) {
       break;
   }
   return EQUINORM_NORM_NONE;
+}
+
+std::int32_t abi(problem::NormKind kind) {
+  switch (kind) {
+    case problem::NormKind::rms:
+      break;
+    case problem::NormKind::l2:
+      return EQUINORM_NORM_L2;
+  }
+  return EQUINORM_NORM_RMS;
 }
 
 std::int32_t abi(problem::NormWeight weight) {
@@ -71,8 +83,7 @@ equinorm_problem abi_problem(const problem::Problem& problem, problem::Index spl
   out.splits = splits, out.tile = tile;
   out.eps = scalars.at("eps").high, out.scale = scalars.at("scale").high, out.softcap = scalars.at("softcap").high;
   out.attention = problem.is_mla() ? EQUINORM_MLA : EQUINORM_GQA;
-  out.norm_scheme = abi(problem.norm.scheme), out.norm_weight = abi(problem.norm.weight);
-  out.norm_kind = problem.norm.kind == problem::NormKind::rms ? EQUINORM_NORM_RMS : EQUINORM_NORM_L2;
+  out.norm_scheme = abi(problem.norm.scheme), out.norm_kind = abi(problem.norm.kind), out.norm_weight = abi(problem.norm.weight);
   out.latent_norm = problem.norm.latent_norm ? 1 : 0;
   out.rope_layout = abi(problem.rope.layout);
   out.rope_last = problem.rope.part == problem::RopePart::last ? 1 : 0;

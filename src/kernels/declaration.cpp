@@ -7,9 +7,11 @@
 #include <limits>
 #include <set>
 
+#include "kernels/requirements.hpp"
 #include "problem/norm_traits.hpp"
 #include "problem/object_reader.hpp"
 #include "problem/problem_file.hpp"
+#include "problem/stored_tensors.hpp"
 #include "scalar/error.hpp"
 
 namespace equinorm::kernels {
@@ -26,22 +28,6 @@ constexpr problem::NameTable<AlphaQ, 3> kAlphaNames{{{AlphaQ::any, "any"}, {Alph
 constexpr problem::NameTable<DeviceKind, 2> kDeviceNames{{{DeviceKind::host, "host"}, {DeviceKind::cuda, "cuda"}}};
 constexpr problem::NameTable<bool, 2> kBaseNames{{{false, "e"}, {true, "2"}}};
 constexpr problem::NameTable<bool, 2> kEmptyRowNames{{{true, "zero"}, {false, "any"}}};
-
-/// Which entry of `precision` speaks of a tensor between stages.
-const std::map<std::string, Stored>& stored_of() {
-  static const std::map<std::string, Stored> table{{"alpha_k", Stored::alpha},
-                                                   {"q_tilde", Stored::q_tilde},
-                                                   {"k_hat", Stored::k_hat},
-                                                   {"k_rope_cached", Stored::k_hat},
-                                                   {"k_deferred", Stored::k_hat},
-                                                   {"q_hat", Stored::q_hat},
-                                                   {"q_rope_hat", Stored::q_hat},
-                                                   {"logits", Stored::logits},
-                                                   {"p", Stored::p},
-                                                   {"u", Stored::u},
-                                                   {"o", Stored::o}};
-  return table;
-}
 
 scalar::Format ieee_format(std::string_view text) {
   const scalar::Format format = scalar::parse_format(text);
@@ -154,6 +140,7 @@ void read_requirements(ObjectReader& parent, Declaration& out) {
   for (std::size_t i = 0; i < value->keys.size(); ++i) {
     Requirement requirement;
     requirement.key = value->keys[i];
+    check_requirement_key(requirement.key);
     const JsonValue& item = value->items[i];
     if (item.is(Kind::array)) {
       for (const JsonValue& allowed : item.items) requirement.allowed.push_back(text_of(allowed));
@@ -186,9 +173,9 @@ double read_empty_lse(ObjectReader& reader) {
 void narrow_precision(Declaration& out) {
   for (const auto* side : {&out.inputs, &out.outputs}) {
     for (const auto& [name, tensor] : *side) {
-      const auto stored = stored_of().find(name);
-      if (stored == stored_of().end() || !tensor.dtype) continue;
-      scalar::Format& format = out.precision.of(stored->second);
+      const std::optional<Stored> stored = problem::stored_of(name);
+      if (!stored || !tensor.dtype) continue;
+      scalar::Format& format = out.precision.of(*stored);
       if (tensor.dtype->precision < format.precision) format = *tensor.dtype;
     }
   }
@@ -233,8 +220,7 @@ void check_names(const Declaration& out) {
 
 scalar::Format default_dtype(const Declaration& declaration, const Problem& problem, const problem::TensorSpec& spec, bool is_input) {
   if (is_input) return spec.role == problem::Role::rope_table ? scalar::kFp32 : problem.precision.storage;
-  const auto stored = stored_of().find(spec.name);
-  if (stored != stored_of().end()) return declaration.precision.of(stored->second);
+  if (const std::optional<Stored> stored = problem::stored_of(spec.name)) return declaration.precision.of(*stored);
   return spec.name == "lse" || spec.name == "alpha_q" ? declaration.precision.statistics : declaration.precision.storage;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernels/worker_link.hpp"
 #include "problem/object_reader.hpp"
 #include "scalar/error.hpp"
 
@@ -61,7 +62,7 @@ Answer read_answer(const JsonValue& value, std::optional<std::uint64_t> id, doub
     reader.string("message", message);
     reader.decimal("seconds", seconds);
     answer.seconds = value.find("seconds") != nullptr ? std::clamp(seconds.to_double(), 0.0, wall) : wall;
-    answer.detail = message.empty() ? "" : problem::shown(message);
+    answer.detail = message.empty() ? "" : '"' + printable(message) + '"';
     if (const JsonValue* changed = reader.take("changed")) {
       if (!changed->is(JsonValue::Kind::array)) reader.reject("changed", *changed, "a list of names");
       for (const JsonValue& name : changed->items) answer.changed += (answer.changed.empty() ? "" : ", ") + problem::describe(name);

@@ -105,7 +105,12 @@ Model::Model(const Problem& p, const TensorMap& tensors, bool keys)
 }
 
 Enclosed Model::mean_factor(Index n, bool always_rms) const {
-  if (problem.norm.kind == problem::NormKind::l2 && !always_rms) return {1, 0, 0};
+  switch (always_rms ? problem::NormKind::rms : problem.norm.kind) {
+    case problem::NormKind::l2:
+      return {1, 0, 0};
+    case problem::NormKind::rms:
+      break;
+  }
   return div<One>({1, 0, 0}, {static_cast<double>(n), 0, 0});
 }
 

@@ -141,7 +141,7 @@ std::vector<QueryHead> make_query(const Model& model, const QueryProjection& pro
       head.beta = result.front().beta;
     } else if (model.normed) {
       head.alpha = statistic(model, heads, h, 0, model.joint ? p.key_dim() : p.content_dim);
-      if (!model.joint && p.rope_dim > 0) head.beta = statistic(model, heads, h, p.content_dim, p.key_dim());
+      if (problem::norm_traits(p).own_rope_statistic && p.rope_dim > 0) head.beta = statistic(model, heads, h, p.content_dim, p.key_dim());
     }
     fill_vectors(model, h, row, z, head);
     head.score = {mul<One>(model.scale, head.alpha), mul<One>(model.scale, head.beta), model.joint};

@@ -38,7 +38,7 @@ BlockStatistics from_squares(const Model& model, const KeyBlock& block, std::vec
   for (std::size_t g = 0; g < squares.size(); ++g) {
     kernels().statistic(squares[g], model.mean_factor(width), model.eps, statistics.alpha[g]);
   }
-  if (!model.joint && model.layout.rope > 0) {
+  if (problem::norm_traits(p).own_rope_statistic && p.is_mla() && model.layout.rope > 0) {
     kernels().statistic(block.rope_squares[0], model.mean_factor(model.layout.rope), model.eps, statistics.beta);
   }
   return statistics;

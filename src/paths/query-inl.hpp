@@ -79,10 +79,11 @@ class QueryStage {
   void finish_rope(Index s, Index h, const QueryIndex& at, const V* alpha, V* out) {
     const problem::Problem& pb = row_.problem;
     const Index d_r = pb.rope_dim;
-    const bool own_statistic = problem::norm_traits(pb).own_rope_statistic;
+    const problem::NormTraits norm = problem::norm_traits(pb);
     V own{};
-    if (own_statistic) own = formula_.query_rope_alpha(row_, s, h);
-    finish(Block::rope, row_.q_rope + (s * pb.heads + h) * d_r, d_r, at, own_statistic ? &own : alpha, out);
+    if (norm.own_rope_statistic) own = formula_.query_rope_alpha(row_, s, h);
+    const V* const scaling = norm.own_rope_statistic ? &own : norm.spans_rope ? alpha : nullptr;
+    finish(Block::rope, row_.q_rope + (s * pb.heads + h) * d_r, d_r, at, scaling, out);
     if (Tensor<V>* kept = out_.find("q_rope_hat")) std::copy(out, out + d_r, kept->row(row_.b, at.s, at.h));
     if (Tensor<V>* kept = out_.find("q_hat")) std::copy(out, out + d_r, kept->row(row_.b, at.s, at.h) + pb.content_dim);
   }

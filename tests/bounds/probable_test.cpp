@@ -9,12 +9,12 @@
 #include "bounds/judge.hpp"
 #include "inputs/generate.hpp"
 #include "inputs/round.hpp"
+#include "reference/any_scheme.hpp"
 
 namespace equinorm::bounds {
 namespace {
 
 problem::Problem any_problem(reference::Dice& dice, std::uint64_t seed) {
-  using problem::NormScheme;
   problem::Problem p;
   p.context = {dice.between(32, 128)}, p.heads = dice.between(1, 2), p.groups = 1;
   p.inputs.seed = seed;
@@ -22,13 +22,11 @@ problem::Problem any_problem(reference::Dice& dice, std::uint64_t seed) {
   p.norm.weight = dice.one_of({problem::NormWeight::plain, problem::NormWeight::zero_centred, problem::NormWeight::none});
   if (dice.one_in(4)) {
     p.attention = problem::Attention::gqa;
-    p.norm.scheme = dice.one_of({NormScheme::per_head, NormScheme::full_width, NormScheme::none});
     p.rope_dim = 64;
   } else {
-    p.norm.scheme =
-        dice.one_of({NormScheme::blockwise, NormScheme::blockwise, NormScheme::unified, NormScheme::full_width, NormScheme::none});
     p.latent = dice.one_of({128, 512});
   }
+  p.norm.scheme = reference::any_scheme(dice, p.attention);
   p.precision.storage = dice.one_of({scalar::kFp16, scalar::kBf16, scalar::kFp32});
   if (dice.one_in(4)) p.softcap = scalar::Decimal("20");
   p.sink = dice.one_in(4);

@@ -8,6 +8,7 @@
 #include "bounds/judge.hpp"
 #include "inputs/generate.hpp"
 #include "inputs/round.hpp"
+#include "reference/any_scheme.hpp"
 #include "reference/random_problem.hpp"
 
 namespace equinorm::bounds {
@@ -74,9 +75,7 @@ problem::Problem full_size_problem(reference::Dice& dice, std::uint64_t seed) {
   problem.context = {dice.between(64, 256)};
   problem.queries = dice.between(1, 2);
   problem.heads = dice.between(1, 2), problem.groups = 1;
-  using problem::NormScheme;
-  problem.norm.scheme =
-      dice.one_of({NormScheme::blockwise, NormScheme::blockwise, NormScheme::unified, NormScheme::full_width, NormScheme::none});
+  problem.norm.scheme = reference::any_scheme(dice, problem.attention);
   problem.norm.kind = dice.one_in(4) ? problem::NormKind::l2 : problem::NormKind::rms;
   problem.norm.weight = dice.one_of({problem::NormWeight::plain, problem::NormWeight::zero_centred, problem::NormWeight::none});
   problem.inputs.seed = seed;

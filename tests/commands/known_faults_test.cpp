@@ -97,6 +97,22 @@ TEST_CASE("an output that no fault leaves is explained by none") {
   }
 }
 
+TEST_CASE("where the wrong elements of an unexplained output lie") {
+  const Given given(small_problem(), {"o"});  // [2,3,4,5]
+  const auto place = [&](auto wrong) {
+    const JudgedOutput made =
+        given.mapped("o", [&](double x, Index i) { return wrong(i) ? x + 0.3 * (1.5 + std::sin(static_cast<double>(i))) : x; });
+    std::vector<std::string> notes;
+    CHECK(known_faults(given.problem, given.inputs, given.exact, {made}, notes).empty());
+    REQUIRE(notes.size() == 1);
+    return notes[0];
+  };
+  CHECK(holds(place([](Index i) { return i / 5 % 4 == 1 || i / 5 % 4 == 2; }), "; o is beyond its bound only at [*,*,1-2,*] of [2,3,4,5]"));
+  CHECK(holds(place([](Index i) { return i == 119; }), "only at [1,2,3,4] of"));
+  CHECK(holds(place([](Index i) { return i % 5 % 2 == 0; }), "only at [*,*,*,{0,2,4}] of"));
+  CHECK_FALSE(holds(place([](Index i) { return i % 2 == 0; }), "only at"));
+}
+
 TEST_CASE("simple relations") {
   const Given given(small_problem(), {"lse", "o", "logits", "alpha_k", "q_tilde", "k_rope_cached", "alpha_q"});
   const auto times = [](double factor) { return [factor](double x, Index) { return factor * x; }; };

@@ -5,6 +5,8 @@ import random
 from support import rounded
 
 DTYPES = ("BF16", "F16", "F32", "F64")
+MLA_SCHEMES = ("blockwise", "unified", "full_width", "none")
+GQA_SCHEMES = ("per_head", "full_width", "none")
 
 
 class Dice(random.Random):
@@ -13,7 +15,7 @@ class Dice(random.Random):
 
 
 def random_norm(dice, mla):
-    scheme = dice.choice(("blockwise", "unified", "full_width", "none") if mla else ("per_head", "full_width", "none"))
+    scheme = dice.choice(MLA_SCHEMES if mla else GQA_SCHEMES)
     return {"scheme": scheme, "kind": dice.choice(("rms", "rms", "l2")), "weight": dice.choice(("plain", "zero_centred", "none")),
             "eps": dice.choice((1e-6, 1e-5, 0.125))}
 

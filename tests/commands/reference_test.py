@@ -8,7 +8,7 @@ from support import CommandTest, as_settings, builtin, changed, shrinking, write
 
 from decimal_files import Problem, read_safetensors
 from decimal_reference import Formula, judge
-from random_problems import Dice, random_inputs, random_problem
+from random_problems import GQA_SCHEMES, MLA_SCHEMES, Dice, random_inputs, random_problem
 
 SEED = int(os.environ.get("EQUINORM_SEED", "20260"))
 RANDOM_PROBLEMS = 45
@@ -76,6 +76,11 @@ class ReferenceTest(CommandTest):
         written = self.judge_file(path, out, context)
         for name, (_, shape, values) in tensors.items():
             self.assertEqual((written[name].shape, written[name].values), (list(shape), values), f"{context}: input {name} was changed")
+
+    def test_every_norm_scheme_is_drawn(self):
+        listed = self.succeed("list", "norms").out.split("kind:")[0].splitlines()
+        self.assertEqual({line.split()[0] for line in listed}, {*MLA_SCHEMES, *GQA_SCHEMES},
+                         "the formula is in tests/python/decimal_reference.py, the draw in tests/commands/random_problems.py")
 
     def test_random_problems(self):
         print(f"random problems from seed {SEED} on")

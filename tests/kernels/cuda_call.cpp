@@ -5,6 +5,7 @@
 #include <random>
 
 #include "cuda_support.hpp"
+#include "kernels/abi_problem.hpp"
 #include "kernels/cuda_manifest.hpp"
 #include "problem/norm_traits.hpp"
 #include "problem/scale.hpp"
@@ -67,7 +68,7 @@ equinorm_problem abi_problem(const Problem& problem, const std::vector<std::int3
   abi.scale = problem.scale ? problem.scale->to_double() : 1 / std::sqrt(static_cast<double>(problem.key_dim()));
   abi.softcap = problem.softcap.to_double();
   abi.attention = problem.is_mla() ? EQUINORM_MLA : EQUINORM_GQA;
-  abi.norm_scheme = static_cast<std::int32_t>(problem.norm.scheme), abi.norm_kind = static_cast<std::int32_t>(problem.norm.kind);
+  abi.norm_scheme = kernels::abi_problem(problem, splits, 0).norm_scheme, abi.norm_kind = static_cast<std::int32_t>(problem.norm.kind);
   abi.norm_weight = static_cast<std::int32_t>(problem.norm.weight), abi.rope_layout = static_cast<std::int32_t>(problem.rope.layout);
   abi.mask = static_cast<std::int32_t>(problem.mask.kind), abi.sink = problem.sink ? 1 : 0;
   return abi;

@@ -104,6 +104,11 @@ TEST_CASE("bad declarations name the field, the value and what is allowed") {
   CHECK(message_of(with(kDecode, "\"lse_base\"", "\"lse_bass\"")).find("lse_bass") != std::string::npos);
   CHECK(message_of(with(kDecode, "bit-repro", "bit-repo")).find("claims holds") != std::string::npos);
   CHECK(message_of(with(kDecode, ", \"page_size\": 64", "")).find("page_size") != std::string::npos);
+  CHECK(message_of(with(kDecode, "\"latent\"", "\"latnt\"")).find("requires.latnt is no key of a problem file; did you mean") !=
+        std::string::npos);
+  for (const char* key : {"head_dim", "context", "rope.scaling.mscale", "rope.part", "mask.window", "precision.u", "inputs.path"}) {
+    CHECK(message_of(with(kDecode, "\"latent\"", "\"" + std::string(key) + "\"")).empty());
+  }
   CHECK(message_of("[]").find("allowed: an object") != std::string::npos);
   // A dtype that cannot hold the problem's numbers.
   const Declaration narrow = parse_declaration(with(kDecode, "\"dtype\": \"bf16\", \"layout\"", "\"dtype\": \"fp16\", \"layout\""), "k.so");

@@ -151,6 +151,8 @@ class Formula:
             return [(self.inverse(*[c for c, _ in heads]), rope)] * len(heads)
         if scheme == "unified":
             return [(self.inverse(c, r),) * 2 for c, r in heads]
+        if scheme not in ("blockwise", "per_head"):
+            raise BadInput(f"norm.scheme is {scheme}, which has no formula here")
         return [(self.inverse(c), self.inverse(r)) for c, r in heads]
 
     # rope

@@ -10,10 +10,19 @@ struct Block {
   Index begin, end;
 };
 
+/// A scheme that the compiler does not find here has no reference yet: say above all of mla what becomes of the RoPE block.
 std::vector<Block> blocks(const Problem& problem) {
-  const bool split = problem.is_mla() && (problem.norm.scheme == NormScheme::blockwise || problem.norm.scheme == NormScheme::full_width);
-  if (!split) return {{0, problem.key_dim()}};
-  return {{0, problem.content_dim}, {problem.content_dim, problem.key_dim()}};
+  switch (problem.norm.scheme) {
+    case NormScheme::blockwise:
+    case NormScheme::full_width:
+      if (problem.is_mla()) return {{0, problem.content_dim}, {problem.content_dim, problem.key_dim()}};
+      break;
+    case NormScheme::unified:
+    case NormScheme::per_head:
+    case NormScheme::none:
+      break;
+  }
+  return {{0, problem.key_dim()}};
 }
 
 /// S(z) of a block of head h: over that head, or under full width over the block of all heads. MLA's key RoPE block exists once, not per
@@ -30,7 +39,13 @@ Number statistic(const Problem& problem, Side side, const Tensor<Number>& raw, I
       squares += raw.row(b, i, head)[j] * raw.row(b, i, head)[j];
       ++count;
     }
-  if (problem.norm.kind == problem::NormKind::rms) squares /= Number(count);
+  switch (problem.norm.kind) {
+    case problem::NormKind::rms:
+      squares /= Number(count);
+      break;
+    case problem::NormKind::l2:
+      break;
+  }
   return sqrt(squares + to_number(problem.norm.eps));
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "reference/any_scheme.hpp"
 #include "reference/dice.hpp"
 
 namespace equinorm::reference {
@@ -30,10 +31,7 @@ void draw_dimensions(Dice& dice, Problem& problem) {
 
 void draw_norm(Dice& dice, Problem& problem) {
   Norm& norm = problem.norm;
-  norm.scheme =
-      problem.is_mla()
-          ? dice.one_of({NormScheme::blockwise, NormScheme::blockwise, NormScheme::unified, NormScheme::full_width, NormScheme::none})
-          : dice.one_of({NormScheme::per_head, NormScheme::per_head, NormScheme::full_width, NormScheme::none});
+  norm.scheme = any_scheme(dice, problem.attention);
   norm.kind = dice.one_in(3) ? NormKind::l2 : NormKind::rms;
   norm.weight = dice.one_of({NormWeight::plain, NormWeight::plain, NormWeight::zero_centred, NormWeight::none});
   norm.eps = one_decimal(dice, {"1e-6", "1e-5", "0.01", "0.3"});

@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "bundled/layout.hpp"
+#include "kernels/abi_problem.hpp"
 #include "paths/scale_value.hpp"
 #include "scalar/error.hpp"
 
@@ -25,9 +26,10 @@ equinorm_problem c_problem(const Problem& problem, const RunSetting& setting, co
   p.eps = problem.norm.eps.to_double();
   p.scale = scalar::to_double(paths::scale_value(problem::softmax_scale(problem), 120));
   p.softcap = problem.softcap.to_double();
-  // The enumerations of both sides are in the same order.
+  // The other enumerations of both sides are in the same order.
+  p.norm_scheme = abi_problem(problem, setting.splits, setting.tile).norm_scheme;
   p.attention = static_cast<std::int32_t>(problem.attention);
-  p.norm_scheme = static_cast<std::int32_t>(problem.norm.scheme), p.norm_kind = static_cast<std::int32_t>(problem.norm.kind);
+  p.norm_kind = static_cast<std::int32_t>(problem.norm.kind);
   p.norm_weight = static_cast<std::int32_t>(problem.norm.weight), p.latent_norm = problem.norm.latent_norm ? 1 : 0;
   p.rope_layout = static_cast<std::int32_t>(problem.rope.layout);
   p.rope_last = problem.rope.part == problem::RopePart::last ? 1 : 0;
