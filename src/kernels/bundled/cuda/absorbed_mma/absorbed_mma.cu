@@ -1,12 +1,13 @@
 // Absorbed decode on tensor cores: 16 heads are the 16 rows of mma.sync m16n8k16, tiles of 32 tokens come through four stages of cp.async
 // from paged caches, alpha_q alpha_k scales the content scores in the score tile. latent 512, rope_dim 64, heads a multiple of 16.
+// Problems with a soft-cap have an entry of their own (_capped).
 // absorbed_mma: grid (splits, queries * heads / 16, batch), 256 threads, kSharedBytes; combine: grid (heads, queries, batch), 128 threads.
 //
 // Warp w: score columns 8 (w % 4) .. of the tile over one half of the 36 steps of 16 dims (w / 4; the RoPE dims are the last four steps),
 // then latent columns 64 w .. of u. The softmax of a tile is computed by every warp, straight into the fragments that it multiplies.
 #include "kernels/bundled/cuda/absorbed_mma/fragments.cuh"
-#include "kernels/bundled/cuda/common/online_softmax.cuh"
 #include "kernels/bundled/cuda/common/paged.cuh"
+#include "kernels/bundled/cuda/common/softcap.cuh"
 
 namespace equinorm {
 
@@ -127,8 +128,18 @@ __device__ __forceinline__ void score_tile(const unsigned (&a)[kHalfSteps][4], c
   }
 }
 
+/// Logits for exp2 in place of the first half of the score tile: every score is joined and capped once, by one thread. The whole block.
+__device__ __forceinline__ void cap_tile(float* scores, float scale, float softcap) {
+#pragma unroll
+  for (int i = 0; i < kRows * kTile; i += kThreads) {
+    float* score = scores + (i + threadIdx.x) / kTile * kScoreStride + threadIdx.x % kTile;
+    *score = capped_log2(*score + score[kRows * kScoreStride], scale, softcap);
+  }
+  __syncthreads();
+}
+
 /// Softmax of the tile for rows lane / 4 and 8 below, as A fragments of the 16 x 32 weights; rescales what was before.
-template <class T>
+template <bool kCapped, class T>
 __device__ __forceinline__ void softmax_tile(const float* scores, int live, float scale_log2e, Running (&running)[2], float (&acc)[8][4],
                                              unsigned (&p)[2][4], int lane) {
 #pragma unroll
@@ -139,8 +150,8 @@ __device__ __forceinline__ void softmax_tile(const float* scores, int live, floa
     for (int k = 0; k < 4; ++k) {
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        const float sum = row[k * 8 + i] + row[kRows * kScoreStride + k * 8 + i];
-        x[k][i] = k * 8 + lane % 4 * 2 + i < live ? sum * scale_log2e : -INFINITY;
+        const float first = row[k * 8 + i], logit = kCapped ? first : (first + row[kRows * kScoreStride + k * 8 + i]) * scale_log2e;
+        x[k][i] = k * 8 + lane % 4 * 2 + i < live ? logit : -INFINITY;
         largest = fmaxf(largest, x[k][i]);
       }
     }
@@ -179,11 +190,13 @@ __device__ __forceinline__ void value_tile(const unsigned (&p)[2][4], const T* s
   }
 }
 
-template <class T, class A>
+/// groups: columns of alpha_k. scale and softcap count where kCapped, else scale_log2e.
+template <bool kCapped, class T, class A>
 __device__ __forceinline__ void absorbed_mma(const T* __restrict__ q_tilde, const T* __restrict__ q_rope_hat,
                                              const float* __restrict__ alpha_q, const Caches<T>& caches, const A* __restrict__ alpha_k,
                                              const int* __restrict__ lengths, float* __restrict__ partial, float2* __restrict__ state,
-                                             int context, int heads, int groups, int mask, int window, float scale_log2e) {
+                                             int context, int heads, int groups, int mask, int window, float scale_log2e, float scale,
+                                             float softcap) {
   extern __shared__ __align__(16) unsigned char memory[];
   T* stages = reinterpret_cast<T*>(memory);
   float* scores = reinterpret_cast<float*>(memory + kStages * kTile * kStride * sizeof(T));
@@ -222,8 +235,9 @@ __device__ __forceinline__ void absorbed_mma(const T* __restrict__ q_tilde, cons
     score_tile(a, tile, factors, factor, scores, warp, lane);
     factors.load(start + kTile + mine, range.last, factor);
     __syncthreads();
+    if (kCapped) cap_tile(scores, scale, softcap);
     unsigned p[2][4];
-    softmax_tile<T>(scores, range.last - start, scale_log2e, running, acc, p, lane);
+    softmax_tile<kCapped, T>(scores, range.last - start, scale_log2e, running, acc, p, lane);
     value_tile(p, tile, acc, warp, lane);
     stage = (stage + 1) % kStages;
   }
@@ -244,26 +258,29 @@ __device__ __forceinline__ void absorbed_mma(const T* __restrict__ q_tilde, cons
 
 }  // namespace equinorm
 
-#define EQUINORM_MMA(NAME, T, A)                                                                                                         \
-  extern "C" __global__ void __launch_bounds__(equinorm::kThreads, 1)                                                                    \
-      NAME(const T* q_tilde, const T* q_rope_hat, const float* alpha_q, const T* c, const int* c_table, int c_blocks,                    \
-           long long c_page_stride, long long c_row_stride, int c_page_size, const T* k_rope, const int* rope_table, int rope_blocks,    \
-           long long rope_page_stride, long long rope_row_stride, int rope_page_size, const A* alpha_k, const int* lengths,              \
-           float* partial, float2* state, int context, int heads, int groups, int mask, int window, float scale_log2e) {                 \
-    const equinorm::Caches<T> caches{{c, c_table, c_blocks, c_page_stride, c_row_stride},                                                \
-                                     {k_rope, rope_table, rope_blocks, rope_page_stride, rope_row_stride},                               \
-                                     c_page_size,                                                                                        \
-                                     rope_page_size};                                                                                    \
-    equinorm::absorbed_mma(q_tilde, q_rope_hat, alpha_q, caches, alpha_k, lengths, partial, state, context, heads, groups, mask, window, \
-                           scale_log2e);                                                                                                 \
+#define EQUINORM_MMA(NAME, T, A, CAPPED)                                                                                                  \
+  extern "C" __global__ void __launch_bounds__(equinorm::kThreads, 1) NAME(                                                               \
+      const T* q_tilde, const T* q_rope_hat, const float* alpha_q, const T* c, const int* c_table, int c_blocks, long long c_page_stride, \
+      long long c_row_stride, int c_page_size, const T* k_rope, const int* rope_table, int rope_blocks, long long rope_page_stride,       \
+      long long rope_row_stride, int rope_page_size, const A* alpha_k, const int* lengths, float* partial, float2* state, int context,    \
+      int heads, int groups, int mask, int window, float scale_log2e, float scale, float softcap) {                                       \
+    const equinorm::Caches<T> caches{{c, c_table, c_blocks, c_page_stride, c_row_stride},                                                 \
+                                     {k_rope, rope_table, rope_blocks, rope_page_stride, rope_row_stride},                                \
+                                     c_page_size,                                                                                         \
+                                     rope_page_size};                                                                                     \
+    equinorm::absorbed_mma<CAPPED>(q_tilde, q_rope_hat, alpha_q, caches, alpha_k, lengths, partial, state, context, heads, groups, mask,  \
+                                   window, scale_log2e, scale, softcap);                                                                  \
   }
 #define EQUINORM_COMBINE(NAME, T)                                                                    \
   extern "C" __global__ void __launch_bounds__(128)                                                  \
       NAME(const float* partial, const float2* state, const T* sink, T* u, float* lse, int splits) { \
     equinorm::combine_splits(partial, state, sink, u, lse, splits, equinorm::kLatent);               \
   }
-EQUINORM_MMA(absorbed_mma_fp16, __half, float)
-EQUINORM_MMA(absorbed_mma_bf16, __nv_bfloat16, float)
-EQUINORM_MMA(absorbed_mma_bf16_alpha, __nv_bfloat16, __nv_bfloat16)
+EQUINORM_MMA(absorbed_mma_fp16, __half, float, false)
+EQUINORM_MMA(absorbed_mma_bf16, __nv_bfloat16, float, false)
+EQUINORM_MMA(absorbed_mma_bf16_alpha, __nv_bfloat16, __nv_bfloat16, false)
+EQUINORM_MMA(absorbed_mma_fp16_capped, __half, float, true)
+EQUINORM_MMA(absorbed_mma_bf16_capped, __nv_bfloat16, float, true)
+EQUINORM_MMA(absorbed_mma_bf16_alpha_capped, __nv_bfloat16, __nv_bfloat16, true)
 EQUINORM_COMBINE(absorbed_mma_fp16_combine, __half)
 EQUINORM_COMBINE(absorbed_mma_bf16_combine, __nv_bfloat16)
