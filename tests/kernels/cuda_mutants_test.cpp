@@ -44,7 +44,7 @@ const Mutant kMutants[] = {
     {"one split combined", "absorbed_mma", "absorbed_mma.bf16", nullptr, R"({"int32": "splits"})", R"({"int32": 1})", 0, ""},
     {"the latents' pages for the RoPE keys", "absorbed_mma", "absorbed_mma.bf16", nullptr,
      R"({"tensor": "k_rope_cached", "what": "block_table"})", R"({"tensor": "c", "what": "block_table"})", 0, ""},
-    {"too little shared memory", "absorbed_mma", "absorbed_mma.bf16", nullptr, "154112", "120000", 0, "bounds"},
+    {"too little shared memory", "absorbed_mma", "absorbed_mma.bf16", nullptr, "164864", "120000", 0, "bounds"},
     {"half the splits launched", "absorbed_mma", "absorbed_mma.bf16", nullptr, R"("grid": ["splits")", R"("grid": ["splits - 1")", 0,
      "uninitialised"},
     {"no barrier after the scores, paged", "absorbed_paged", "absorbed_paged.fp16", "absorbed_paged_fp16(", "bar.sync \t0;", "", 0, "race"},

@@ -6,62 +6,10 @@
 // Warp w: score columns 8 (w % 4) .. of the tile over one half of the 36 steps of 16 dims (w / 4; the RoPE dims are the last four steps),
 // then latent columns 64 w .. of u. The softmax of a tile is computed by every warp, straight into the fragments that it multiplies.
 #include "kernels/bundled/cuda/absorbed_mma/fragments.cuh"
-#include "kernels/bundled/cuda/common/paged.cuh"
+#include "kernels/bundled/cuda/absorbed_mma/tiles.cuh"
 #include "kernels/bundled/cuda/common/softcap.cuh"
 
 namespace equinorm {
-
-constexpr int kThreads = 256, kLatent = 512, kRope = 64, kRows = 16, kTile = 32, kStages = 4;
-constexpr int kHalfSteps = (kLatent + kRope) / 16 / 2, kRopeSteps = kRope / 16;
-constexpr int kStride = kLatent + kRope + 8;  // rows 16 bytes out of step: ldmatrix meets every bank once
-constexpr int kScoreStride = kTile + 4;
-constexpr int kSharedBytes = kStages * kTile * kStride * 2 + 2 * kRows * kScoreStride * 4;
-static_assert(kSharedBytes == 154112, "the manifests say so");
-
-template <class T>
-struct Caches {
-  Pages<T> c, rope;
-  int c_page_size, rope_page_size;
-};
-
-/// Copies tiles of a split into the stages, eight threads a token. Pages are looked up one tile ahead.
-template <class T>
-class TileCopier {
- public:
-  __device__ __forceinline__ TileCopier(const Caches<T>& caches, T* stages, int b, Range range)
-      : caches_(caches), stages_(stages), b_(b), end_(range.last) {
-    token_ = range.first + threadIdx.x / 8;
-    look_up();
-  }
-
-  __device__ __forceinline__ void copy_next() {
-    if (token_ - static_cast<int>(threadIdx.x) / 8 < end_) {
-      const bool live = token_ < end_;
-      const int chunk = threadIdx.x % 8 * 8;
-      const T* latent = live ? caches_.c.row(c_page_, token_, caches_.c_page_size) : caches_.c.data;
-      const T* rope = live ? caches_.rope.row(rope_page_, token_, caches_.rope_page_size) : caches_.rope.data;
-      T* to = stages_ + (stage_ * kTile + threadIdx.x / 8) * kStride + chunk;
-#pragma unroll
-      for (int j = 0; j < kLatent / 64; ++j) copy16(to + j * 64, latent + chunk + j * 64, live);
-      copy16(to + kLatent, rope + chunk, live);
-    }
-    commit_copies();
-    stage_ = (stage_ + 1) % kStages;
-    token_ += kTile;
-    look_up();
-  }
-
- private:
-  __device__ __forceinline__ void look_up() {
-    if (token_ >= end_) return;
-    c_page_ = caches_.c.page(b_, token_, caches_.c_page_size);
-    rope_page_ = caches_.rope.page(b_, token_, caches_.rope_page_size);
-  }
-
-  const Caches<T>& caches_;
-  T* stages_;
-  int b_, end_, token_, stage_ = 0, c_page_ = 0, rope_page_ = 0;
-};
 
 /// This warp's half of the queries as A fragments, from global memory.
 template <class T>
@@ -81,31 +29,13 @@ __device__ __forceinline__ void load_queries(unsigned (&a)[kHalfSteps][4], const
   }
 }
 
-/// alpha_q alpha_k for this lane's four scores: rows lane / 4 and 8 below, two neighbouring tokens.
-template <class A>
-struct ScoreFactors {
-  const A* alpha_k;  ///< [T,G] of this batch row; null: no norm
-  int groups, group[2];
-  float alpha_q[2];
-
-  __device__ __forceinline__ void load(int token, int end, float (&factor)[4]) const {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      factor[i] = 1.0f;
-      if (alpha_k != nullptr && token + i % 2 < end)
-        factor[i] = to_float(alpha_k[static_cast<size_t>(token + i % 2) * groups + group[i / 2]]);
-    }
-  }
-  __device__ __forceinline__ float apply(const float (&factor)[4], int i) const {
-    return alpha_k != nullptr ? alpha_q[i / 2] * factor[i] : 1.0f;
-  }
-};
-
 /// This warp's part of the score tile: (alpha_q alpha_k <q_tilde, c> + <q_rope_hat, k_rope>) over its half of the dims, to shared memory.
 template <class T, class A>
 __device__ __forceinline__ void score_tile(const unsigned (&a)[kHalfSteps][4], const T* stage, const ScoreFactors<A>& factors,
-                                           const float (&factor)[4], float* scores, int warp, int lane) {
+                                           const unsigned* words, float* scores, int warp, int lane) {
   const int half = warp / 4, column = warp % 4 * 8;
+  float alpha[4];
+  factors.load(words + (column + lane % 4 * 2) * kFactorStride + lane / 4, alpha);
   float content[2][4] = {}, last[4] = {};
   const T* row = stage + (column + lane % 8) * kStride + half * kHalfSteps * 16 + lane / 8 * 8;
 #pragma unroll
@@ -122,8 +52,8 @@ __device__ __forceinline__ void score_tile(const unsigned (&a)[kHalfSteps][4], c
   }
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    const float alpha = factors.apply(factor, i), sum = content[0][i] + content[1][i];
-    const float score = half == 0 ? (sum + last[i]) * alpha : sum * alpha + last[i];
+    const float sum = content[0][i] + content[1][i];
+    const float score = half == 0 ? (sum + last[i]) * alpha[i] : sum * alpha[i] + last[i];
     scores[(half * kRows + lane / 4 + i / 2 * 8) * kScoreStride + column + lane % 4 * 2 + i % 2] = score;
   }
 }
@@ -199,7 +129,8 @@ __device__ __forceinline__ void absorbed_mma(const T* __restrict__ q_tilde, cons
                                              float softcap) {
   extern __shared__ __align__(16) unsigned char memory[];
   T* stages = reinterpret_cast<T*>(memory);
-  float* scores = reinterpret_cast<float*>(memory + kStages * kTile * kStride * sizeof(T));
+  float* scores = reinterpret_cast<float*>(memory + kScoresAt);
+  unsigned* words = reinterpret_cast<unsigned*>(memory + kFactorsAt);
   const int split = blockIdx.x, splits = gridDim.x, b = blockIdx.z, blocks = heads / kRows, queries = gridDim.y / blocks;
   const int s = blockIdx.y / blocks, head = blockIdx.y % blocks * kRows, warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int length = lengths[b];
@@ -209,31 +140,32 @@ __device__ __forceinline__ void absorbed_mma(const T* __restrict__ q_tilde, cons
     if (threadIdx.x < kRows) state[out + threadIdx.x] = make_float2(-INFINITY, 0.0f);
     return;
   }
-  TileCopier<T> copier(caches, stages, b, range);
+  const int own_group = (head + static_cast<int>(threadIdx.x) % kRows) * groups / heads;
+  const size_t first_alpha = (static_cast<size_t>(b) * context + range.first + threadIdx.x / kRows) * groups + own_group;
+  TileCopier<T, A> copier(caches, stages, b, range, {alpha_k, first_alpha, words, groups});
 #pragma unroll
   for (int stage = 0; stage + 1 < kStages; ++stage) copier.copy_next();
 
   const size_t row = (static_cast<size_t>(b) * queries + s) * heads + head;
   unsigned a[kHalfSteps][4];
   load_queries(a, q_tilde, q_rope_hat, row, warp / 4, lane);
-  ScoreFactors<A> factors{alpha_k != nullptr ? alpha_k + static_cast<size_t>(b) * context * groups : nullptr, groups, {}, {}};
+  ScoreFactors<A> factors{alpha_k != nullptr, 0, {}};
 #pragma unroll
   for (int below = 0; below < 2; ++below) {
-    factors.group[below] = (head + lane / 4 + below * 8) * groups / heads;
+    const int group = (head + lane / 4 + below * 8) * groups / heads;
     factors.alpha_q[below] = alpha_k != nullptr ? alpha_q[row + lane / 4 + below * 8] : 1.0f;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) factors.odd |= ((b * context + range.first + i) * groups + group & 1) << (2 * below + i);
   }
-  const int mine = warp % 4 * 8 + lane % 4 * 2;  // first of this lane's two tokens of a tile
-  float factor[4], acc[8][4] = {};
-  factors.load(range.first + mine, range.last, factor);
+  float acc[8][4] = {};
   Running running[2];
-  int stage = 0;
+  unsigned stage = 0;
   for (int start = range.first; start < range.last; start += kTile) {
     wait_for_copies<kStages - 2>();
     __syncthreads();
     copier.copy_next();
     const T* tile = stages + stage * kTile * kStride;
-    score_tile(a, tile, factors, factor, scores, warp, lane);
-    factors.load(start + kTile + mine, range.last, factor);
+    score_tile(a, tile, factors, words + stage * kTile * kFactorStride, scores, warp, lane);
     __syncthreads();
     if (kCapped) cap_tile(scores, scale, softcap);
     unsigned p[2][4];
@@ -272,9 +204,9 @@ __device__ __forceinline__ void absorbed_mma(const T* __restrict__ q_tilde, cons
                                    window, scale_log2e, scale, softcap);                                                                  \
   }
 #define EQUINORM_COMBINE(NAME, T)                                                                    \
-  extern "C" __global__ void __launch_bounds__(128)                                                  \
+  extern "C" __global__ void __launch_bounds__(128, 1)                                               \
       NAME(const float* partial, const float2* state, const T* sink, T* u, float* lse, int splits) { \
-    equinorm::combine_splits(partial, state, sink, u, lse, splits, equinorm::kLatent);               \
+    equinorm::combine_splits<equinorm::kLatent>(partial, state, sink, u, lse, splits);               \
   }
 EQUINORM_MMA(absorbed_mma_fp16, __half, float, false)
 EQUINORM_MMA(absorbed_mma_bf16, __nv_bfloat16, float, false)

@@ -95,9 +95,9 @@ __device__ __forceinline__ void absorbed_paged(const T* __restrict__ q_tilde, co
                                      scale_log2e, scale, softcap);                                                                         \
   }
 #define EQUINORM_COMBINE(NAME, T)                                                                    \
-  extern "C" __global__ void __launch_bounds__(equinorm::kThreads)                                   \
+  extern "C" __global__ void __launch_bounds__(equinorm::kThreads, 1)                                \
       NAME(const float* partial, const float2* state, const T* sink, T* u, float* lse, int splits) { \
-    equinorm::combine_splits(partial, state, sink, u, lse, splits, equinorm::kLatent);               \
+    equinorm::combine_splits<equinorm::kLatent>(partial, state, sink, u, lse, splits);               \
   }
 EQUINORM_PAGED(absorbed_paged_fp16, __half, false)
 EQUINORM_PAGED(absorbed_paged_bf16, __nv_bfloat16, false)

@@ -50,6 +50,12 @@ __device__ __forceinline__ float warp_sum(float x) {
   return x;
 }
 
+__device__ __forceinline__ float warp_max(float x) {
+#pragma unroll
+  for (int step = 16; step > 0; step >>= 1) x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, step));
+  return x;
+}
+
 /// 1 / S: S = sqrt(sum / width + eps) (rms), sqrt(sum + eps) (l2). Correctly rounded operations: it is done once a token.
 __device__ __forceinline__ float inverse_norm(float sum_of_squares, int width, int norm_kind, float eps) {
   const float mean = norm_kind == kNormL2 ? sum_of_squares : sum_of_squares / static_cast<float>(width);
