@@ -132,3 +132,23 @@ TEST_CASE("every fault in a bundled CUDA kernel or its manifest is found") {
     }
   }
 }
+
+TEST_CASE("absorbed decode on tensor cores takes pages of any size") {
+  const std::string pages = R"("layout": "paged", "page_size": 64)";
+  for (const char* size : {"1", "7", "31", "32", "33", "96"}) {
+    for (const int which : {0, 1}) {  // of k_rope_cached, of c
+      const Changed changed({"", "absorbed_mma", "absorbed_mma.bf16_alpha", nullptr, pages,
+                             R"("layout": "paged", "page_size": )" + std::string(size), which, "", false});
+      Problem problem;
+      problem.batch = 2, problem.context = {139, 70};
+      Call call(changed.path(), problem, 2, 5);
+      VirtualOptions options;
+      options.target = 80;
+      const BackendResult result = open_virtual(changed.path(), options)->run(call.call(), {});
+      INFO("pages of " << size << " tokens in tensor " << which << "\n" << result.message);
+      for (const BackendResult::Note& note : result.notes) CHECK_FALSE(note.fails);
+      const Declaration declaration = load_manifest(changed.path()).declaration;
+      CHECK(worst_ratio(declaration, call.outputs(), expected(problem, declaration, call.inputs())) <= 1);
+    }
+  }
+}
