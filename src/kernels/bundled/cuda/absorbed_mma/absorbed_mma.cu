@@ -120,6 +120,23 @@ __device__ __forceinline__ void value_tile(const unsigned (&p)[2][4], const T* s
   }
 }
 
+/// This warp's columns of the sums to partial, and the running state beside them; `out` is the first row's place.
+__device__ __forceinline__ void store_split(const float (&acc)[8][4], const Running (&running)[2], float* partial, float2* state,
+                                            size_t out, int warp, int lane) {
+#pragma unroll
+  for (int below = 0; below < 2; ++below) {
+    float total = running[below].total;
+    total += __shfl_xor_sync(kAllLanes, total, 1);
+    total += __shfl_xor_sync(kAllLanes, total, 2);
+    const size_t at = out + lane / 4 + below * 8;
+    if (warp == 0 && lane % 4 == 0) state[at] = make_float2(running[below].largest, total);
+#pragma unroll
+    for (int n = 0; n < 8; ++n)
+      *reinterpret_cast<float2*>(partial + at * kLatent + warp * 64 + n * 8 + lane % 4 * 2) =
+          make_float2(acc[n][2 * below], acc[n][2 * below + 1]);
+  }
+}
+
 /// groups: columns of alpha_k. scale and softcap count where kCapped, else scale_log2e.
 template <bool kCapped, class T, class A>
 __device__ __forceinline__ void absorbed_mma(const T* __restrict__ q_tilde, const T* __restrict__ q_rope_hat,
@@ -173,19 +190,7 @@ __device__ __forceinline__ void absorbed_mma(const T* __restrict__ q_tilde, cons
     value_tile(p, tile, acc, warp, lane);
     stage = (stage + 1) % kStages;
   }
-
-#pragma unroll
-  for (int below = 0; below < 2; ++below) {
-    float total = running[below].total;
-    total += __shfl_xor_sync(kAllLanes, total, 1);
-    total += __shfl_xor_sync(kAllLanes, total, 2);
-    const size_t at = out + lane / 4 + below * 8;
-    if (warp == 0 && lane % 4 == 0) state[at] = make_float2(running[below].largest, total);
-#pragma unroll
-    for (int n = 0; n < 8; ++n)
-      *reinterpret_cast<float2*>(partial + at * kLatent + warp * 64 + n * 8 + lane % 4 * 2) =
-          make_float2(acc[n][2 * below], acc[n][2 * below + 1]);
-  }
+  store_split(acc, running, partial, state, out, warp, lane);
 }
 
 }  // namespace equinorm

@@ -9,6 +9,17 @@ namespace equinorm {
 
 constexpr int kThreads = 128, kWarps = kThreads / 32;
 
+/// Adds this thread's part of |row t W_K|^2 to squares[t].
+template <class T>
+__device__ __forceinline__ void add_squares(const float* rows, const T* w, int latent, int content_dim, float (&squares)[kTokenTile]) {
+  for (int j = threadIdx.x; j < content_dim; j += kThreads) {
+    float k0[kTokenTile];
+    latent_product(rows, latent, w, content_dim, j, k0);
+#pragma unroll
+    for (int t = 0; t < kTokenTile; ++t) squares[t] += k0[t] * k0[t];
+  }
+}
+
 template <class T, class A>
 __device__ __forceinline__ void cache_write(const T* __restrict__ c, const T* __restrict__ k_rope, const T* __restrict__ w_k,
                                             const T* __restrict__ gamma_rk, const T* __restrict__ gamma_k, const float* __restrict__ cosine,
@@ -28,13 +39,7 @@ __device__ __forceinline__ void cache_write(const T* __restrict__ c, const T* __
   if (norm_scheme != kNormNone) {
     load_latents(c + token * latent, live, latent, memory);
     float squares[kTokenTile] = {};
-    const T* w = w_k + static_cast<size_t>(group) * latent * content_dim;
-    for (int j = threadIdx.x; j < content_dim; j += kThreads) {
-      float k0[kTokenTile];
-      latent_product(memory, latent, w, content_dim, j, k0);
-#pragma unroll
-      for (int t = 0; t < kTokenTile; ++t) squares[t] += k0[t] * k0[t];
-    }
+    add_squares(memory, w_k + static_cast<size_t>(group) * latent * content_dim, latent, content_dim, squares);
     if (norm_scheme == kNormUnified) {
       for (int j = threadIdx.x; j < rope_dim; j += kThreads) {
         for (int t = 0; t < live; ++t) {
