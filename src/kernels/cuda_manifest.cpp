@@ -253,6 +253,8 @@ std::optional<std::int64_t> problem_integer(const equinorm_problem& problem, std
   for (const auto& [key, field] : kNarrow) {
     if (key == name) return problem.*field;
   }
+  if (name == "capped") return problem.softcap > 0 ? 1 : 0;
+  if (name == "key_statistics") return problem.norm_scheme == EQUINORM_NORM_FULL_WIDTH ? 1 : problem.groups;
   return std::nullopt;
 }
 

@@ -51,7 +51,8 @@ struct CudaManifest {
   std::vector<LaunchSpec> launches;
 };
 
-/// Integer `name` of a problem ("batch", "splits", "rope_layout"): every integer field of equinorm_problem. Nothing for other names.
+/// Integer `name` of a problem ("batch", "splits", "rope_layout"): every integer field of equinorm_problem; "capped": 1 where it has a
+/// soft-cap, else 0; "key_statistics": columns of alpha_k, G or 1 (full width). Nothing for other names.
 std::optional<std::int64_t> problem_integer(const equinorm_problem& problem, std::string_view name);
 /// Properties of a tensor that expressions may use: TENSOR.PROPERTY.
 inline constexpr std::array<std::string_view, 14> kTensorProperties{"shape0",    "shape1",      "shape2",  "shape3",        "shape4",

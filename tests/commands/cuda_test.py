@@ -35,6 +35,16 @@ class Cuda(CommandTest):
             with self.subTest(manifest):
                 self.holds(manifest, case, *dims, "--device", "virtual")
 
+    def test_softcaps_and_full_width_norms_hold_on_the_virtual_gpu(self):
+        capped, wide = ["--set", "softcap=5"], ["--set", "norm.scheme=full_width"]
+        for manifest, dims in (("cache_write/cache_write.bf16_alpha.json", ["--context", "9", *FEW_HEADS, *wide]),
+                               ("query/query.bf16.json", ["--context", "9", *FEW_HEADS, *wide]),
+                               ("absorbed_paged/absorbed_paged.bf16.json", ["--context", "70", *FEW_HEADS, *capped, *wide]),
+                               ("absorbed_mma/absorbed_mma.bf16_alpha.json", ["--context", "70", *wide]),
+                               ("absorbed_mma/absorbed_mma.bf16.json", ["--context", "70", *capped])):
+            with self.subTest(manifest):
+                self.holds(manifest, "paper-tp8", *dims, "--device", "virtual")
+
     def test_the_cuda_backend_holds_on_the_fake_driver(self):
         self.holds("absorbed_mma/absorbed_mma.bf16.json", "paper-tp8", "--context", "40", EQUINORM_CUDA_DRIVER=FAKE_DRIVER)
 

@@ -129,6 +129,18 @@ TEST_CASE("cache_write") {
   run({"cache_write", "cache_write.fp32"}, unified);
 }
 
+TEST_CASE("cache_write, one statistic for all groups") {
+  Problem wide = paper({17, 5, 0});
+  wide.groups = 2, wide.norm.scheme = problem::NormScheme::full_width;
+  run_all(kCacheWrite, wide);
+  wide.groups = 1;
+  run({"cache_write", "cache_write.bf16_alpha"}, wide);
+  wide.context = {1}, wide.batch = 1, wide.groups = 16;
+  run({"cache_write", "cache_write.bf16"}, wide);
+  wide.context = {131}, wide.heads = wide.groups = 4, wide.content_dim = 32, wide.latent = 64, wide.norm.kind = problem::NormKind::l2;
+  run({"cache_write", "cache_write.fp16"}, wide);
+}
+
 TEST_CASE("query absorption") {
   run({"query", "query.bf16"}, paper({17}));
   Problem two_heads = paper({17});
@@ -140,6 +152,19 @@ TEST_CASE("query absorption") {
   run({"query", "query.fp32"}, several);
   several.norm.scheme = problem::NormScheme::none;
   run({"query", "query.bf16"}, several);
+}
+
+TEST_CASE("query absorption, one statistic for all heads") {
+  Problem wide = paper({17});
+  wide.norm.scheme = problem::NormScheme::full_width;
+  run({"query", "query.bf16"}, wide);
+  wide.heads = 4, wide.groups = 2;
+  run_all(kQuery, wide);
+  wide.context = {2, 30}, wide.batch = 2, wide.queries = 3, wide.norm.weight = problem::NormWeight::zero_centred,
+  wide.norm.kind = problem::NormKind::l2;
+  run({"query", "query.fp16"}, wide);
+  wide.norm.weight = problem::NormWeight::none;
+  run({"query", "query.fp32"}, wide);
 }
 
 TEST_CASE("explicit decode") {
@@ -177,6 +202,12 @@ TEST_CASE("absorbed decode, paged, with splits") {
   Problem several = paper({70, 2, 0}, 2);
   several.sink = true, several.heads = 4, several.groups = 4;
   run({"absorbed_paged", "absorbed_paged.fp16"}, several, 5);  // splits without a token
+  several.norm.scheme = problem::NormScheme::full_width;
+  run_all(kPaged, several, 2);
+  several.softcap = equinorm::scalar::Decimal("0.5");
+  run_all(kPaged, several, 3);
+  several.norm.scheme = problem::NormScheme::blockwise, several.groups = 2;
+  run({"absorbed_paged", "absorbed_paged.bf16"}, several, 1);
 }
 
 TEST_CASE("absorbed decode on tensor cores") {
@@ -187,6 +218,18 @@ TEST_CASE("absorbed decode on tensor cores") {
   run({"absorbed_mma", "absorbed_mma.bf16"}, several, 4);
   several.mask = {problem::MaskKind::none, 0}, several.norm.scheme = problem::NormScheme::none, several.sink = false;
   run({"absorbed_mma", "absorbed_mma.fp16"}, several, 2);
+  several.softcap = equinorm::scalar::Decimal("3");
+  run({"absorbed_mma", "absorbed_mma.bf16"}, several, 3);
+}
+
+TEST_CASE("absorbed decode on tensor cores, with a soft-cap or one statistic for all heads") {
+  Problem problem = paper({70, 33});
+  problem.softcap = equinorm::scalar::Decimal("0.5");
+  run_all(kMma, problem, 2);
+  problem.norm.scheme = problem::NormScheme::full_width;
+  run_all(kMma, problem, 3);
+  problem.softcap = equinorm::scalar::Decimal("0"), problem.heads = problem.groups = 32;
+  run_all(kMma, problem);
 }
 
 TEST_CASE("results do not depend on the order of blocks and warps, nor on when copies land") {
@@ -218,6 +261,10 @@ TEST_CASE("with rounding removed every kernel equals its formula to 90 bits") {
     for (const Bundled& kernel : {kCacheWrite[0], kCacheWrite[3]}) run_shadowed(kernel, few, target);
     run_shadowed(kQuery[2], few, target);
     run_shadowed(kExplicit[1], few, target);
+    few.norm.scheme = problem::NormScheme::full_width;
+    run_shadowed(kCacheWrite[3], few, target);
+    run_shadowed(kQuery[2], few, target);
+    few.norm.scheme = problem::NormScheme::blockwise;
     few.context = {70};
     run_shadowed(kPlain[0], few, target);
     few.sink = true;

@@ -113,6 +113,17 @@ TEST_CASE("bad manifests name the field, the value and what is allowed") {
   CHECK_THAT(failure("\"path\": \"absorbed\"", "\"path\": \"absurd\""), Contains("k.json: path"));
 }
 
+TEST_CASE("names that follow from a problem") {
+  Problem problem;
+  problem.heads = problem.groups = 8;
+  const std::vector<std::int32_t> lengths{1};
+  CHECK(problem_integer(abi_problem(problem, lengths, 1), "capped") == 0);
+  CHECK(problem_integer(abi_problem(problem, lengths, 1), "key_statistics") == 8);
+  problem.softcap = scalar::Decimal("0.5"), problem.norm.scheme = problem::NormScheme::full_width;
+  CHECK(problem_integer(abi_problem(problem, lengths, 1), "capped") == 1);
+  CHECK(problem_integer(abi_problem(problem, lengths, 1), "key_statistics") == problem.key_statistics());
+}
+
 TEST_CASE("a plan: numbers, places, exact scalars") {
   const CudaManifest manifest = parse_manifest(kManifest, "k.json", "");
   Problem problem;

@@ -22,6 +22,7 @@ struct Mutant {
   std::string from, to;
   int which;
   const char* finding;  ///< in the report; empty: the results are wrong
+  bool wide = false;    ///< a full-width norm and a soft-cap
 };
 
 const Mutant kMutants[] = {
@@ -43,7 +44,7 @@ const Mutant kMutants[] = {
     {"one split combined", "absorbed_mma", "absorbed_mma.bf16", nullptr, R"({"int32": "splits"})", R"({"int32": 1})", 0, ""},
     {"the latents' pages for the RoPE keys", "absorbed_mma", "absorbed_mma.bf16", nullptr,
      R"({"tensor": "k_rope_cached", "what": "block_table"})", R"({"tensor": "c", "what": "block_table"})", 0, ""},
-    {"too little shared memory", "absorbed_mma", "absorbed_mma.bf16", nullptr, "154112", "120000", 0, "bounds"},
+    {"too little shared memory", "absorbed_mma", "absorbed_mma.bf16", nullptr, "164864", "120000", 0, "bounds"},
     {"half the splits launched", "absorbed_mma", "absorbed_mma.bf16", nullptr, R"("grid": ["splits")", R"("grid": ["splits - 1")", 0,
      "uninitialised"},
     {"no barrier after the scores, paged", "absorbed_paged", "absorbed_paged.fp16", "absorbed_paged_fp16(", "bar.sync \t0;", "", 0, "race"},
@@ -63,6 +64,16 @@ const Mutant kMutants[] = {
     {"RoPE pairs in halves", "query", "query.fp32", nullptr, R"({"int32": "rope_layout"})", R"({"int32": 1})", 0, ""},
     {"values of the first matrix only", "explicit_decode", "explicit_decode.mla.fp32", nullptr, R"("groups", "batch"])", R"(1, "batch"])",
      0, "uninitialised"},
+    {"one group joined", "cache_write", "cache_write.fp32", nullptr,
+     R"({"int32": "groups"}, {"int32": "content_dim"}, {"int32": "norm_kind"})",
+     R"({"int32": 1}, {"int32": "content_dim"}, {"int32": "norm_kind"})", 0, "", true},
+    {"groups not joined", "cache_write", "cache_write.fp32", nullptr, R"("when": "groups - key_statistics")", R"("when": 0)", 0, "", true},
+    {"one head's statistic", "query", "query.fp32", nullptr, R"({"int32": "norm_scheme"})", R"({"int32": 0})", 0, "", true},
+    {"another cap", "absorbed_mma", "absorbed_mma.bf16", nullptr, R"({"float32": "softcap"})", R"({"float32": 0.7})", 1, "", true},
+    {"no cap", "absorbed_paged", "absorbed_paged.fp16", nullptr, R"("entry": "absorbed_paged_fp16_capped")",
+     R"("entry": "absorbed_paged_fp16")", 0, "", true},
+    {"alpha_k of a group each", "absorbed_mma", "absorbed_mma.bf16", nullptr, R"("key_statistics")", R"("groups")", 1, "bounds", true},
+    {"no barrier after the cap", "absorbed_mma", "absorbed_mma.bf16", "absorbed_mma_bf16_capped(", "bar.sync \t0;", "", 2, "race", true},
 };
 
 std::string read(const std::filesystem::path& path) {
@@ -104,6 +115,7 @@ TEST_CASE("every fault in a bundled CUDA kernel or its manifest is found") {
     if (std::string(mutant.folder) != "absorbed_mma") problem.heads = 4, problem.groups = 2;
     if (std::string(mutant.folder) == "absorbed_plain") problem.queries = 2;
     if (std::string(mutant.folder) == "cache_write" || std::string(mutant.folder) == "explicit_decode") problem.context = {9, 3};
+    if (mutant.wide) problem.softcap = equinorm::scalar::Decimal("0.5"), problem.norm.scheme = problem::NormScheme::full_width;
     const Changed changed(mutant);
     Call call(changed.path(), problem, 3, 5);
     VirtualOptions options;
@@ -117,6 +129,26 @@ TEST_CASE("every fault in a bundled CUDA kernel or its manifest is found") {
     } else {
       const Declaration declaration = load_manifest(changed.path()).declaration;
       CHECK(worst_ratio(declaration, call.outputs(), expected(problem, declaration, call.inputs())) > 4);
+    }
+  }
+}
+
+TEST_CASE("absorbed decode on tensor cores takes pages of any size") {
+  const std::string pages = R"("layout": "paged", "page_size": 64)";
+  for (const char* size : {"1", "7", "31", "32", "33", "96"}) {
+    for (const int which : {0, 1}) {  // of k_rope_cached, of c
+      const Changed changed({"", "absorbed_mma", "absorbed_mma.bf16_alpha", nullptr, pages,
+                             R"("layout": "paged", "page_size": )" + std::string(size), which, "", false});
+      Problem problem;
+      problem.batch = 2, problem.context = {139, 70};
+      Call call(changed.path(), problem, 2, 5);
+      VirtualOptions options;
+      options.target = 80;
+      const BackendResult result = open_virtual(changed.path(), options)->run(call.call(), {});
+      INFO("pages of " << size << " tokens in tensor " << which << "\n" << result.message);
+      for (const BackendResult::Note& note : result.notes) CHECK_FALSE(note.fails);
+      const Declaration declaration = load_manifest(changed.path()).declaration;
+      CHECK(worst_ratio(declaration, call.outputs(), expected(problem, declaration, call.inputs())) <= 1);
     }
   }
 }

@@ -45,26 +45,22 @@ class Formulas {
   Expected<R> cache_write() {
     Expected<R> out;
     const problem::NormTraits norm = problem::norm_traits(p_);
-    if (norm.normed) out["alpha_k"].assign(static_cast<std::size_t>(p_.batch * context_ * p_.groups), NAN);
+    const Index columns = norm.over_all_heads ? 1 : p_.groups, joined = p_.groups / columns;
+    if (norm.normed) out["alpha_k"].assign(static_cast<std::size_t>(p_.batch * context_ * columns), NAN);
     if (p_.rope_dim > 0) out["k_rope_cached"].assign(static_cast<std::size_t>(p_.batch * context_ * p_.rope_dim), NAN);
     for (Index b = 0; b < p_.batch; ++b) {
       for (Index t = 0; t < p_.context_of(b); ++t) {
         const Index token = b * context_ + t;
-        for (Index g = 0; norm.normed && g < p_.groups; ++g) {
+        for (Index column = 0; norm.normed && column < columns; ++column) {
           R sum = 0;
-          for (Index j = 0; j < p_.content_dim; ++j) {
-            R k0 = 0;
-            for (Index i = 0; i < p_.latent; ++i)
-              k0 += static_cast<R>(at("c", token * p_.latent + i)) * at("w_k", (g * p_.latent + i) * p_.content_dim + j);
-            sum += k0 * k0;
-          }
+          for (Index g = column * joined; g < (column + 1) * joined; ++g) sum += key_squares(token, g);
           if (norm.spans_rope) sum += squares("k_rope", token * p_.rope_dim, p_.rope_dim);
-          out["alpha_k"][static_cast<std::size_t>(token * p_.groups + g)] =
-              inverse_norm(sum, p_.content_dim + (norm.spans_rope ? p_.rope_dim : 0));
+          out["alpha_k"][static_cast<std::size_t>(token * columns + column)] =
+              inverse_norm(sum, joined * p_.content_dim + (norm.spans_rope ? p_.rope_dim : 0));
         }
         if (p_.rope_dim > 0)
           rope_block(out["k_rope_cached"], "k_rope", norm.spans_rope ? "gamma_k" : "gamma_rk", norm.spans_rope ? p_.content_dim : 0, token,
-                     t);
+                     t, token, 1);
       }
     }
     return out;
@@ -72,24 +68,26 @@ class Formulas {
 
   Expected<R> query() {
     Expected<R> out;
-    const bool normed = problem::norm_traits(p_).normed;
+    const bool normed = problem::norm_traits(p_).normed, wide = problem::norm_traits(p_).over_all_heads;
     const Index rows = p_.batch * p_.queries * p_.heads;
     if (normed) out["alpha_q"].resize(static_cast<std::size_t>(rows));
     out["q_tilde"].resize(static_cast<std::size_t>(rows * p_.latent));
     out["q_rope_hat"].resize(static_cast<std::size_t>(rows * p_.rope_dim));
     for (Index row = 0; row < rows; ++row) {
       const Index h = row % p_.heads, s = row / p_.heads % p_.queries, b = row / p_.heads / p_.queries;
+      const Index first = wide ? row - h : row, count = wide ? p_.heads : 1;  // the heads that a statistic runs over
+      const Index own = wide ? h : 0, own_key = wide ? p_.group_of(h) : 0;    // whose weights
       if (normed)
         out["alpha_q"][static_cast<std::size_t>(row)] =
-            inverse_norm(squares("q_content", row * p_.content_dim, p_.content_dim), p_.content_dim);
+            inverse_norm(squares("q_content", first * p_.content_dim, count * p_.content_dim), count * p_.content_dim);
       for (Index i = 0; i < p_.latent; ++i) {
         R sum = 0;
         for (Index j = 0; j < p_.content_dim; ++j)
-          sum += at("q_content", row * p_.content_dim + j) * weight("gamma_cq", j) * weight("gamma_ck", j) *
-                 at("w_k", (p_.group_of(h) * p_.latent + i) * p_.content_dim + j);
+          sum += at("q_content", row * p_.content_dim + j) * weight("gamma_cq", own * p_.content_dim + j) *
+                 weight("gamma_ck", own_key * p_.content_dim + j) * at("w_k", (p_.group_of(h) * p_.latent + i) * p_.content_dim + j);
         out["q_tilde"][static_cast<std::size_t>(row * p_.latent + i)] = sum;
       }
-      rope_block(out["q_rope_hat"], "q_rope", "gamma_rq", 0, row, p_.query_position(b, s));
+      rope_block(out["q_rope_hat"], "q_rope", "gamma_rq", own * p_.rope_dim, row, p_.query_position(b, s), first, count);
     }
     return out;
   }
@@ -136,13 +134,25 @@ class Formulas {
     for (Index j = 0; j < count; ++j) sum += at(name, first + j) * at(name, first + j);
     return sum;
   }
+  /// Sum of squares of k0 = c W_K^(g).
+  R key_squares(Index token, Index g) const {
+    R sum = 0;
+    for (Index j = 0; j < p_.content_dim; ++j) {
+      R k0 = 0;
+      for (Index i = 0; i < p_.latent; ++i) k0 += at("c", token * p_.latent + i) * at("w_k", (g * p_.latent + i) * p_.content_dim + j);
+      sum += k0 * k0;
+    }
+    return sum;
+  }
   R inverse_norm(R sum, Index width) const {
     return 1 / square_root((p_.norm.kind == problem::NormKind::rms ? sum / static_cast<R>(width) : sum) + decimal(p_.norm.eps, R{}));
   }
-  void rope_block(std::vector<R>& out, const char* raw, const char* gamma, Index first_gamma, Index row, Index position) const {
+  /// Row `row` of `raw`, its statistic taken over `count` rows from `first` on.
+  void rope_block(std::vector<R>& out, const char* raw, const char* gamma, Index first_gamma, Index row, Index position, Index first,
+                  Index count) const {
     const Index n = p_.rope_dim;
     R* x = out.data() + row * n;
-    const R alpha = problem::norm_traits(p_).own_rope_statistic ? inverse_norm(squares(raw, row * n, n), n) : R{1};
+    const R alpha = problem::norm_traits(p_).own_rope_statistic ? inverse_norm(squares(raw, first * n, count * n), count * n) : R{1};
     for (Index j = 0; j < n; ++j) x[j] = at(raw, row * n + j) * alpha * weight(gamma, first_gamma + j);
     const Index half = p_.rotated_dim() / 2;
     for (Index i = 0; i < half && position >= 0; ++i) {

@@ -1,66 +1,15 @@
 // Absorbed decode on tensor cores: 16 heads are the 16 rows of mma.sync m16n8k16, tiles of 32 tokens come through four stages of cp.async
 // from paged caches, alpha_q alpha_k scales the content scores in the score tile. latent 512, rope_dim 64, heads a multiple of 16.
+// Problems with a soft-cap have an entry of their own (_capped).
 // absorbed_mma: grid (splits, queries * heads / 16, batch), 256 threads, kSharedBytes; combine: grid (heads, queries, batch), 128 threads.
 //
 // Warp w: score columns 8 (w % 4) .. of the tile over one half of the 36 steps of 16 dims (w / 4; the RoPE dims are the last four steps),
 // then latent columns 64 w .. of u. The softmax of a tile is computed by every warp, straight into the fragments that it multiplies.
 #include "kernels/bundled/cuda/absorbed_mma/fragments.cuh"
-#include "kernels/bundled/cuda/common/online_softmax.cuh"
-#include "kernels/bundled/cuda/common/paged.cuh"
+#include "kernels/bundled/cuda/absorbed_mma/tiles.cuh"
+#include "kernels/bundled/cuda/common/softcap.cuh"
 
 namespace equinorm {
-
-constexpr int kThreads = 256, kLatent = 512, kRope = 64, kRows = 16, kTile = 32, kStages = 4;
-constexpr int kHalfSteps = (kLatent + kRope) / 16 / 2, kRopeSteps = kRope / 16;
-constexpr int kStride = kLatent + kRope + 8;  // rows 16 bytes out of step: ldmatrix meets every bank once
-constexpr int kScoreStride = kTile + 4;
-constexpr int kSharedBytes = kStages * kTile * kStride * 2 + 2 * kRows * kScoreStride * 4;
-static_assert(kSharedBytes == 154112, "the manifests say so");
-
-template <class T>
-struct Caches {
-  Pages<T> c, rope;
-  int c_page_size, rope_page_size;
-};
-
-/// Copies tiles of a split into the stages, eight threads a token. Pages are looked up one tile ahead.
-template <class T>
-class TileCopier {
- public:
-  __device__ __forceinline__ TileCopier(const Caches<T>& caches, T* stages, int b, Range range)
-      : caches_(caches), stages_(stages), b_(b), end_(range.last) {
-    token_ = range.first + threadIdx.x / 8;
-    look_up();
-  }
-
-  __device__ __forceinline__ void copy_next() {
-    if (token_ - static_cast<int>(threadIdx.x) / 8 < end_) {
-      const bool live = token_ < end_;
-      const int chunk = threadIdx.x % 8 * 8;
-      const T* latent = live ? caches_.c.row(c_page_, token_, caches_.c_page_size) : caches_.c.data;
-      const T* rope = live ? caches_.rope.row(rope_page_, token_, caches_.rope_page_size) : caches_.rope.data;
-      T* to = stages_ + (stage_ * kTile + threadIdx.x / 8) * kStride + chunk;
-#pragma unroll
-      for (int j = 0; j < kLatent / 64; ++j) copy16(to + j * 64, latent + chunk + j * 64, live);
-      copy16(to + kLatent, rope + chunk, live);
-    }
-    commit_copies();
-    stage_ = (stage_ + 1) % kStages;
-    token_ += kTile;
-    look_up();
-  }
-
- private:
-  __device__ __forceinline__ void look_up() {
-    if (token_ >= end_) return;
-    c_page_ = caches_.c.page(b_, token_, caches_.c_page_size);
-    rope_page_ = caches_.rope.page(b_, token_, caches_.rope_page_size);
-  }
-
-  const Caches<T>& caches_;
-  T* stages_;
-  int b_, end_, token_, stage_ = 0, c_page_ = 0, rope_page_ = 0;
-};
 
 /// This warp's half of the queries as A fragments, from global memory.
 template <class T>
@@ -80,31 +29,13 @@ __device__ __forceinline__ void load_queries(unsigned (&a)[kHalfSteps][4], const
   }
 }
 
-/// alpha_q alpha_k for this lane's four scores: rows lane / 4 and 8 below, two neighbouring tokens.
-template <class A>
-struct ScoreFactors {
-  const A* alpha_k;  ///< [T,G] of this batch row; null: no norm
-  int groups, group[2];
-  float alpha_q[2];
-
-  __device__ __forceinline__ void load(int token, int end, float (&factor)[4]) const {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      factor[i] = 1.0f;
-      if (alpha_k != nullptr && token + i % 2 < end)
-        factor[i] = to_float(alpha_k[static_cast<size_t>(token + i % 2) * groups + group[i / 2]]);
-    }
-  }
-  __device__ __forceinline__ float apply(const float (&factor)[4], int i) const {
-    return alpha_k != nullptr ? alpha_q[i / 2] * factor[i] : 1.0f;
-  }
-};
-
 /// This warp's part of the score tile: (alpha_q alpha_k <q_tilde, c> + <q_rope_hat, k_rope>) over its half of the dims, to shared memory.
 template <class T, class A>
 __device__ __forceinline__ void score_tile(const unsigned (&a)[kHalfSteps][4], const T* stage, const ScoreFactors<A>& factors,
-                                           const float (&factor)[4], float* scores, int warp, int lane) {
+                                           const unsigned* words, float* scores, int warp, int lane) {
   const int half = warp / 4, column = warp % 4 * 8;
+  float alpha[4];
+  factors.load(words + (column + lane % 4 * 2) * kFactorStride + lane / 4, alpha);
   float content[2][4] = {}, last[4] = {};
   const T* row = stage + (column + lane % 8) * kStride + half * kHalfSteps * 16 + lane / 8 * 8;
 #pragma unroll
@@ -121,14 +52,24 @@ __device__ __forceinline__ void score_tile(const unsigned (&a)[kHalfSteps][4], c
   }
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    const float alpha = factors.apply(factor, i), sum = content[0][i] + content[1][i];
-    const float score = half == 0 ? (sum + last[i]) * alpha : sum * alpha + last[i];
+    const float sum = content[0][i] + content[1][i];
+    const float score = half == 0 ? (sum + last[i]) * alpha[i] : sum * alpha[i] + last[i];
     scores[(half * kRows + lane / 4 + i / 2 * 8) * kScoreStride + column + lane % 4 * 2 + i % 2] = score;
   }
 }
 
+/// Logits for exp2 in place of the first half of the score tile: every score is joined and capped once, by one thread. The whole block.
+__device__ __forceinline__ void cap_tile(float* scores, float scale, float softcap) {
+#pragma unroll
+  for (int i = 0; i < kRows * kTile; i += kThreads) {
+    float* score = scores + (i + threadIdx.x) / kTile * kScoreStride + threadIdx.x % kTile;
+    *score = capped_log2(*score + score[kRows * kScoreStride], scale, softcap);
+  }
+  __syncthreads();
+}
+
 /// Softmax of the tile for rows lane / 4 and 8 below, as A fragments of the 16 x 32 weights; rescales what was before.
-template <class T>
+template <bool kCapped, class T>
 __device__ __forceinline__ void softmax_tile(const float* scores, int live, float scale_log2e, Running (&running)[2], float (&acc)[8][4],
                                              unsigned (&p)[2][4], int lane) {
 #pragma unroll
@@ -139,8 +80,8 @@ __device__ __forceinline__ void softmax_tile(const float* scores, int live, floa
     for (int k = 0; k < 4; ++k) {
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        const float sum = row[k * 8 + i] + row[kRows * kScoreStride + k * 8 + i];
-        x[k][i] = k * 8 + lane % 4 * 2 + i < live ? sum * scale_log2e : -INFINITY;
+        const float first = row[k * 8 + i], logit = kCapped ? first : (first + row[kRows * kScoreStride + k * 8 + i]) * scale_log2e;
+        x[k][i] = k * 8 + lane % 4 * 2 + i < live ? logit : -INFINITY;
         largest = fmaxf(largest, x[k][i]);
       }
     }
@@ -179,55 +120,9 @@ __device__ __forceinline__ void value_tile(const unsigned (&p)[2][4], const T* s
   }
 }
 
-template <class T, class A>
-__device__ __forceinline__ void absorbed_mma(const T* __restrict__ q_tilde, const T* __restrict__ q_rope_hat,
-                                             const float* __restrict__ alpha_q, const Caches<T>& caches, const A* __restrict__ alpha_k,
-                                             const int* __restrict__ lengths, float* __restrict__ partial, float2* __restrict__ state,
-                                             int context, int heads, int groups, int mask, int window, float scale_log2e) {
-  extern __shared__ __align__(16) unsigned char memory[];
-  T* stages = reinterpret_cast<T*>(memory);
-  float* scores = reinterpret_cast<float*>(memory + kStages * kTile * kStride * sizeof(T));
-  const int split = blockIdx.x, splits = gridDim.x, b = blockIdx.z, blocks = heads / kRows, queries = gridDim.y / blocks;
-  const int s = blockIdx.y / blocks, head = blockIdx.y % blocks * kRows, warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-  const int length = lengths[b];
-  const Range range = split_range(visible(length, queries, s, mask, window), length, split, splits);
-  const size_t out = ((static_cast<size_t>(b) * queries + s) * splits + split) * heads + head;
-  if (range.first >= range.last) {
-    if (threadIdx.x < kRows) state[out + threadIdx.x] = make_float2(-INFINITY, 0.0f);
-    return;
-  }
-  TileCopier<T> copier(caches, stages, b, range);
-#pragma unroll
-  for (int stage = 0; stage + 1 < kStages; ++stage) copier.copy_next();
-
-  const size_t row = (static_cast<size_t>(b) * queries + s) * heads + head;
-  unsigned a[kHalfSteps][4];
-  load_queries(a, q_tilde, q_rope_hat, row, warp / 4, lane);
-  ScoreFactors<A> factors{alpha_k != nullptr ? alpha_k + static_cast<size_t>(b) * context * groups : nullptr, groups, {}, {}};
-#pragma unroll
-  for (int below = 0; below < 2; ++below) {
-    factors.group[below] = (head + lane / 4 + below * 8) * groups / heads;
-    factors.alpha_q[below] = alpha_k != nullptr ? alpha_q[row + lane / 4 + below * 8] : 1.0f;
-  }
-  const int mine = warp % 4 * 8 + lane % 4 * 2;  // first of this lane's two tokens of a tile
-  float factor[4], acc[8][4] = {};
-  factors.load(range.first + mine, range.last, factor);
-  Running running[2];
-  int stage = 0;
-  for (int start = range.first; start < range.last; start += kTile) {
-    wait_for_copies<kStages - 2>();
-    __syncthreads();
-    copier.copy_next();
-    const T* tile = stages + stage * kTile * kStride;
-    score_tile(a, tile, factors, factor, scores, warp, lane);
-    factors.load(start + kTile + mine, range.last, factor);
-    __syncthreads();
-    unsigned p[2][4];
-    softmax_tile<T>(scores, range.last - start, scale_log2e, running, acc, p, lane);
-    value_tile(p, tile, acc, warp, lane);
-    stage = (stage + 1) % kStages;
-  }
-
+/// This warp's columns of the sums to partial, and the running state beside them; `out` is the first row's place.
+__device__ __forceinline__ void store_split(const float (&acc)[8][4], const Running (&running)[2], float* partial, float2* state,
+                                            size_t out, int warp, int lane) {
 #pragma unroll
   for (int below = 0; below < 2; ++below) {
     float total = running[below].total;
@@ -242,28 +137,87 @@ __device__ __forceinline__ void absorbed_mma(const T* __restrict__ q_tilde, cons
   }
 }
 
+/// groups: columns of alpha_k. scale and softcap count where kCapped, else scale_log2e.
+template <bool kCapped, class T, class A>
+__device__ __forceinline__ void absorbed_mma(const T* __restrict__ q_tilde, const T* __restrict__ q_rope_hat,
+                                             const float* __restrict__ alpha_q, const Caches<T>& caches, const A* __restrict__ alpha_k,
+                                             const int* __restrict__ lengths, float* __restrict__ partial, float2* __restrict__ state,
+                                             int context, int heads, int groups, int mask, int window, float scale_log2e, float scale,
+                                             float softcap) {
+  extern __shared__ __align__(16) unsigned char memory[];
+  T* stages = reinterpret_cast<T*>(memory);
+  float* scores = reinterpret_cast<float*>(memory + kScoresAt);
+  unsigned* words = reinterpret_cast<unsigned*>(memory + kFactorsAt);
+  const int split = blockIdx.x, splits = gridDim.x, b = blockIdx.z, blocks = heads / kRows, queries = gridDim.y / blocks;
+  const int s = blockIdx.y / blocks, head = blockIdx.y % blocks * kRows, warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  const int length = lengths[b];
+  const Range range = split_range(visible(length, queries, s, mask, window), length, split, splits);
+  const size_t out = ((static_cast<size_t>(b) * queries + s) * splits + split) * heads + head;
+  if (range.first >= range.last) {
+    if (threadIdx.x < kRows) state[out + threadIdx.x] = make_float2(-INFINITY, 0.0f);
+    return;
+  }
+  const int own_group = (head + static_cast<int>(threadIdx.x) % kRows) * groups / heads;
+  const size_t first_alpha = (static_cast<size_t>(b) * context + range.first + threadIdx.x / kRows) * groups + own_group;
+  TileCopier<T, A> copier(caches, stages, b, range, {alpha_k, first_alpha, words, groups});
+#pragma unroll
+  for (int stage = 0; stage + 1 < kStages; ++stage) copier.copy_next();
+
+  const size_t row = (static_cast<size_t>(b) * queries + s) * heads + head;
+  unsigned a[kHalfSteps][4];
+  load_queries(a, q_tilde, q_rope_hat, row, warp / 4, lane);
+  ScoreFactors<A> factors{alpha_k != nullptr, 0, {}};
+#pragma unroll
+  for (int below = 0; below < 2; ++below) {
+    const int group = (head + lane / 4 + below * 8) * groups / heads;
+    factors.alpha_q[below] = alpha_k != nullptr ? alpha_q[row + lane / 4 + below * 8] : 1.0f;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) factors.odd |= ((b * context + range.first + i) * groups + group & 1) << (2 * below + i);
+  }
+  float acc[8][4] = {};
+  Running running[2];
+  unsigned stage = 0;
+  for (int start = range.first; start < range.last; start += kTile) {
+    wait_for_copies<kStages - 2>();
+    __syncthreads();
+    copier.copy_next();
+    const T* tile = stages + stage * kTile * kStride;
+    score_tile(a, tile, factors, words + stage * kTile * kFactorStride, scores, warp, lane);
+    __syncthreads();
+    if (kCapped) cap_tile(scores, scale, softcap);
+    unsigned p[2][4];
+    softmax_tile<kCapped, T>(scores, range.last - start, scale_log2e, running, acc, p, lane);
+    value_tile(p, tile, acc, warp, lane);
+    stage = (stage + 1) % kStages;
+  }
+  store_split(acc, running, partial, state, out, warp, lane);
+}
+
 }  // namespace equinorm
 
-#define EQUINORM_MMA(NAME, T, A)                                                                                                         \
-  extern "C" __global__ void __launch_bounds__(equinorm::kThreads, 1)                                                                    \
-      NAME(const T* q_tilde, const T* q_rope_hat, const float* alpha_q, const T* c, const int* c_table, int c_blocks,                    \
-           long long c_page_stride, long long c_row_stride, int c_page_size, const T* k_rope, const int* rope_table, int rope_blocks,    \
-           long long rope_page_stride, long long rope_row_stride, int rope_page_size, const A* alpha_k, const int* lengths,              \
-           float* partial, float2* state, int context, int heads, int groups, int mask, int window, float scale_log2e) {                 \
-    const equinorm::Caches<T> caches{{c, c_table, c_blocks, c_page_stride, c_row_stride},                                                \
-                                     {k_rope, rope_table, rope_blocks, rope_page_stride, rope_row_stride},                               \
-                                     c_page_size,                                                                                        \
-                                     rope_page_size};                                                                                    \
-    equinorm::absorbed_mma(q_tilde, q_rope_hat, alpha_q, caches, alpha_k, lengths, partial, state, context, heads, groups, mask, window, \
-                           scale_log2e);                                                                                                 \
+#define EQUINORM_MMA(NAME, T, A, CAPPED)                                                                                                  \
+  extern "C" __global__ void __launch_bounds__(equinorm::kThreads, 1) NAME(                                                               \
+      const T* q_tilde, const T* q_rope_hat, const float* alpha_q, const T* c, const int* c_table, int c_blocks, long long c_page_stride, \
+      long long c_row_stride, int c_page_size, const T* k_rope, const int* rope_table, int rope_blocks, long long rope_page_stride,       \
+      long long rope_row_stride, int rope_page_size, const A* alpha_k, const int* lengths, float* partial, float2* state, int context,    \
+      int heads, int groups, int mask, int window, float scale_log2e, float scale, float softcap) {                                       \
+    const equinorm::Caches<T> caches{{c, c_table, c_blocks, c_page_stride, c_row_stride},                                                 \
+                                     {k_rope, rope_table, rope_blocks, rope_page_stride, rope_row_stride},                                \
+                                     c_page_size,                                                                                         \
+                                     rope_page_size};                                                                                     \
+    equinorm::absorbed_mma<CAPPED>(q_tilde, q_rope_hat, alpha_q, caches, alpha_k, lengths, partial, state, context, heads, groups, mask,  \
+                                   window, scale_log2e, scale, softcap);                                                                  \
   }
 #define EQUINORM_COMBINE(NAME, T)                                                                    \
-  extern "C" __global__ void __launch_bounds__(128)                                                  \
+  extern "C" __global__ void __launch_bounds__(128, 1)                                               \
       NAME(const float* partial, const float2* state, const T* sink, T* u, float* lse, int splits) { \
-    equinorm::combine_splits(partial, state, sink, u, lse, splits, equinorm::kLatent);               \
+    equinorm::combine_splits<equinorm::kLatent>(partial, state, sink, u, lse, splits);               \
   }
-EQUINORM_MMA(absorbed_mma_fp16, __half, float)
-EQUINORM_MMA(absorbed_mma_bf16, __nv_bfloat16, float)
-EQUINORM_MMA(absorbed_mma_bf16_alpha, __nv_bfloat16, __nv_bfloat16)
+EQUINORM_MMA(absorbed_mma_fp16, __half, float, false)
+EQUINORM_MMA(absorbed_mma_bf16, __nv_bfloat16, float, false)
+EQUINORM_MMA(absorbed_mma_bf16_alpha, __nv_bfloat16, __nv_bfloat16, false)
+EQUINORM_MMA(absorbed_mma_fp16_capped, __half, float, true)
+EQUINORM_MMA(absorbed_mma_bf16_capped, __nv_bfloat16, float, true)
+EQUINORM_MMA(absorbed_mma_bf16_alpha_capped, __nv_bfloat16, __nv_bfloat16, true)
 EQUINORM_COMBINE(absorbed_mma_fp16_combine, __half)
 EQUINORM_COMBINE(absorbed_mma_bf16_combine, __nv_bfloat16)

@@ -12,6 +12,10 @@ __device__ __forceinline__ void copy16(void* to, const void* from, bool live) {
   asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(live ? 16 : 0)
                : "memory");
 }
+/// 4 bytes to shared memory: `bytes` of them from `from`, the rest zeros.
+__device__ __forceinline__ void copy4(void* to, const void* from, unsigned bytes) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(to)), "l"(from), "r"(bytes) : "memory");
+}
 __device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int kPending>
 __device__ __forceinline__ void wait_for_copies() {

@@ -1,8 +1,8 @@
 // Absorbed decode over paged caches of 16-bit numbers, 16 bytes a load, split over the tokens; alpha_k is applied to each score. latent
 // 512, rope_dim 64, pages of any size. absorbed_paged: grid (heads, queries * splits, batch), 128 threads, one partial result a block;
-// combine: grid (heads, queries, batch).
-#include "kernels/bundled/cuda/common/online_softmax.cuh"
+// combine: grid (heads, queries, batch). Problems with a soft-cap have an entry of their own (_capped).
 #include "kernels/bundled/cuda/common/paged.cuh"
+#include "kernels/bundled/cuda/common/softcap.cuh"
 
 namespace equinorm {
 
@@ -32,12 +32,14 @@ __device__ __forceinline__ float dot_latent(const float (&query)[2][8], const T*
   return sum;
 }
 
-template <class T>
+/// groups: columns of alpha_k. scale and softcap count where kCapped, else scale_log2e.
+template <bool kCapped, class T>
 __device__ __forceinline__ void absorbed_paged(const T* __restrict__ q_tilde, const T* __restrict__ q_rope_hat,
                                                const float* __restrict__ alpha_q, const Pages<T>& c, const Pages<T>& k_rope,
                                                const float* __restrict__ alpha_k, const int* __restrict__ lengths,
                                                float* __restrict__ partial, float2* __restrict__ state, int context, int groups, int splits,
-                                               int c_page_size, int rope_page_size, int mask, int window, float scale_log2e) {
+                                               int c_page_size, int rope_page_size, int mask, int window, float scale_log2e, float scale,
+                                               float softcap) {
   __shared__ float weights[kKeyTile];
   const int head = blockIdx.x, heads = gridDim.x, s = blockIdx.y / splits, split = blockIdx.y % splits, queries = gridDim.y / splits,
             b = blockIdx.z;
@@ -62,7 +64,8 @@ __device__ __forceinline__ void absorbed_paged(const T* __restrict__ q_tilde, co
           const float2 x = unpack<T>(*reinterpret_cast<const unsigned*>(key + lane * 2));
           const float factor =
               alpha_k != nullptr ? query_factor * alpha_k[(static_cast<size_t>(b) * context + token) * groups + group] : 1.0f;
-          return (warp_sum(content) * factor + warp_sum(rope.x * x.x + rope.y * x.y)) * scale_log2e;
+          const float score = warp_sum(content) * factor + warp_sum(rope.x * x.x + rope.y * x.y);
+          return kCapped ? capped_log2(score, scale, softcap) : score * scale_log2e;
         },
         [&](int token, float p, float(&sums)[kColumns]) {
           const uint2 bits =
@@ -80,19 +83,25 @@ __device__ __forceinline__ void absorbed_paged(const T* __restrict__ q_tilde, co
 
 }  // namespace equinorm
 
-#define EQUINORM_PAGED(NAME, T)                                                                                                        \
-  extern "C" __global__ void __launch_bounds__(equinorm::kThreads)                                                                     \
-      NAME(const T* q_tilde, const T* q_rope_hat, const float* alpha_q, const T* c, const int* c_table, int c_blocks,                  \
-           long long c_page_stride, long long c_row_stride, int c_page_size, const T* k_rope, const int* rope_table, int rope_blocks,  \
-           long long rope_page_stride, long long rope_row_stride, int rope_page_size, const float* alpha_k, const int* lengths,        \
-           float* partial, float2* state, int context, int groups, int splits, int mask, int window, float scale_log2e) {              \
-    equinorm::absorbed_paged(q_tilde, q_rope_hat, alpha_q, equinorm::Pages<T>{c, c_table, c_blocks, c_page_stride, c_row_stride},      \
-                             equinorm::Pages<T>{k_rope, rope_table, rope_blocks, rope_page_stride, rope_row_stride}, alpha_k, lengths, \
-                             partial, state, context, groups, splits, c_page_size, rope_page_size, mask, window, scale_log2e);         \
-  }                                                                                                                                    \
-  extern "C" __global__ void __launch_bounds__(equinorm::kThreads)                                                                     \
-      NAME##_combine(const float* partial, const float2* state, const T* sink, T* u, float* lse, int splits) {                         \
-    equinorm::combine_splits(partial, state, sink, u, lse, splits, equinorm::kLatent);                                                 \
+#define EQUINORM_PAGED(NAME, T, CAPPED)                                                                                                    \
+  extern "C" __global__ void __launch_bounds__(equinorm::kThreads) NAME(                                                                   \
+      const T* q_tilde, const T* q_rope_hat, const float* alpha_q, const T* c, const int* c_table, int c_blocks, long long c_page_stride,  \
+      long long c_row_stride, int c_page_size, const T* k_rope, const int* rope_table, int rope_blocks, long long rope_page_stride,        \
+      long long rope_row_stride, int rope_page_size, const float* alpha_k, const int* lengths, float* partial, float2* state, int context, \
+      int groups, int splits, int mask, int window, float scale_log2e, float scale, float softcap) {                                       \
+    equinorm::absorbed_paged<CAPPED>(q_tilde, q_rope_hat, alpha_q, equinorm::Pages<T>{c, c_table, c_blocks, c_page_stride, c_row_stride},  \
+                                     equinorm::Pages<T>{k_rope, rope_table, rope_blocks, rope_page_stride, rope_row_stride}, alpha_k,      \
+                                     lengths, partial, state, context, groups, splits, c_page_size, rope_page_size, mask, window,          \
+                                     scale_log2e, scale, softcap);                                                                         \
   }
-EQUINORM_PAGED(absorbed_paged_fp16, __half)
-EQUINORM_PAGED(absorbed_paged_bf16, __nv_bfloat16)
+#define EQUINORM_COMBINE(NAME, T)                                                                    \
+  extern "C" __global__ void __launch_bounds__(equinorm::kThreads, 1)                                \
+      NAME(const float* partial, const float2* state, const T* sink, T* u, float* lse, int splits) { \
+    equinorm::combine_splits<equinorm::kLatent>(partial, state, sink, u, lse, splits);               \
+  }
+EQUINORM_PAGED(absorbed_paged_fp16, __half, false)
+EQUINORM_PAGED(absorbed_paged_bf16, __nv_bfloat16, false)
+EQUINORM_PAGED(absorbed_paged_fp16_capped, __half, true)
+EQUINORM_PAGED(absorbed_paged_bf16_capped, __nv_bfloat16, true)
+EQUINORM_COMBINE(absorbed_paged_fp16_combine, __half)
+EQUINORM_COMBINE(absorbed_paged_bf16_combine, __nv_bfloat16)

@@ -6,7 +6,6 @@
 namespace equinorm {
 
 constexpr int kThreads = 256, kColumns = 4;
-constexpr int kNormFullWidth = 2;  // kernel.h
 
 template <class T>
 __device__ __forceinline__ void absorbed_plain(const T* __restrict__ q_tilde, const T* __restrict__ q_rope_hat,

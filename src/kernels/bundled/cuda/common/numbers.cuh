@@ -10,7 +10,8 @@ constexpr unsigned kAllLanes = 0xffffffffu;
 constexpr float kLn2 = 0.693147182f;
 
 // Values of equinorm_problem's enumerations (kernel.h).
-constexpr int kNormUnified = 1, kNormNone = 4, kNormL2 = 1, kWeightZeroCentred = 1, kRopeInterleaved = 0, kMaskNone = 0, kMaskWindow = 2;
+constexpr int kNormUnified = 1, kNormFullWidth = 2, kNormNone = 4, kNormL2 = 1, kWeightZeroCentred = 1, kRopeInterleaved = 0, kMaskNone = 0,
+              kMaskWindow = 2;
 
 __device__ __forceinline__ float to_float(float x) { return x; }
 __device__ __forceinline__ float to_float(__half x) { return __half2float(x); }
@@ -46,6 +47,12 @@ __device__ __forceinline__ float2 unpack<__nv_bfloat16>(unsigned bits) {
 __device__ __forceinline__ float warp_sum(float x) {
 #pragma unroll
   for (int step = 16; step > 0; step >>= 1) x += __shfl_xor_sync(kAllLanes, x, step);
+  return x;
+}
+
+__device__ __forceinline__ float warp_max(float x) {
+#pragma unroll
+  for (int step = 16; step > 0; step >>= 1) x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, step));
   return x;
 }
 

@@ -21,6 +21,38 @@ struct Pages {
   }
 };
 
+/// Where a token stands in its pages; goes on by kStep tokens at a time without a division.
+template <int kStep>
+class PageCursor {
+ public:
+  __device__ __forceinline__ PageCursor(int token, int page_size)
+      : block_(token / page_size),
+        offset_(token % page_size),
+        page_size_(page_size),
+        blocks_(kStep / page_size),
+        rest_(kStep % page_size) {}
+
+  __device__ __forceinline__ void advance() {
+    block_ += blocks_;
+    offset_ += rest_;
+    if (offset_ >= page_size_) {
+      offset_ -= page_size_;
+      ++block_;
+    }
+  }
+  template <class T>
+  __device__ __forceinline__ int page(const Pages<T>& pages, int b) const {
+    return pages.table[static_cast<size_t>(b) * pages.blocks_per_row + block_];
+  }
+  template <class T>
+  __device__ __forceinline__ const T* row(const Pages<T>& pages, int page) const {
+    return pages.data + page * pages.page_stride + offset_ * pages.row_stride;
+  }
+
+ private:
+  int block_, offset_, page_size_, blocks_, rest_;
+};
+
 /// Tokens of split k of n: stretches of ceil(length / n), of which the query sees a part.
 __device__ __forceinline__ Range split_range(Range seen, int length, int split, int splits) {
   const int stretch = (length + splits - 1) / splits;
