@@ -202,6 +202,7 @@ void ReportCase::do_step(const CasePart& step, CaseFindings& findings) {
     result.checks.push_back(ladder_check(problem_, data().inputs, ""));
   } else if (step.what == kWrong) {
     Data& shared = data();
+    shared.views.reset();  // a whole case is dear enough to keep
     if (!shared.wrong_forms) shared.wrong_forms.emplace(problem_, shared.inputs);
     const std::vector<const paths::Mutant*> mutants = mutants_of(problem_);
     for (std::size_t i = step.first; i < step.first + step.count; ++i) result.sensitivity.push_back(shared.wrong_forms->row(*mutants[i]));

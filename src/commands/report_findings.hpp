@@ -42,15 +42,13 @@ struct CaseFindings {
   std::optional<Amplification> amplification;
   std::vector<RuleSample> rules;  ///< where found.result.rules cannot be filled from a block alone
 };
-inline auto members(CaseFindings& x) {
-  return std::tie(x.case_index, x.cut, x.max_exact, x.found, x.storage, x.amplification, x.rules);
-}
+inline auto members(CaseFindings& x) { return std::tie(x.case_index, x.cut, x.max_exact, x.found, x.storage, x.amplification, x.rules); }
 
-/// The cases of a report from the findings of all units, in the order of the units. A row's verdict is the worst of its blocks', its figures
-/// are sums, maxima and the first worst element; normwise errors, shares of the largest element, rms changes, predictions and the public
-/// rules are worked out from what the blocks bring together. Two figures depend on the cut: the bound of a difference is the largest of the
-/// blocks', each of which may be less than the whole's sum of the two forms' bounds; a logits row of a ragged batch has no bound of 0 from
-/// padding alone. The reference's last bits depend on it too.
+/// The cases of a report from the findings of all units, in the order of the units. A row's verdict is the worst of its blocks', its
+/// figures are sums, maxima and the first worst element; normwise errors, shares of the largest element, bounds of differences, rms
+/// changes, predictions and the public rules are worked out from what the blocks bring together. What depends on the cut: the reference's
+/// last bits, and each block's word on how narrow it is; the bound of the logits' difference, the largest of the blocks', may be less than
+/// the whole's; rows of which padding alone has a bound, 0, have none.
 std::vector<report::CaseReport> gather_findings(std::vector<CaseFindings>&& all);
 
 /// The rows of the storage what-if, in the order of the tensors.

@@ -1,4 +1,6 @@
 // Findings of units -> the cases of a report.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -52,11 +54,12 @@ class Gathering {
     CaseResult &whole = case_.result, &more = part.found.result;
     cut_ = cut_ || part.cut;
     for (const auto& [name, value] : part.max_exact) max_exact_[name] = std::fmax(max_exact_[name], value);
-    join_rows(whole.errors, std::move(more.errors),
-              [&](ErrorRow& row, const ErrorRow& next) { verdict::join(row, next, max_exact_[row.tensor]); });
-    join_rows(whole.differences, std::move(more.differences),
-              [&](DifferenceRow& row, const DifferenceRow& next) { verdict::join(row, next, max_exact_[row.tensor]); });
-    join_rows(case_.histograms, std::move(part.found.histograms), [](Histogram& row, const Histogram& next) { join(row, next); });
+    join_differences(more);
+    join_rows(whole.errors, std::move(more.errors), [&](ErrorRow& row, ErrorRow& next) {
+      if (row.error.elements == 0) std::swap(row, next);
+      if (next.error.elements > 0) verdict::join(row, next, max_exact_[row.tensor]);
+    });
+    join_rows(case_.histograms, std::move(part.found.histograms), [](Histogram& row, Histogram& next) { join(row, next); });
     append(whole.checks, std::move(more.checks)), append(whole.sensitivity, std::move(more.sensitivity));
     append(whole.rules, std::move(more.rules)), append(whole.notes, std::move(more.notes));
     append(storage_, std::move(part.storage)), append(rules_, std::move(part.rules));
@@ -71,7 +74,7 @@ class Gathering {
 
   CaseReport take() {
     CaseResult& whole = case_.result;
-    if (cut_) count_padding();
+    if (cut_) complete_rows();
     case_.storage_notes = amplification_notes(whole.problem);
     case_.storage = storage_rows(whole.problem, storage_, amplification_);
     if (!rules_.empty()) whole.rules = judged_rules(whole.problem, rules_);
@@ -84,17 +87,57 @@ class Gathering {
   }
 
  private:
-  /// Tokens past a ragged row's end are elements of the whole, without error, and of no block.
-  void count_padding() {
-    std::map<std::string, verdict::Index> elements;
-    for (const problem::TensorSpec& spec : problem::output_tensors(case_.result.problem))
-      elements[spec.name] = tensor::element_count(spec.shape);
-    for (ErrorRow& row : case_.result.errors) row.error.elements = elements.at(row.tensor);
+  /// A row of a batch may have no token, and its blocks no element of some tensors; nothing is said of these.
+  void join_differences(CaseResult& more) {
+    const auto empty = [](const CaseResult& in, const DifferenceRow& row) {
+      return std::none_of(in.errors.begin(), in.errors.end(), [&](const ErrorRow& x) {
+        return x.arithmetic == row.arithmetic && x.tensor == row.tensor && x.error.elements > 0;
+      });
+    };
+    CaseResult& whole = case_.result;
+    for (const DifferenceRow& row : more.differences) {
+      if (row.tensor != "logits" || !row.bound) continue;
+      double& most = logits_bound_[row.arithmetic];
+      most = std::fmax(most, *row.bound);
+    }
+    join_rows(whole.differences, std::vector(more.differences), [&](DifferenceRow& row, DifferenceRow& next) {
+      const bool fresh = empty(whole, row);
+      if (fresh) row = next;
+      if (!fresh && !empty(more, next)) verdict::join(row, next, max_exact_[row.tensor]);
+    });
   }
+
+  /// What blocks cannot say of the whole alone.
+  void complete_rows() {
+    CaseResult& whole = case_.result;
+    std::map<std::string, verdict::Index> elements;
+    for (const problem::TensorSpec& spec : problem::output_tensors(whole.problem)) elements[spec.name] = tensor::element_count(spec.shape);
+    for (ErrorRow& row : whole.errors) {
+      // Tokens past a ragged row's end are elements of the whole, without error, and of no block.
+      row.error.elements = elements.at(row.tensor);
+      if (const std::size_t tail = row.detail.find(kCounted); row.verdict == verdict::Verdict::measured && tail != std::string::npos) {
+        const std::string reason = row.detail.substr(tail, row.detail.find("; ") - tail);
+        row.detail = fmt::format("{} of {}{}", row.unbounded, row.error.elements, reason);
+      }
+    }
+    // Both forms approximate the same exact value; of logits also what their errors do not share.
+    for (DifferenceRow& row : whole.differences) {
+      double sum = 0;
+      for (const ErrorRow& x : whole.errors) {
+        if (x.arithmetic == row.arithmetic && x.tensor == row.tensor) sum += x.bound.value_or(HUGE_VAL);
+      }
+      const auto unshared = logits_bound_.find(row.arithmetic);
+      if (row.tensor == "logits" && unshared != logits_bound_.end()) sum = std::min(sum, unshared->second);
+      row.bound = sum < HUGE_VAL ? std::optional(sum) : std::nullopt;
+    }
+  }
+
+  static constexpr const char* kCounted = " elements have no finite bound";
 
   CaseReport case_;
   bool cut_ = false;
-  std::map<std::string, double> max_exact_;  ///< by output, over the blocks so far
+  std::map<std::string, double> max_exact_;     ///< by output, over the blocks so far
+  std::map<std::string, double> logits_bound_;  ///< by arithmetic: of the difference, the largest of the blocks'
   std::vector<StorageFigures> storage_;
   std::vector<RuleSample> rules_;
   Amplification amplification_;

@@ -50,8 +50,14 @@ void measure_rules(const BlockViews& of, CaseFindings& findings) {
     findings.found.result.rules = rows_of(problem, values, exact, material);
     return;
   }
-  findings.rules.push_back({of.block.row, of.block.first_head, of.block.heads, numbers(values), numbers(exact), numbers(material.naive),
-                            numbers(material.magnitude), {*material.max_query, *material.max_key, *material.max_value}});
+  findings.rules.push_back({of.block.row,
+                            of.block.first_head,
+                            of.block.heads,
+                            numbers(values),
+                            numbers(exact),
+                            numbers(material.naive),
+                            numbers(material.magnitude),
+                            {*material.max_query, *material.max_key, *material.max_value}});
 }
 
 std::vector<verdict::RuleRow> judged_rules(const Problem& problem, const std::vector<RuleSample>& samples) {
