@@ -97,6 +97,12 @@ void add_work(CLI::App& command, Options& options) {
       ->group(group);
 }
 
+void add_cut(CLI::App& command, double& cut) {
+  command.add_option("--cut", cut, "Multiply-adds above which a case is measured by batch row and block of heads (default: 1e10)")
+      ->type_name("WORK")
+      ->check(CLI::PositiveNumber);
+}
+
 /// `ptx coverage` and `ptx run`; `runs` makes a body the callback of a command.
 template <class Runs>
 void add_ptx(CLI::App& app, Options& options, equinorm::commands::PtxRunOptions& run, std::string& file, const Runs& runs) {
@@ -191,11 +197,7 @@ int main(int argc, char** argv) {
   verify_command->add_option("--first-head", verify_options.first_head, "First head of a tensor-parallel slice of --weights")
       ->check(CLI::NonNegativeNumber)
       ->needs("--weights");
-  verify_command
-      ->add_option("--cut", verify_options.cut,
-                   "Multiply-adds above which a case is measured by batch row and block of heads (default: 1e10)")
-      ->type_name("WORK")
-      ->check(CLI::PositiveNumber);
+  add_cut(*verify_command, verify_options.cut);
   verify_command->add_option("--seeds", verify_options.seeds, "Run every case with its seed and the ones after it, N in all (default: 1)")
       ->type_name("N")
       ->check(CLI::Range(1, 1000000));
@@ -214,6 +216,7 @@ int main(int argc, char** argv) {
       ->add_option("--formats", report_options.formats, "Arithmetics to measure, e.g. bf16,bf16/fp32,fp32 ('equinorm list formats')")
       ->delimiter(',');
   report_command->add_flag("--sensitivity", report_options.sensitivity, "Add which catalogued wrong forms each case catches");
+  add_cut(*report_command, report_options.cut);
   add_results(*report_command, options);
   add_common(*report_command, options);
   add_work(*report_command, options);

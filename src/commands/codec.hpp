@@ -1,11 +1,24 @@
 // Results as lines of a journal and back: what work/codec.hpp needs to know about problems, verdicts and reports.
 #pragma once
 
+#include "bounds/amplification.hpp"
 #include "problem/problem_file.hpp"
 #include "report/members.hpp"
 #include "tensor/any_tensor.hpp"
 #include "verdict/members.hpp"
 #include "work/codec.hpp"
+
+namespace equinorm::bounds {
+
+inline auto members(LogitTerms& x) {
+  return std::tie(x.worst_explicit, x.worst_latent, x.worst_logit, x.square_explicit, x.square_latent, x.square_logit, x.centred_explicit,
+                  x.centred_latent, x.count);
+}
+inline auto members(OutputTerms& x) {
+  return std::tie(x.worst_latent, x.worst_value, x.square_latent, x.square_value, x.square_centred, x.count);
+}
+
+}  // namespace equinorm::bounds
 
 namespace equinorm::work {
 

@@ -124,58 +124,55 @@ class Operands {
   paths::PathOutput<double> out_;
 };
 
-/// What the rules may ask for about output o, computed as far as the chosen ones need it.
-class Extras {
- public:
-  Extras(const std::vector<const Rule*>& rules, const Problem& problem, const tensor::TensorMap& inputs, scalar::Format format) {
-    const auto any = [&](bool Rule::*need) {
-      return std::any_of(rules.begin(), rules.end(), [&](const Rule* rule) { return rule->*need; });
-    };
-    const bool sixteen_bits = format == scalar::kFp16 || format == scalar::kBf16;
-    if (any(&Rule::needs_naive) && sixteen_bits) naive_ = naive_output(problem, inputs, format);
-    if (!any(&Rule::needs_magnitude) && !any(&Rule::needs_extremes)) return;
-    const Operands operands(problem, inputs);
-    double max_value = 0;
-    magnitude_ = operands.magnitude(&max_value);
-    max_query_ = operands.max_query(), max_key_ = operands.max_key(), max_value_ = max_value;
-  }
-
-  void give(RuleCase& about) const {
-    if (!naive_.empty()) about.naive = &naive_;
-    if (!magnitude_.empty()) about.magnitude = &magnitude_;
-    about.max_query = max_query_, about.max_key = max_key_, about.max_value = max_value_;
-  }
-
- private:
-  Tensor<double> naive_, magnitude_;
-  std::optional<double> max_query_, max_key_, max_value_;
-};
-
 }  // namespace
 
 void check_rule_names(const std::vector<std::string>& names) { rules_of(names); }
 
+RuleMaterial rule_material(const std::vector<std::string>& names, const Problem& problem, const tensor::TensorMap& inputs,
+                           scalar::Format format) {
+  const std::vector<const Rule*> rules = rules_of(names);
+  const auto any = [&](bool Rule::*need) { return std::any_of(rules.begin(), rules.end(), [&](const Rule* rule) { return rule->*need; }); };
+  const bool sixteen_bits = format == scalar::kFp16 || format == scalar::kBf16;
+  RuleMaterial material;
+  if (any(&Rule::needs_naive) && sixteen_bits) material.naive = naive_output(problem, inputs, format);
+  if (!any(&Rule::needs_magnitude) && !any(&Rule::needs_extremes)) return material;
+  const Operands operands(problem, inputs);
+  double max_value = 0;
+  material.magnitude = operands.magnitude(&max_value);
+  material.max_query = operands.max_query(), material.max_key = operands.max_key(), material.max_value = max_value;
+  return material;
+}
+
+std::vector<verdict::RuleRow> rule_rows(const std::vector<std::string>& names, const Problem& problem, const std::string& tensor,
+                                        scalar::Format format, const Tensor<double>& values, const Tensor<double>& exact,
+                                        const RuleMaterial& material) {
+  RuleCase about;
+  about.tensor = tensor;
+  about.format = format;
+  about.input_format = problem.precision.storage;
+  about.keys = problem.max_context();
+  about.key_dim = problem.key_dim();
+  about.scale = Wide(paths::Plan{}).scale(problem::softmax_scale(problem));
+  about.softcap = !problem.softcap.is_zero();
+  if (!material.naive.empty()) about.naive = &material.naive;
+  if (!material.magnitude.empty()) about.magnitude = &material.magnitude;
+  about.max_query = material.max_query, about.max_key = material.max_key, about.max_value = material.max_value;
+  std::vector<verdict::RuleRow> rows;
+  for (const Rule* rule : rules_of(names)) rows.push_back({tensor, std::string(rule->id), apply_rule(*rule, values, exact, about)});
+  return rows;
+}
+
 void add_rule_rows(const std::vector<std::string>& names, const Problem& problem, const tensor::TensorMap& inputs,
                    const tensor::TensorMap& outputs, const verdict::Reference& reference, verdict::CaseResult& result) {
-  const std::vector<const Rule*> rules = rules_of(names);
+  check_rule_names(names);
   for (const verdict::ErrorRow& row : result.errors) {
-    if (rules.empty() || row.verdict == verdict::Verdict::wrong_shape || row.verdict == verdict::Verdict::missing) continue;
+    if (names.empty() || row.verdict == verdict::Verdict::wrong_shape || row.verdict == verdict::Verdict::missing) continue;
     const tensor::AnyTensor& output = outputs.at(row.tensor);
     Tensor<double> values(output.shape());
     output.read(0, output.size(), values.data());
-    RuleCase about;
-    about.tensor = row.tensor;
-    about.format = row.format;
-    about.input_format = problem.precision.storage;
-    about.keys = problem.max_context();
-    about.key_dim = problem.key_dim();
-    about.scale = Wide(paths::Plan{}).scale(problem::softmax_scale(problem));
-    about.softcap = !problem.softcap.is_zero();
-    std::optional<Extras> extras;
-    if (row.tensor == "o") extras.emplace(rules, problem, inputs, row.format), extras->give(about);
-    for (const Rule* rule : rules) {
-      result.rules.push_back({row.tensor, std::string(rule->id), apply_rule(*rule, values, reference.at(row.tensor).value, about)});
-    }
+    const RuleMaterial material = row.tensor == "o" ? rule_material(names, problem, inputs, row.format) : RuleMaterial{};
+    for (verdict::RuleRow& said : rule_rows(names, problem, row.tensor, row.format, values, reference.at(row.tensor).value, material))
+      result.rules.push_back(std::move(said));
   }
 }
 

@@ -40,6 +40,7 @@ struct ReportOptions {
   std::vector<std::string> formats;  ///< empty: the default arithmetics
   std::string out;                   ///< folder
   bool sensitivity = false;
+  double cut = 1e10;  ///< multiply-adds of one form above which a case is measured block by block
 };
 
 struct GenerateOptions {

@@ -2,15 +2,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 
-#include "commands/arithmetics.hpp"
 #include "commands/codec.hpp"
 #include "commands/job.hpp"
-#include "commands/memory.hpp"
 #include "commands/progress.hpp"
 #include "commands/publish.hpp"
-#include "commands/reference.hpp"
+#include "commands/report_case.hpp"
 #include "commands/report_gnuplot.hpp"
 #include "commands/report_parts.hpp"
 #include "commands/verify_rates.hpp"
@@ -41,19 +41,91 @@ std::string made_by(const ReportOptions& asked, const Options& options) {
   std::vector<std::string> extra;
   if (!asked.formats.empty()) extra.insert(extra.end(), {"--formats", fmt::format("{}", fmt::join(asked.formats, ","))});
   if (asked.sensitivity) extra.emplace_back("--sensitivity");
+  if (asked.cut != ReportOptions{}.cut) extra.insert(extra.end(), {"--cut", fmt::format("{}", asked.cut)});
   extra.insert(extra.end(), {"--out", "DIR"});
   return command_line("report", asked.cases, options, extra);
 }
 
 /// What one unit adds to a report.
-struct ReportPart {
-  std::vector<report::CaseReport> cases;
+struct UnitResult {
+  std::vector<CaseFindings> cases;  ///< one, or none
   std::vector<report::GrowthSeries> growth;
   std::optional<report::LogitControl> logit_control;
 };
-auto members(ReportPart& x) { return std::tie(x.cases, x.growth, x.logit_control); }
+auto members(UnitResult& x) { return std::tie(x.cases, x.growth, x.logit_control); }
 
-constexpr const char* kLogitControl = "logit control";
+constexpr double kGrowthCost = 2e9, kLogitCost = 5e8;
+
+/// Every case of a report, and what each unit is: a part of a case, then the growth with each axis, then logit control.
+class ReportRun {
+ public:
+  ReportRun(const std::vector<std::string>& cases, const ReportOptions& asked, const Options& options) {
+    for (const std::string& text : cases) cases_.emplace_back(text, asked, options);
+    for (std::size_t i = 0; i < cases_.size(); ++i) {
+      for (std::size_t part = 0; part < cases_[i].parts().size(); ++part) parts_.emplace_back(i, part);
+    }
+  }
+
+  void list(Job& job) const {
+    std::size_t group = 0;
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      const auto [index, part] = parts_[i];
+      const ReportCase& one = cases_[index];
+      const ReportPart& piece = one.parts()[part];
+      const bool shares = part > 0 && piece.family == one.parts()[part - 1].family;
+      group += i > 0 && !shares ? 1 : 0;
+      double cost = 0;
+      for (const CasePart& step : piece.steps) cost += step.cost;
+      job.units.push_back({unit_id(index, one.problem(), piece.what), group, cost, piece.bytes});
+    }
+    const auto add = [&](const std::string& id, double cost) { job.units.push_back({id, ++group, cost, 0}); };
+    for (const std::string& axis : growth_axes()) add("growth with " + axis, kGrowthCost);
+    add("logit control", kLogitCost);
+    for (const ReportCase& one : cases_) {
+      job.problems.push_back(problem::to_json(one.problem()));
+      if (one.problem().inputs.kind == "file") add_files(job, one.problem().inputs.path);
+    }
+  }
+
+  double seconds(std::size_t unit, double cost, VerifyRates& rates) const {
+    if (unit >= parts_.size()) return rates.general_rate() * cost;
+    const ReportCase& one = cases_[parts_[unit].first];
+    double total = 0;
+    for (const CasePart& step : one.parts()[parts_[unit].second].steps) total += rates.seconds(one.problem(), like_verify(step));
+    return total;
+  }
+
+  std::string run(std::size_t unit, const UnitProgress& progress) {
+    UnitResult result;
+    const std::size_t axis = unit - parts_.size();  // where the unit is no part
+    if (unit < parts_.size())
+      result.cases.push_back(run_part(unit, progress));
+    else if (axis < growth_axes().size())
+      result.growth = growth_along(growth_axes()[axis]);
+    else
+      result.logit_control = logit_control();
+    return work::to_line(result);
+  }
+
+ private:
+  CaseFindings run_part(std::size_t unit, const UnitProgress& progress) {
+    const auto [index, part] = parts_[unit];
+    if (last_ != index) cases_[last_].forget();
+    last_ = index;
+    ReportCase& one = cases_[index];
+    double done = 0;
+    CaseFindings findings = one.run(part, [&](const std::string& label) {
+      progress.advance(done++ / static_cast<double>(one.parts()[part].steps.size()));
+      progress.begin(label);
+    });
+    findings.case_index = index;
+    return findings;
+  }
+
+  std::vector<ReportCase> cases_;
+  std::vector<std::pair<std::size_t, std::size_t>> parts_;  ///< case and part of each unit
+  std::size_t last_ = 0;                                    ///< the case whose inputs are kept
+};
 
 report::Plots draw_all(const report::Document& document, bool show) {
   Progress progress(static_cast<std::int64_t>(document.blocks.size()), show);
@@ -90,40 +162,16 @@ Job report_job(const ReportOptions& asked, const Options& options) {
   if (cases.empty()) {
     for (const problem::NamedSource& source : problem::builtin_cases()) cases.emplace_back(source.name);
   }
+  const auto self = std::make_shared<ReportRun>(cases, asked, options);
   Job job;
   job.command = made_by(asked, options);
   job.recipe = {"report", false, job.command};
   job.out = asked.out;
-  for (const std::string& text : cases) {
-    const problem::Problem problem = problem_of(text, options);
-    for (const std::string& name : asked.formats) find_arithmetic(name, problem);
-    check_memory(problem);
-    const std::size_t place = job.units.size();
-    job.units.push_back({unit_id(place, problem, "report"), place, 1e9 + 100 * work_of(problem), memory_needed(problem)});
-    job.problems.push_back(problem::to_json(problem));
-    if (problem.inputs.kind == "file") add_files(job, problem.inputs.path);
-  }
-  const auto add = [&](const std::string& id, double cost) { job.units.push_back({id, job.units.size(), cost, 0}); };
-  for (const std::string& axis : growth_axes()) add("growth with " + axis, 2e9);
-  add(kLogitControl, 5e8);
-  job.seconds = [units = job.units, rates = std::make_shared<VerifyRates>()](std::size_t unit) {
-    return rates->general_rate() * units.at(unit).cost;
+  self->list(job);
+  job.seconds = [self, units = job.units, rates = std::make_shared<VerifyRates>()](std::size_t unit) {
+    return self->seconds(unit, units.at(unit).cost, *rates);
   };
-  job.run = [cases, &asked, &options](std::size_t unit, const UnitProgress& progress) {
-    ReportPart part;
-    double done = 0;
-    const Step step = [&](const std::string& label) {
-      progress.advance(done++ / static_cast<double>(report_case_steps(asked)));
-      progress.begin(label);
-    };
-    if (unit < cases.size())
-      part.cases.push_back(report_case(cases[unit], asked, options, step));
-    else if (unit < cases.size() + growth_axes().size())
-      part.growth = growth_along(growth_axes()[unit - cases.size()]);
-    else
-      part.logit_control = logit_control();
-    return work::to_line(part);
-  };
+  job.run = [self](std::size_t unit, const UnitProgress& progress) { return self->run(unit, progress); };
   return job;
 }
 
@@ -144,12 +192,14 @@ int finish_report(const std::vector<std::string>& results, const std::string& co
   make_folder(out);
   report::Report data;
   data.command = command;
+  std::vector<CaseFindings> findings;
   for (const std::string& line : results) {
-    auto part = work::from_line<ReportPart>(line);
-    data.cases.insert(data.cases.end(), std::make_move_iterator(part.cases.begin()), std::make_move_iterator(part.cases.end()));
+    auto part = work::from_line<UnitResult>(line);
+    std::move(part.cases.begin(), part.cases.end(), std::back_inserter(findings));
     data.growth.insert(data.growth.end(), part.growth.begin(), part.growth.end());
     if (part.logit_control) data.logit_control = std::move(part.logit_control);
   }
+  data.cases = gather_findings(std::move(findings));
   data.growth_setting = growth_setting();
   data.cache = cache_rows(data.cases);
   data.seconds = seconds;

@@ -114,18 +114,31 @@ void add_head(const Runs& runs, const Group& group, Index b, Index h, Amplificat
   }
 }
 
+bool too_many_keys(const Problem& problem) {
+  return problem.batch * problem.max_context() * problem.groups * problem.key_dim() > kLargestKeys;
+}
+
 double unit(scalar::Format format) { return std::ldexp(1.0, -format.precision); }
 
 }  // namespace
 
-Amplification measure_amplification(const StorageViews& views, std::vector<std::string>& notes) {
+std::vector<std::string> amplification_notes(const Problem& problem) {
+  if (too_many_keys(problem)) return {"No amplification factor: the keys are too many to be kept at once."};
+  if (problem.heads <= kHeads) return {};
+  return {fmt::format("Amplification factors are averages over {} of {} heads.", kHeads, problem.heads)};
+}
+
+Amplification measure_amplification(const StorageViews& views, const Problem& whole, const inputs::Block& block) {
   const Problem& pb = views.problem();
   Amplification sums;
   sums.scale = scalar::to_double(paths::scale_value(problem::softmax_scale(pb), 64));
-  if (pb.batch * pb.max_context() * pb.groups * pb.key_dim() > kLargestKeys) {
-    notes.emplace_back("No amplification factor: the keys are too many to be kept at once.");
-    return sums;
+  const Index count = std::min(kHeads, whole.heads);
+  std::vector<Index> heads;
+  for (Index i = 0; i < count; ++i) {
+    const Index h = i * whole.heads / count - block.first_head;
+    if (h >= 0 && h < pb.heads) heads.push_back(h);
   }
+  if (too_many_keys(whole) || heads.empty()) return sums;
   paths::Plan plan = find_arithmetic("fp64", pb).plan;
   plan.fold_alpha_q = false;
   const tensor::TensorMap& inputs = views.given().inputs;
@@ -133,14 +146,11 @@ Amplification measure_amplification(const StorageViews& views, std::vector<std::
   const bounds::Setting at(pb, plan, PathKind::absorbed_form);
   const Runs runs{pb, in, run_form(PathKind::explicit_form, plan, pb, inputs, {"q_hat", "k_hat"}),
                   run_form(PathKind::absorbed_form, plan, pb, inputs, {"q_tilde", "alpha_k", "alpha_q", "logits", "p", "u"})};
-  const Index count = std::min(kHeads, pb.heads);
-  if (count < pb.heads) notes.push_back(fmt::format("Amplification factors are averages over {} of {} heads.", count, pb.heads));
   for (Index b = 0; b < pb.batch; ++b) {
     const bounds::Sources sources = bounds::make_sources(at, in, b);
     Index last_group = -1;
     Group group;
-    for (Index i = 0; i < count; ++i) {
-      const Index h = i * pb.heads / count;
+    for (const Index h : heads) {
       if (pb.group_of(h) != last_group) last_group = pb.group_of(h), group = group_of(runs, sources, b, last_group);
       add_head(runs, group, b, h, sums);
     }

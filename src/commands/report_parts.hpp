@@ -1,32 +1,36 @@
 // The measurements of a precision report, each of which fills a part of report/report.hpp.
 #pragma once
 
-#include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "commands/options.hpp"
+#include "commands/report_findings.hpp"
 #include "commands/storage_views.hpp"
+#include "inputs/block.hpp"
+#include "paths/path.hpp"
 #include "report/report.hpp"
 
 namespace equinorm::commands {
 
-/// Names the step that is about to be done; called once for each of the steps that the functions below announce.
-using Step = std::function<void(const std::string&)>;
+/// A block of a case (inputs/block.hpp), or all of it, as the measurements below see it.
+struct BlockViews {
+  const problem::Problem& whole;
+  const inputs::Block& block;
+  StorageViews& views;  ///< of the block's problem
+};
 
-/// Steps of report_case.
-std::int64_t report_case_steps(const ReportOptions& asked);
+/// Errors of every tensor in `names` under their bounds, and histograms of the last output.
+void measure_stages(const BlockViews& of, const std::string& arithmetic, const std::set<std::string>& names, CaseFindings& findings);
 
-/// Exact checks, errors of every stage tensor under their bounds, histograms of the last output, and the storage what-if of one case.
-report::CaseReport report_case(const std::string& case_text, const ReportOptions& asked, const Options& options, const Step& step);
+/// o of the absorbed form, in the problem's storage format with fp32 sums, as the public acceptance rules see it: judged where the block is
+/// the whole, else for judged_rules.
+void measure_rules(const BlockViews& of, CaseFindings& findings);
 
-/// What every public acceptance rule says of o of the absorbed form, in the problem's storage format with fp32 sums, beside our verdict.
-/// Nothing where that arithmetic was not measured.
-void measure_rules(StorageViews& views, verdict::CaseResult& result);
-
-/// Fills `storage`: each tensor that a kernel may round, alone in bf16 and in fp16, all else in fp32.
-void measure_storage(StorageViews& views, const Step& step, report::CaseReport& result);
-inline constexpr std::int64_t kStorageSteps = 3;
+/// Each tensor that a kernel may round, alone in bf16 and in fp16, all else in fp32.
+void measure_storage(const BlockViews& of, paths::PathKind form, CaseFindings& findings);
+/// Runs of measure_storage, the one without a narrowed tensor among them.
+std::size_t storage_runs(const problem::Problem& problem, paths::PathKind form);
 
 /// What caching alpha_k takes, for the mla problems among `cases` and the configurations of the paper.
 std::vector<report::CacheRow> cache_rows(const std::vector<report::CaseReport>& cases);

@@ -50,19 +50,39 @@ std::vector<Choice> choices(const Problem& problem) {
   return all;
 }
 
-double rms_change(const Tensor<double>& a, const Tensor<double>& b) {
-  double sum = 0, count = 0;
+/// Sum of the squares of a - b, and how many there are; masked logits move by nothing.
+void add_squares(const Tensor<double>& a, const Tensor<double>& b, double& sum, double& count) {
   for (Index i = 0; i < a.size(); ++i) {
     if (std::isinf(b[i]) && a[i] == b[i]) continue;
     sum += (a[i] - b[i]) * (a[i] - b[i]), count += 1;
   }
-  return count > 0 ? std::sqrt(sum / count) : 0;
 }
 
 double largest(const Tensor<double>& exact) {
   double most = 0;
   for (Index i = 0; i < exact.size(); ++i) most = std::max(most, std::isfinite(exact[i]) ? std::fabs(exact[i]) : 0);
   return most;
+}
+
+std::vector<Choice> choices_of(const Problem& problem, PathKind form) {
+  std::vector<Choice> mine;
+  for (const Choice& choice : choices(problem)) {
+    if (form == PathKind::explicit_form ? choice.in_explicit : choice.in_absorbed) mine.push_back(choice);
+  }
+  return mine;
+}
+
+const std::vector<scalar::Format> kNarrow{scalar::kBf16, scalar::kFp16};
+
+/// Adds a block's figures to those of the blocks before it.
+void join(StorageFigures& whole, const StorageFigures& part) {
+  const auto larger = [](const std::optional<double>& a, const std::optional<double>& b) {
+    return a && b ? std::optional(std::max(*a, *b)) : std::nullopt;
+  };
+  whole.row.base_error = std::max(whole.row.base_error, part.row.base_error), whole.row.error = std::max(whole.row.error, part.row.error);
+  whole.row.base_bound = larger(whole.row.base_bound, part.row.base_bound), whole.row.bound = larger(whole.row.bound, part.row.bound);
+  whole.row.moved += part.row.moved, whole.changed += part.changed;
+  whole.largest = std::max(whole.largest, part.largest);
 }
 
 /// Runs and judges one form with some tensors narrowed.
@@ -75,23 +95,25 @@ class Bench {
         view_(views.stored(plan_.precision)),
         last_(last_output(problem_)),
         names_{"logits", "o", last_},
-        scale_(largest(view_.reference.at(last_).value)),
+        largest_(largest(view_.reference.at(last_).value)),
         base_(run(plan_)),
         base_error_(error(base_)),
         base_bound_(bound(plan_)) {}
 
-  report::StorageRow measure(const Choice& choice, scalar::Format format) const {
+  StorageFigures measure(const Choice& choice, scalar::Format format) const {
     paths::Plan plan = plan_;
     for (const Stored stored : choice.stored) plan.precision.of(stored) = format;
     const Doubles out = run(plan);
-    report::StorageRow row;
+    StorageFigures figures;
+    report::StorageRow& row = figures.row;
     row.tensor = choice.name, row.path = form_ == PathKind::explicit_form ? "explicit" : "absorbed", row.format = format;
     row.base_error = base_error_, row.error = error(out);
     row.base_bound = base_bound_, row.bound = bound(plan);
     row.seen_in = choice.seen_in;
-    row.moved = rms_change(out.at(choice.seen_in), base_.at(choice.seen_in));
+    add_squares(out.at(choice.seen_in), base_.at(choice.seen_in), row.moved, figures.changed);
     row.yardstick = choice.yardstick;
-    return row;
+    figures.largest = largest_;
+    return figures;
   }
 
  private:
@@ -99,16 +121,15 @@ class Bench {
 
   double error(const Doubles& out) const {
     const verdict::ErrorStatistics statistics = verdict::measure(out.at(last_), view_.reference.at(last_), plan_.precision.of(Stored::o));
-    if (statistics.nonfinite > 0) return HUGE_VAL;
-    return scale_ > 0 ? statistics.max_abs / scale_ : 0;
+    return statistics.nonfinite > 0 ? HUGE_VAL : statistics.max_abs;
   }
 
   std::optional<double> bound(const paths::Plan& plan) const {
     const bounds::Bounds bounds = bounds::error_bounds(problem_, view_.inputs, plan, form_, {last_}, kOwnFunctions);
     double most = 0;
     for (Index i = 0; i < bounds.at(last_).size(); ++i) most = std::max(most, bounds.at(last_)[i]);
-    if (!std::isfinite(most) || !(scale_ > 0)) return {};
-    return most / scale_;
+    if (!std::isfinite(most)) return {};
+    return most;
   }
 
   const Problem& problem_;
@@ -117,7 +138,7 @@ class Bench {
   const StorageView& view_;
   std::string last_;
   std::set<std::string> names_;
-  double scale_;
+  double largest_;
   Doubles base_;
   double base_error_;
   std::optional<double> base_bound_;
@@ -125,27 +146,43 @@ class Bench {
 
 }  // namespace
 
-void measure_storage(StorageViews& views, const Step& step, report::CaseReport& result) {
-  const Problem& problem = views.problem();
-  step(problem.name + ": amplification");
-  const Amplification amplification = measure_amplification(views, result.storage_notes);
-  for (const PathKind form : {PathKind::absorbed_form, PathKind::explicit_form}) {
-    step(fmt::format("{}: storage, {} form", problem.name, form == PathKind::explicit_form ? "explicit" : "absorbed"));
-    const Bench bench(views, form);
-    for (const Choice& choice : choices(problem)) {
-      if (!(form == PathKind::explicit_form ? choice.in_explicit : choice.in_absorbed)) continue;
-      for (const scalar::Format format : {scalar::kBf16, scalar::kFp16}) {
-        report::StorageRow row = bench.measure(choice, format);
-        predict(problem, amplification, row);
-        result.storage.push_back(std::move(row));
-      }
-    }
+std::size_t storage_runs(const Problem& problem, PathKind form) { return 1 + kNarrow.size() * choices_of(problem, form).size(); }
+
+void measure_storage(const BlockViews& of, PathKind form, CaseFindings& findings) {
+  const Bench bench(of.views, form);
+  for (const Choice& choice : choices_of(of.views.problem(), form)) {
+    for (const scalar::Format format : kNarrow) findings.storage.push_back(bench.measure(choice, format));
+  }
+}
+
+std::vector<report::StorageRow> storage_rows(const Problem& problem, const std::vector<StorageFigures>& figures,
+                                             const Amplification& amplification) {
+  std::vector<StorageFigures> whole;
+  for (const StorageFigures& part : figures) {
+    const auto same = [&](const StorageFigures& x) {
+      return x.row.tensor == part.row.tensor && x.row.path == part.row.path && x.row.format == part.row.format;
+    };
+    const auto found = std::find_if(whole.begin(), whole.end(), same);
+    found == whole.end() ? whole.push_back(part) : join(*found, part);
+  }
+  std::vector<report::StorageRow> rows;
+  for (StorageFigures& one : whole) {
+    const double largest = one.largest;
+    const auto share = [&](double x) { return std::isinf(x) ? x : largest > 0 ? x / largest : 0; };
+    const auto bound_share = [&](std::optional<double> x) { return x && largest > 0 ? std::optional(*x / largest) : std::nullopt; };
+    report::StorageRow& row = one.row;
+    row.base_error = share(row.base_error), row.error = share(row.error);
+    row.base_bound = bound_share(row.base_bound), row.bound = bound_share(row.bound);
+    row.moved = one.changed > 0 ? std::sqrt(row.moved / one.changed) : 0;
+    predict(problem, amplification, row);
+    rows.push_back(std::move(row));
   }
   // Tensors in the order of the choices, forms side by side.
   std::map<std::string, std::size_t> place;
   for (const Choice& choice : choices(problem)) place.emplace(choice.name, place.size());
-  std::stable_sort(result.storage.begin(), result.storage.end(),
+  std::stable_sort(rows.begin(), rows.end(),
                    [&](const report::StorageRow& a, const report::StorageRow& b) { return place.at(a.tensor) < place.at(b.tensor); });
+  return rows;
 }
 
 std::vector<report::CacheRow> cache_rows(const std::vector<report::CaseReport>& cases) {

@@ -90,11 +90,11 @@ class SpreadTest(CommandTest):
         for name in CASES:
             self.files.append(self.write_problem(changed(problems[name], shrinking(problems[name], tokens=12)), f"{name}.json"))
 
-    def cut_arguments(self):
-        """`verify` of a case that is cut into rows and heads."""
+    def cut_arguments(self, command="verify"):
+        """`verify` or `report` of a case that is cut into rows and heads."""
         problem = builtin("cases")["mla-blockwise-yarn"]
         shapes = {"context": [25, 8], "batch": 2, "queries": 2, "heads": 6, "groups": 3, "latent": 12, "content_dim": 8, "rope_dim": 4, "value_dim": 5}
-        return ["verify", self.write_problem(changed(problem, shapes), "cut.json"), "--cut", "1", "--formats", "bf16,fp32"]
+        return [command, self.write_problem(changed(problem, shapes), "cut.json"), "--cut", "1", "--formats", "bf16,fp32"]
 
     def check_arguments(self, library, *names):
         """`check` of a library on small cases."""

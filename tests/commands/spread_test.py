@@ -100,24 +100,45 @@ class SameResultTest(SpreadTest):
         self.assertEqual(self.complete(0, *arguments, code=1), whole)
 
     def test_report(self):
-        """Of a report the data files are the same but for times."""
-        arguments = ["report", self.files[1], "--formats", "bf16"]
+        self.check_report(["report", self.files[1], "--formats", "bf16", "--sensitivity"])
 
+    def test_reports_that_are_cut(self):
+        """Of mla and gqa, rows of several lengths, a full-width norm, an output projection: rows, heads and steps apart."""
+        arguments = self.cut_arguments("report")
+        units = self.succeed(*arguments, "--out", self.folder / "none", "--dry-run", *ONE_THREAD).out
+        for words in ("prime field", "fp32, row 1, heads 4 to 5", "storage, explicit form, row 0, heads 2 to 3"):
+            self.assertIn(words, units)
+        self.check_report([*arguments, *self.files[:3]])
+
+    def check_report(self, arguments):
+        """Of a report the data files are the same but for times."""
         def data(folder):
             return without_seconds(json.loads((folder / "report.json").read_text())), (folder / "report.csv").read_text()
 
         first, second = self.folder / "first", self.folder / "second"
         self.succeed(*arguments, "--out", first, "-q")
+        whole = data(first)
         folders = [self.folder / "a", self.folder / "b"]
         for index, folder in enumerate(folders, 1):
             self.succeed(*arguments, "--out", second, "--shard", f"{index}/2", "--resume", folder, "-q")
         self.reject(["--out"], "merge", *folders)
         self.succeed("merge", *folders, "--out", second, "-q")
-        self.assertEqual(data(second), data(first))
-        if not NO_MPI:
-            self.assertEqual(run_ranks(2, *arguments, "--out", second, "-q").code, 0)
-            self.assertEqual(data(second), data(first))
+        self.assertEqual(data(second), whole)
+        for ranks in () if NO_MPI else (1, 2, 3):
+            self.assertEqual(run_ranks(ranks, *arguments, *ONE_THREAD, "--out", second, "-q").code, 0)
+            self.assertEqual(data(second), whole, f"{ranks} ranks")
+        self.check_resume([*arguments, "--out", second, "-q"], lambda: data(second), whole)
 
+    def check_resume(self, arguments, data, whole):
+        """A journal of which half the lines are lost, the last of them torn."""
+        state = self.folder / "state"
+        self.succeed(*arguments, "--resume", state)
+        lines = (state / "journal").read_text().split("\n")
+        kept = lines[:len(lines) // 2]
+        (state / "journal").write_text("\n".join(kept) + "\n" + lines[len(kept)][:20])
+        self.succeed(*arguments, "--resume", state)
+        self.assertEqual(data(), whole)
+        self.assertEqual((state / "journal").read_text().split("\n")[:len(kept)], kept)
 
 class RefusalTest(SpreadTest):
     def setUp(self):
