@@ -1,4 +1,6 @@
 // Command line of equinorm: arguments in, one call into commands/, exit code out.
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
@@ -161,10 +163,20 @@ std::string message_of(const CLI::ParseError& error, const CLI::App& app, int ar
          (given.empty() ? "" : " after " + parent.get_name()) + "; allowed: " + names;
 }
 
+/// Blocks of some MiB are taken and given back thousands of times: kept by the process they cost no page faults, which were a seventh of
+/// the time of judging 2,600 tokens.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 1 << 28);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace equinorm::commands;
+  keep_freed_memory();
   CLI::App app("Numerical verification of QK-normed attention: is it the same function, and is every wrong digit explained by rounding?",
                "equinorm");
   app.require_subcommand(1);

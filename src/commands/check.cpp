@@ -3,14 +3,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <numeric>
 
 #include "commands/check_case.hpp"
 #include "commands/check_keep.hpp"
 #include "commands/check_matrix.hpp"
 #include "commands/codec.hpp"
 #include "commands/job.hpp"
-#include "commands/memory.hpp"
 #include "commands/publish.hpp"
 #include "commands/reference.hpp"
 #include "commands/run_guarded.hpp"
@@ -123,10 +121,11 @@ class CheckRun {
         ++left_out_;
         continue;
       }
-      if (supported) check_memory(problem);
       problems_.push_back(std::move(problem));
       cases_.push_back(std::move(named));
-      costs_.push_back(supported ? (kJudging + settings_.repeats) * work_of(problems_.back()) : 1);
+      bytes_.push_back(supported ? judging_memory(runner_->declaration(), problems_.back()) : 0);
+      const bool runs = supported && no_room(runner_->declaration(), problems_.back()).empty();
+      costs_.push_back(runs ? (kJudging + settings_.repeats) * work_of(problems_.back()) : kSkipping);
     }
     if (cases_.empty()) throw Error("no case of the matrix fits the kernel's declaration; allowed: name a CASE that does");
     // Before the first run: the first failure would be a bad time to lose every verdict.
@@ -148,11 +147,11 @@ class CheckRun {
       const std::string shape =
           fmt::format("check, batch {}, queries {}, context {}, heads {}{}", problem.batch, problem.queries, problem.max_context(),
                       problem.heads, asks_for_positions(self->cases_[i].text) ? ", explicit positions" : "");
-      job.units.push_back({unit_id(i, problem, shape), i, self->costs_[i], memory_needed(problem)});
+      job.units.push_back({unit_id(i, problem, shape), i, self->costs_[i], self->bytes_[i]});
       job.problems.push_back(problem::to_json(problem));
       if (problem.inputs.kind == "file") add_files(job, problem.inputs.path);
     }
-    job.run = [self](std::size_t unit, const UnitProgress& progress) { return work::to_line(self->run(unit, progress.begin)); };
+    job.run = [self](std::size_t unit, const UnitProgress& progress) { return work::to_line(self->run(unit, progress)); };
     job.seconds = [self](std::size_t unit) { return self->seconds(unit); };
     return job;
   }
@@ -160,16 +159,29 @@ class CheckRun {
  private:
   /// Reference and bounds, in multiply-adds per multiply-add of the problem; a run of the kernel takes one.
   static constexpr double kJudging = 20;
+  static constexpr double kStep = 4, kPatience = 8;
+  /// Cost of a case that is not run.
+  static constexpr double kSkipping = 1;
 
   static std::unique_ptr<kernels::Runner> open(const CheckOptions& check, const CheckSettings& settings) {
     return kernels::open_kernel(check.kernel, device_of(check.device), settings.limits);
   }
 
-  verdict::CaseResult run(std::size_t unit, const std::function<void(const std::string&)>& label) {
+  /// How much of a case is done where a step begins, of its time with 4,096 to 262,144 tokens.
+  static double begun(std::string_view step) {
+    for (const auto& [name, share] : {std::pair{"kernel", 0.05}, {"bounds", 0.07}, {"known faults", 0.85}, {"end to end", 0.87}}) {
+      if (step == name) return share;
+    }
+    return 0;
+  }
+
+  verdict::CaseResult run(std::size_t unit, const UnitProgress& progress) {
     const Problem& problem = problems_.at(unit);
     settings_.positions = asks_for_positions(cases_[unit].text);
-    verdict::CaseResult result =
-        check_case(*runner_, problem, settings_, [&](const std::string& what) { label(problem.name + ": " + what); });
+    verdict::CaseResult result = check_case(*runner_, problem, settings_, [&](const std::string& what) {
+      progress.begin(fmt::format("{} {}, T {}: {}", unit, problem.name, problem.max_context(), what));
+      if (const double share = begun(what); share > 0) progress.advance(share);
+    });
     std::vector<std::string> words = words_of(check_);
     words.insert(words.begin(), cases_[unit].text);
     if (unit == 0 && left_out_ > 0)
@@ -179,28 +191,43 @@ class CheckRun {
     return result;
   }
 
-  /// Only the kernel knows how fast it is: it runs on the cheapest case and on the dearest of those that take not much longer; the others
-  /// lie on that line.
+  /// Only the kernel knows how fast it is: it runs on a few cases, and the others lie on a line through the cheapest and the dearest of
+  /// these.
   double seconds(std::size_t unit) {
     if (!line_) line_ = measured_line();
-    return line_->first + line_->second * costs_.at(unit);
+    return costs_.at(unit) > kSkipping ? line_->first + line_->second * costs_[unit] : 0;
   }
 
-  /// Seconds at no cost, and per unit of cost.
+  /// Seconds at no cost, and per unit of cost. What does not grow with a case hides what does: each case that is tried costs at least
+  /// kStep times the last one, as long as by the line so far it takes no more than kPatience seconds.
   std::pair<double, double> measured_line() {
-    const auto cheaper = [&](std::size_t a, std::size_t b) { return costs_[a] < costs_[b]; };
-    std::vector<std::size_t> order(costs_.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(), cheaper);
+    std::vector<std::size_t> order;
+    for (std::size_t i = 0; i < costs_.size(); ++i) {
+      if (costs_[i] > kSkipping) order.push_back(i);
+    }
+    if (order.empty()) return {0, 0};
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return costs_[a] < costs_[b]; });
+    const UnitProgress quiet{[](const std::string&) {}, [](double) {}};
+    const auto measure = [&](std::size_t unit) { return run(unit, quiet).seconds; };
     const std::size_t first = order.front();
-    const double limit = 16 * costs_[first];
-    const std::size_t second = *std::find_if(order.rbegin(), order.rend(), [&](std::size_t i) { return costs_[i] <= limit; });
-    const auto measure = [&](std::size_t unit) { return run(unit, [](const std::string&) {}).seconds; };
     measure(first);  // loads what later runs find ready
     const double least = measure(first);
-    if (costs_[second] < 2 * costs_[first]) return {0, least / costs_[first]};
-    const double slope = std::max(0.0, (measure(second) - least) / (costs_[second] - costs_[first]));
-    return {std::max(0.0, least - slope * costs_[first]), slope};
+    std::pair<double, double> line{0, least / costs_[first]};
+    double last_cost = costs_[first];
+    bool shown = false;
+    for (const std::size_t unit : order) {
+      if (costs_[unit] < kStep * last_cost) continue;
+      if (line.first + line.second * costs_[unit] > kPatience) break;
+      last_cost = costs_[unit];
+      const double more = std::max(0.0, measure(unit) - least);
+      const bool shows = more > least / 2;
+      // Rows cost something of their own: of slopes that are no noise the least is that of long contexts.
+      const double here = more / (last_cost - costs_[first]), slope = shows && shown ? std::min(line.second, here) : here;
+      if (shown && !shows) continue;
+      shown = shows;
+      line = {std::max(0.0, least - slope * costs_[first]), slope};
+    }
+    return line;
   }
 
   const CheckOptions& check_;
@@ -208,7 +235,7 @@ class CheckRun {
   std::unique_ptr<kernels::Runner> runner_;
   std::vector<Problem> problems_;
   std::vector<Named> cases_;
-  std::vector<double> costs_;
+  std::vector<double> costs_, bytes_;
   std::size_t left_out_ = 0;
   std::optional<std::pair<double, double>> line_;
 };

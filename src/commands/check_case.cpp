@@ -34,6 +34,16 @@ using verdict::Verdict;
 /// A pool whose offsets do not fit 32 bits, in elements: half as much again as 2^32.
 constexpr problem::Index kWidePool = problem::Index{3} << 31;
 
+/// Numbers of what is handed over and of what is judged.
+double enclosed_numbers(const kernels::Declaration& declaration, const Problem& problem) {
+  const auto elements = [](const Passed& tensor) { return static_cast<double>(tensor::element_count(tensor.spec.shape)); };
+  const kernels::PassedTensors passed = kernels::passed_tensors(declaration, problem);
+  double numbers = 0;
+  for (const Passed& tensor : passed.inputs) numbers += tensor.handed_over ? elements(tensor) : 0;
+  for (const Passed& tensor : passed.outputs) numbers += elements(tensor);
+  return numbers;
+}
+
 class CheckCase {
  public:
   CheckCase(kernels::Runner& runner, Problem problem, const CheckSettings& settings, const std::function<void(const std::string&)>& step)
@@ -60,7 +70,7 @@ class CheckCase {
       return;
     }
     passed_ = kernels::passed_tensors(declaration_, problem_);
-    if (const std::string why = too_many_numbers(enclosed_numbers()); !why.empty()) {
+    if (const std::string why = no_room(declaration_, problem_); !why.empty()) {
       result_.conduct.push_back({"runs", Verdict::skipped, why});
       return;
     }
@@ -95,15 +105,6 @@ class CheckCase {
       for (const verdict::ConductRow& row : result_.conduct) std::erase(result_.notes, row.detail);
     }
   }
-
-  /// Numbers of what is handed over and of what is judged.
-  double enclosed_numbers() const {
-    double numbers = 0;
-    for (const Passed& tensor : passed_.inputs) numbers += tensor.handed_over ? elements(tensor) : 0;
-    for (const Passed& tensor : passed_.outputs) numbers += elements(tensor);
-    return numbers;
-  }
-  static double elements(const Passed& tensor) { return static_cast<double>(tensor::element_count(tensor.spec.shape)); }
 
   /// Runs on other inputs, then several times on these: the same bits are wanted where they are claimed, numbers within bounds always.
   bool run_kernel() {
@@ -346,6 +347,15 @@ class CheckCase {
 };
 
 }  // namespace
+
+double judging_memory(const kernels::Declaration& declaration, const Problem& problem) {
+  return memory_needed(problem, Keeping::judged) + kBytesPerNumber * enclosed_numbers(declaration, problem);
+}
+
+std::string no_room(const kernels::Declaration& declaration, const Problem& problem) {
+  const std::string why = too_large(problem, Keeping::judged);
+  return why.empty() ? too_many_numbers(enclosed_numbers(declaration, problem)) : why;
+}
 
 CaseResult check_case(kernels::Runner& runner, Problem problem, const CheckSettings& settings,
                       const std::function<void(const std::string&)>& step) {

@@ -157,10 +157,14 @@ class KnownFaults {
     ++tried_;
     const std::string sentence = std::string(mutant.fault) + remedy(mutant);
     const bool other_function = mutant.expects(paths::kExact) || mutant.expects(paths::kReal);
-    for (const char* arithmetic : {"declared", "fp64"}) {
-      paths::Plan chosen = plan(arithmetic), formats = plan("declared");
-      if (mutant.adjust != nullptr) mutant.adjust(problem_, chosen), mutant.adjust(problem_, formats);
-      if (explains(problem_, chosen, formats, std::string(mutant.id), std::string(mutant.id), sentence) || !other_function) return;
+    for (const std::string_view formula : {mutant.id, mutant.variant}) {
+      if (formula.empty()) continue;
+      for (const char* arithmetic : {"declared", "fp64"}) {
+        if (!other_function && arithmetic != std::string_view("declared")) continue;
+        paths::Plan chosen = plan(arithmetic), formats = plan("declared");
+        if (mutant.adjust != nullptr) mutant.adjust(problem_, chosen), mutant.adjust(problem_, formats);
+        if (explains(problem_, chosen, formats, std::string(formula), std::string(mutant.id), sentence, !other_function)) return;
+      }
     }
   }
 
@@ -174,15 +178,17 @@ class KnownFaults {
     }
   }
 
+  /// `rounds`: the fault is a rounding; where it is not met to the last bit, it may leave a part of the error.
   bool explains(const Problem& problem, const paths::Plan& plan, const paths::Plan& formats, const std::string& mutant,
-                const std::string& id, const std::string& sentence) {
+                const std::string& id, const std::string& sentence, bool rounds = false) {
     const Doubles faulty = run_form(form_, plan, problem, inputs_, names_, mutant);
     std::vector<std::string> explained;
     double distance = 0;
     for (const JudgedOutput& output : outputs_) {
       const auto found = faulty.find(output.name);
       if (found == faulty.end()) continue;
-      const std::optional<double> here = distance_to(output, found->second, 1, format_of_output(formats, output.name));
+      std::optional<double> here = distance_to(output, found->second, 1, format_of_output(formats, output.name));
+      if (!here && rounds && exact_.contains(output.name)) here = part_left(output, found->second, exact_.at(output.name).value);
       if (!here) return false;
       distance = std::max(distance, *here);
       if (output.fails) explained.push_back(output.name);
@@ -249,6 +255,25 @@ std::optional<double> distance_to(const JudgedOutput& output, const tensor::Tens
     largest = std::max(largest, ratio);
   }
   return largest;
+}
+
+std::optional<double> part_left(const JudgedOutput& output, const tensor::Tensor<double>& faulty, const tensor::Tensor<double>& exact) {
+  constexpr double kPart = 0.25;
+  if (faulty.shape() != output.values.shape() || exact.shape() != output.values.shape()) return std::nullopt;
+  double left = 0, error = 0;
+  for (Index i = 0; i < faulty.size(); ++i) {
+    const double got = output.values[i], wrong = faulty[i], bound = output.bound[i];
+    if (!std::isfinite(bound) || (bound == 0 && got == wrong)) continue;
+    if (!std::isfinite(wrong) || !std::isfinite(got)) {
+      if (got == wrong || (std::isnan(got) && std::isnan(wrong))) continue;
+      return std::nullopt;
+    }
+    if (!std::isfinite(exact[i])) return std::nullopt;
+    left += (got - wrong) / bound * ((got - wrong) / bound);
+    error += (got - exact[i]) / bound * ((got - exact[i]) / bound);
+  }
+  const double part = std::sqrt(left / error) / kPart;
+  return part <= 1 ? std::optional(part) : std::nullopt;
 }
 
 std::vector<verdict::FaultRow> known_faults(const Problem& problem, const tensor::TensorMap& inputs, const verdict::Reference& exact,

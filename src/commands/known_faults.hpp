@@ -30,6 +30,13 @@ struct JudgedOutput {
 std::optional<double> distance_to(const JudgedOutput& output, const tensor::Tensor<double>& faulty, double grown = 1,
                                   std::optional<scalar::Format> stored = {});
 
+/// How much of the output's error is left when `faulty` is taken for the right value: root mean squares of the two differences, each in
+/// units of its element's bound, over a quarter; 0 to 1, nothing where more is left, or where what is not finite differs. For faults that
+/// round an intermediate: kernels that do so at the same places, but sum in another order, differ by a unit of the narrow format where a
+/// sum lies near a tie, which no bound of the right function allows for. Errors of other roundings are no part of each other: they would
+/// leave more than the whole.
+std::optional<double> part_left(const JudgedOutput& output, const tensor::Tensor<double>& faulty, const tensor::Tensor<double>& exact);
+
 /// The known faults that fit: all of these were tried on the problem's own inputs, all that fit are returned, the closest first.
 ///   The catalogue's wrong forms (`list mutants`) where they apply, run in the declared arithmetic, and those of another function in fp64
 ///   too; and some readings of the problem under which another right form would be meant (a missing scale, no window).

@@ -84,6 +84,8 @@ class Formula {
   virtual V exp_difference(const Context& row, const V& a, const V& b) const { return row.ar.exp_difference(a, b); }
   virtual bool rescales_tile(const Context&, Index /*tile*/, Index /*tiles*/) const { return true; }
   virtual V split_weight(const Context&, const V& weight) const { return weight; }
+  /// Whether p_t is exp_difference(l_t, lse), where arithmetics have that lse as a number; else exp_difference(l_t, m) / sum.
+  virtual bool takes_p_of_lse(const Context&) const { return false; }
   /// The sink logit of a head; false when there is none.
   virtual bool sink(const Context& row, Index head, V* logit) const;
   /// The weight with which token t enters the value sum (numerator only).

@@ -17,6 +17,7 @@ std::unique_ptr<Formula<A>> make_formula(std::string_view mutant_id) {
   using Result = std::unique_ptr<Formula<A>>;
   using Keys = typename WrongKeys<A>::Fault;
   using Change = typename OtherWeights<A>::Change;
+  using Token = typename RmsOfOtherToken<A>::Token;
   using Nothing = typename ReadsNothing<A>::Nothing;
   const auto right = [] { return std::make_unique<Formula<A>>(); };  // also of faults that the mutant's plan carries
   static const std::map<std::string_view, std::function<Result()>> table{
@@ -56,8 +57,9 @@ std::unique_ptr<Formula<A>> make_formula(std::string_view mutant_id) {
       {"rms-after-gamma", [] { return std::make_unique<RmsAfterGamma<A>>(); }},
       {"rms-from-latent", [] { return std::make_unique<RmsFromLatent<A>>(false); }},
       {"rms-wrong-head", [] { return std::make_unique<RmsWrongHead<A>>(); }},
-      {"rms-shifted-token", [] { return std::make_unique<RmsOfOtherToken<A>>(false); }},
-      {"rms-constant", [] { return std::make_unique<RmsOfOtherToken<A>>(true); }},
+      {"rms-shifted-token", [] { return std::make_unique<RmsOfOtherToken<A>>(Token::next); }},
+      {"rms-shifted-token.last-own", [] { return std::make_unique<RmsOfOtherToken<A>>(Token::next_but_last); }},
+      {"rms-constant", [] { return std::make_unique<RmsOfOtherToken<A>>(Token::first); }},
       {"rms-over-192", [] { return std::make_unique<RmsOver192<A>>(); }},
       {"alpha-on-rope", [] { return std::make_unique<AlphaOnRope<A>>(); }},
       {"alpha-k-dropped", [] { return std::make_unique<AlphaKeyTimes<A>>(0); }},
@@ -85,7 +87,8 @@ std::unique_ptr<Formula<A>> make_formula(std::string_view mutant_id) {
       {"sum-of-squares-bf16", [] { return std::make_unique<SquareSumIn<A>>(scalar::kBf16); }},
       {"pv-accumulate-bf16", [] { return std::make_unique<ValuesInBf16<A>>(1); }},
       {"accumulator-rounded-every-16", [] { return std::make_unique<ValuesInBf16<A>>(16); }},
-      {"exp2-truncated-log2e", [] { return std::make_unique<CoarseExp2<A>>(); }},
+      {"exp2-truncated-log2e", [] { return std::make_unique<CoarseExp2<A>>(false); }},
+      {"exp2-truncated-log2e.p-of-lse", [] { return std::make_unique<CoarseExp2<A>>(true); }},
       {"fp16-sum-of-squares-overflow", [] { return std::make_unique<SquareSumIn<A>>(scalar::kFp16); }},
   };
   const auto found = table.find(mutant_id);

@@ -147,7 +147,7 @@ std::vector<Mutant> build() {
       {"rms-wrong-head", "key statistic of the next group", "a norm per group, G > 1",
        [](const Problem& p) { return normed(p) && p.groups > 1 && !whole_statistic(p); }},
       {"rms-shifted-token", "key statistic of the next token", "a norm, two tokens",
-       [](const Problem& p) { return normed(p) && longest(p) > 1; }},
+       [](const Problem& p) { return normed(p) && longest(p) > 1; }, nullptr, kExact | kViolates, "rms-shifted-token.last-own"},
       {"rms-constant", "key statistic of token 0 for all", "a norm, two tokens",
        [](const Problem& p) { return normed(p) && longest(p) > 1; }},
       {"rms-over-192", "content mean divided by d_c + d_r", "blockwise RMS with a RoPE block",
@@ -197,7 +197,7 @@ std::vector<Mutant> build() {
       {"accumulator-rounded-every-16", "sum of p times value rounded to bf16 every 16 keys", "two keys, accumulator declared wider",
        sums_values_wide, nullptr, kPrecision | kViolates},
       {"exp2-truncated-log2e", "exp(x) as 2^(x c), c = log2(e) cut to 8 bits", "two keys",
-       [](const Problem& p) { return sees_more_than(p, 1); }, nullptr, kPrecision | kViolates},
+       [](const Problem& p) { return sees_more_than(p, 1); }, nullptr, kPrecision | kViolates, "exp2-truncated-log2e.p-of-lse"},
       {"fp16-sum-of-squares-overflow", "statistics summed in fp16: 1/sqrt(inf) = 0", "a norm, wide-tokens inputs",
        [](const Problem& p) { return normed(p) && p.inputs.kind == "wide-tokens"; }, nullptr, kViolates},
   };

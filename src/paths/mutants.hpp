@@ -30,6 +30,8 @@ struct Mutant {
   bool (*applies)(const problem::Problem&);                  ///< the same, as a predicate
   void (*adjust)(const problem::Problem&, Plan&) = nullptr;  ///< makes the plan one in which the fault can act, or is the fault itself
   unsigned expected = kExact | kViolates;                    ///< of Expected
+  /// Another formula of the same fault, where kernels that have it differ in a choice: what explains a kernel's output tries both.
+  std::string_view variant = {};
 
   bool expects(Expected outcome) const { return (expected & outcome) != 0; }
 };
@@ -62,7 +64,7 @@ void poison_unseen(const problem::Problem& problem, V poison, PathInputs<V>& inp
   }
 }
 
-/// The right formula (empty id) or the mutant's. Throws Error for an unknown id.
+/// The right formula (empty id), the mutant's, or its variant's. Throws Error for an unknown id.
 template <Arithmetic A>
 std::unique_ptr<Formula<A>> make_formula(std::string_view mutant_id);
 

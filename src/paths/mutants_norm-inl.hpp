@@ -118,11 +118,14 @@ struct RmsWrongHead : Base<A> {
 template <Arithmetic A>
 struct RmsOfOtherToken : Base<A> {
   using typename Base<A>::V;
-  explicit RmsOfOtherToken(bool constant) : constant_(constant) {}
+  /// After the last token comes the first, or itself.
+  enum class Token { first, next, next_but_last };
+  explicit RmsOfOtherToken(Token token) : token_(token) {}
   V key_alpha(const Row<A>& row, Index g, Index t, const V* k0) const override {
-    return Formula<A>::key_alpha(row, g, constant_ ? 0 : (t + 1) % row.tokens, k0);
+    const Index after = t + 1 < row.tokens ? t + 1 : token_ == Token::next_but_last ? t : 0;
+    return Formula<A>::key_alpha(row, g, token_ == Token::first ? 0 : after, k0);
   }
-  bool constant_;
+  Token token_;
 };
 
 /// The statistic of another scheme, content block on both sides.

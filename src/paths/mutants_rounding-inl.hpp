@@ -89,10 +89,13 @@ struct ValuesInBf16 : Base<A> {
   Index block_;
 };
 
-/// exp(a - b) = 2^(c (a - b)) with c = 1.4375, the first 8 bits of log2(e) = 1.4427: as exp((a - b) c ln 2).
+/// exp(a - b) = 2^(c (a - b)) with c = 1.4375, the first 8 bits of log2(e) = 1.4427: as exp((a - b) c ln 2). What is another function
+/// then: whether p_t is exp(l_t - m) / sum, or exp(l_t - lse).
 template <Arithmetic A>
 struct CoarseExp2 : Base<A> {
   using typename Base<A>::V;
+  explicit CoarseExp2(bool p_of_lse) : p_of_lse_(p_of_lse) {}
+  bool takes_p_of_lse(const Row<A>&) const override { return p_of_lse_; }
   V exp_difference(const Row<A>& row, const V& a, const V& b) const override {
     if constexpr (kRounds<V>) {
       const A& ar = row.ar;
@@ -101,6 +104,7 @@ struct CoarseExp2 : Base<A> {
       return Formula<A>::exp_difference(row, a, b);
     }
   }
+  bool p_of_lse_;
 };
 
 }  // namespace equinorm::paths::faulty

@@ -67,6 +67,9 @@ class SoftmaxStage {
   /// p_t of one live logit.
   V probability(const RowSoftmax<V>& softmax, const V& logit) const {
     const A& ar = row_.ar;
+    if constexpr (std::is_floating_point_v<V>) {
+      if (formula_.takes_p_of_lse(row_)) return formula_.exp_difference(row_, logit, softmax.lse);
+    }
     return softmax.by_lse ? ar.weight_of(logit, softmax.lse) : ar.div(formula_.exp_difference(row_, logit, softmax.reference), softmax.sum);
   }
 

@@ -20,13 +20,13 @@ using verdict::ErrorRow;
 using verdict::ExactCheck;
 using verdict::Verdict;
 
-/// `text` broken after separators, so that it stays within 120 columns when its first line starts at column `indent`, as the others do.
+/// `text` broken after separators, so that it stays within 100 columns when its first line starts at column `indent`, as the others do.
 std::string wrapped(const std::string& text, const std::string& separator, std::size_t indent) {
   std::string lines, line;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = text.find(separator, at);
     const std::string piece = text.substr(at, end == std::string::npos ? end : end + separator.size() - at);
-    if (!line.empty() && indent + line.size() + piece.size() > 120) {
+    if (!line.empty() && indent + line.size() + piece.size() > 100) {
       lines += line.substr(0, line.find_last_not_of(' ') + 1) + "\n" + std::string(indent, ' ');
       line.clear();
     }
@@ -47,11 +47,11 @@ std::string case_heading(const CaseResult& result, const Style& style) {
 /// The difference of the two forms at each precision.
 std::string ladder_table(const ExactCheck& check) {
   if (check.rungs.empty()) return {};
-  std::string bits = fmt::format("{:32}{:<16}", "", "bits"), differences = fmt::format("{:32}{:<16}", "", "log2 difference");
+  std::string bits = fmt::format("{:22}{:<16}", "", "bits"), differences = fmt::format("{:22}{:<16}", "", "log2 difference");
   for (const verdict::LadderRung& rung : check.rungs) {
-    bits += fmt::format("{:>9}", rung.bits);
+    bits += fmt::format("{:>8}", rung.bits);
     const bool none = std::isinf(rung.log2_difference) && rung.log2_difference < 0;
-    differences += none ? fmt::format("{:>9}", "none") : fmt::format("{:>9.1f}", rung.log2_difference);
+    differences += none ? fmt::format("{:>8}", "none") : fmt::format("{:>8.1f}", rung.log2_difference);
   }
   return bits + "\n" + differences + "\n";
 }
@@ -82,48 +82,78 @@ std::string last_tensor(const CaseResult& result) {
   return result.errors.empty() ? "" : result.errors.back().tensor;
 }
 
+/// Columns that are as wide as what stands in them: tables of long names are wide, the usual ones fit 100 columns.
+struct ErrorWidths {
+  std::size_t arithmetic = 10, form = 4, tensor = 6, at = 10;  ///< of the headings
+
+  void hold(const ErrorRow& row) {
+    arithmetic = std::max(arithmetic, row.arithmetic.size()), form = std::max(form, row.path.size());
+    tensor = std::max(tensor, row.tensor.size()), at = std::max(at, index_text(row.error.worst).size());
+  }
+};
+
+std::string error_heading(const ErrorWidths& widths) {
+  return fmt::format("  {:<{}} {:<{}} {:<{}} {:>7}{:>9}{:>9}{:>8}{:>9} {:<9} {:<{}} {}\n", "arithmetic", widths.arithmetic, "form",
+                     widths.form, "tensor", widths.tensor, "max abs", "max ulp", "normwise", "bound", "of bound", "verdict", "max abs at",
+                     widths.at, "stage");
+}
+
 /// One row: what was measured, what the bound allows, and what follows.
-std::string error_line(const ErrorRow& row, const Style& style) {
+std::string error_line(const ErrorRow& row, const ErrorWidths& widths, const Style& style) {
   const bool nothing = row.error.nonfinite == row.error.elements && (row.error.elements > 0 || fails(row.verdict));
   const auto show = [&](double x) { return nothing ? std::string("-") : number(x); };
   const bool none = row.verdict == Verdict::measured;
-  std::string text = fmt::format(
-      "  {:<10} {:<8} {:<13} {:>7}{:>9}{:>9}{:>9}{:>9} {} {:<16}{}", row.arithmetic, row.path, row.tensor, show(row.error.max_abs),
-      nothing ? "-" : fmt::format("{:.3g}", row.error.max_ulp), show(row.error.normwise), row.bound ? number(*row.bound) : "-",
-      row.ratio ? fmt::format("{:.2g}", *row.ratio) : "-", none ? fmt::format("{:<9}", "no bound") : coloured(row.verdict, 9, style),
-      index_text(row.error.worst), row.main_stage.empty() ? "-" : row.main_stage);
+  std::string text =
+      fmt::format("  {:<{}} {:<{}} {:<{}} {:>7}{:>9}{:>9}{:>8}{:>9} {} {:<{}} {}", row.arithmetic, widths.arithmetic, row.path, widths.form,
+                  row.tensor, widths.tensor, show(row.error.max_abs), nothing ? "-" : fmt::format("{:.3g}", row.error.max_ulp),
+                  show(row.error.normwise), row.bound ? number(*row.bound) : "-", row.ratio ? fmt::format("{:.2g}", *row.ratio) : "-",
+                  none ? fmt::format("{:<9}", "no bound") : coloured(row.verdict, 9, style), index_text(row.error.worst), widths.at,
+                  row.main_stage.empty() ? "-" : row.main_stage);
   if (row.error.nonfinite > 0 && row.detail.empty()) text += fmt::format("\n      {} not finite", row.error.nonfinite);
   if (!row.detail.empty() && !none) text += "\n      " + wrapped(row.detail, ", ", 6);
   return text + "\n";
 }
 
-std::string errors_table(const CaseResult& result, const Style& style) {
-  if (result.errors.empty()) return {};
-  std::string text = fmt::format("\n  measured error, against {}\n", result.reference);
-  text += fmt::format("  {:<10} {:<8} {:<13} {:>7}{:>9}{:>9}{:>9}{:>9} {:<9} {:<16}{}\n", "arithmetic", "form", "tensor", "max abs",
-                      "max ulp", "normwise", "bound", "of bound", "verdict", "max abs at", "main stage");
+/// The rows that are shown: with `verify`, of what holds, the outputs that a reader cares for most.
+std::vector<const ErrorRow*> shown_errors(const CaseResult& result, const Style& style) {
   const std::string last = last_tensor(result);
   const bool compared = result.checks.empty() || !result.kernel.empty();
-  bool without = false;
+  std::vector<const ErrorRow*> rows;
   for (const ErrorRow& row : result.errors) {
     const bool ordinary = holds(row.verdict) || row.verdict == Verdict::measured;
-    if (!style.verbose && !compared && ordinary && row.tensor != "logits" && row.tensor != last) continue;
-    text += error_line(row, style);
-    without = without || row.unbounded > 0;
+    if (style.verbose || compared || !ordinary || row.tensor == "logits" || row.tensor == last) rows.push_back(&row);
   }
-  if (without) {
-    text += "    no bound: an intermediate may overflow, or a statistic lose every digit, so that nothing is proved; measured only\n";
-  }
-  if (result.differences.empty()) return text;
-  text += fmt::format("\n  explicit minus absorbed\n    {:<20} {:<8}{:>9}{:>10}{:>9}\n", "arithmetic", "tensor", "max abs", "normwise",
-                      "bound");
+  return rows;
+}
+
+std::string differences_table(const CaseResult& result, const Style& style) {
+  if (result.differences.empty()) return {};
+  std::string text = fmt::format("\n  explicit minus absorbed\n    {:<20} {:<8}{:>9}{:>10}{:>9}\n", "arithmetic", "tensor", "max abs",
+                                 "normwise", "bound");
   for (const verdict::DifferenceRow& row : result.differences) {
-    if (!style.verbose && row.tensor != last) continue;
+    if (!style.verbose && row.tensor != last_tensor(result)) continue;
     const std::string bad = row.difference.nonfinite > 0 ? fmt::format("  {} not finite", row.difference.nonfinite) : "";
     text += fmt::format("    {:<20} {:<8}{:>9}{:>10}{:>9}{}\n", row.arithmetic, row.tensor, number(row.difference.max_abs),
                         number(row.difference.normwise), row.bound ? number(*row.bound) : "-", bad);
   }
   return text;
+}
+
+std::string errors_table(const CaseResult& result, const Style& style) {
+  if (result.errors.empty()) return {};
+  const std::vector<const ErrorRow*> rows = shown_errors(result, style);
+  ErrorWidths widths;
+  for (const ErrorRow* row : rows) widths.hold(*row);
+  std::string text = fmt::format("\n  measured error, against {}\n", result.reference) + error_heading(widths);
+  bool without = false;
+  for (const ErrorRow* row : rows) {
+    text += error_line(*row, widths, style);
+    without = without || row->unbounded > 0;
+  }
+  if (without) {
+    text += "    no bound: an intermediate may overflow, or a statistic lose every digit: nothing is proved\n";
+  }
+  return text + differences_table(result, style);
 }
 
 /// "equal" when all exact checks say so, else the worst verdict.

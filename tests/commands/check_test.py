@@ -4,9 +4,10 @@ EQUINORM_KERNELS is the folder of the bundled kernels.
 """
 import os
 import pathlib
+import re
 import unittest
 
-from support import CommandTest, without_seconds, write_safetensors  # sets the path to tests/python
+from support import SOURCE, CommandTest, without_seconds, write_safetensors  # sets the path to tests/python
 
 from decimal_files import read_safetensors
 
@@ -45,6 +46,15 @@ class Check(CommandTest):
         self.assertEqual(tensors, {"u", "lse"})
         settings = {row["path"] for case in run["cases"] for row in case["errors"]}
         self.assertEqual(settings, {"alone", "in path"})
+
+    def test_no_case_of_the_matrix_is_another_one_for_a_kernel(self):
+        """A kernel's declaration replaces the whole precision: cases that differ there alone would be judged twice."""
+        text = (SOURCE / "commands" / "check_matrix.cpp").read_text()
+        entries = re.findall(r'\{"([\w.+-]+)", "([^"]*)"\}', text)
+        self.assertGreater(len(entries), 40)
+        self.assertEqual(len(entries), len(set(entries)))
+        for base, fields in entries:
+            self.assertNotRegex(fields, "splits|tile|storage|accumulate|precision", base)
 
     def test_the_same_run_gives_the_same_json(self):
         arguments = ("check", KERNELS / "absorbed_decode_fp32.so", "paper-tp8", *SMALL)
@@ -104,6 +114,25 @@ class Check(CommandTest):
     def test_a_case_that_the_kernel_does_not_serve_is_skipped(self):
         run = self.run_json("check", KERNELS / "absorbed_decode_bf16.so", "qwen3-8b", "--context", "20", code=3)
         self.assertEqual(conduct(run["cases"][0]), {"runs": "skipped"})
+
+    def test_what_no_machine_holds_is_skipped_at_once(self):
+        """The keys of 2^20 tokens with heads of 131,074 dimensions, 48 bytes a number: 6 TiB. Nothing is made of them."""
+        huge = ["--context", "1048576", "--heads", "1", "--groups", "1", "--latent", "8", "--content-dim", "131072", "--rope-dim", "2",
+                "--value-dim", "8"]
+        for kernel in ("explicit_path_fp32.so", "explicit_attention_bf16.so"):  # one makes k_hat, the other gets it
+            run = self.run_json("check", KERNELS / kernel, "paper-tp8", *huge, code=3)
+            (row,) = run["cases"][0]["kernel"]["conduct"]
+            self.assertEqual((row["what"], row["verdict"], run["cases"][0]["errors"]), ("runs", "skipped", []))
+            self.assertRegex(row["detail"], r"^1\.37e\+11 numbers handed over or judged take about 61\d\d GiB; allowed: \d+ GiB on this machine$")
+        # So is what is too large by its inputs, and the cases that fit are judged all the same.
+        matrix = ("--context", "65536", "--heads", "1048576")
+        run = self.run_json("check", KERNELS / "absorbed_tiled_bf16.so", "paper-tp8", "--set", "groups=1", *matrix, code=3)
+        (row,) = run["cases"][0]["kernel"]["conduct"]
+        self.assertEqual(row["verdict"], "skipped")
+        for words in ("heads is 1048576", "context 65536", "6.87e+10 scores", "GiB; allowed:", "fewer --heads"):
+            self.assertIn(words, row["detail"])
+        plan = self.succeed("check", KERNELS / "explicit_path_fp32.so", "paper-tp8", *huge, "--dry-run").out
+        self.assertRegex(plan, r"61\d\d\.\d GiB  0 paper-tp8")
 
     def test_bad_usage(self):
         self.reject(["no-such.so"], "check", "no-such.so", "paper-tp8")

@@ -15,7 +15,8 @@ ROWS = json.loads((pathlib.Path(__file__).resolve().parent.parent / "kernels" / 
 HARMLESS = {"within", "kept", "measured", "skipped", "undecided"}
 # What check calls the row's expectation, where the words differ. A stale output may show as wrong numbers or by its bits.
 WORDS = {"wrote out of bounds": {"out of bounds"}, "stale": {"stale output", "violates"}, "crashed": {"crashed", "misbehaved"}}
-MOST = 0.85
+# Which fault it is, is said of every row that violates but these: a page far away is read, which no form of the catalogue does.
+NOT_NAMED = {"page-index-32bit"}
 
 
 class Faults(CommandTest):
@@ -48,10 +49,8 @@ class Faults(CommandTest):
                 if row["expect"] == "violates":
                     judged.add(row["id"])
                     found |= {row["id"]} & set(self.named)
-        # Which fault it is: named for most of them. The others enlarge rounding errors beyond the right form's bounds, or differ from the
-        # catalogue's form in a choice (which tile, which page).
-        print("not named:", sorted(judged - found))
-        self.assertGreaterEqual(len(found), MOST * len(judged))
+        self.assertLessEqual(judged - found, NOT_NAMED)
+        self.assertGreater(len(found), 55)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <random>
 
@@ -21,6 +22,8 @@ namespace {
 using problem::Index;
 using problem::Problem;
 using tensor::Tensor;
+
+constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
 
 Problem small_problem() {
   Problem problem;
@@ -172,6 +175,96 @@ TEST_CASE("every catalogued fault of another function explains its own outputs")
     CHECK(named(given, outputs).contains(std::string(mutant->id)));
   }
   CHECK(failing > 30);
+}
+
+/// What the faulty form makes of the problem's inputs in the declared formats; `change` is another choice that the formats leave open.
+template <class Change>
+std::vector<JudgedOutput> faulty_outputs(const Given& given, const std::set<std::string>& names, const paths::Mutant& mutant,
+                                         std::string_view formula, Change change) {
+  paths::Plan plan;
+  plan.precision = given.problem.precision, plan.fold_alpha_q = false;
+  if (mutant.adjust != nullptr) mutant.adjust(given.problem, plan);
+  change(plan);
+  std::vector<JudgedOutput> outputs;
+  for (const auto& [name, values] :
+       run_form(paths::PathKind::absorbed_form, plan, given.problem, given.inputs, names, std::string(formula)))
+    outputs.push_back(given.output(name, values));
+  return outputs;
+}
+
+TEST_CASE("both formulas of a fault are named after it") {
+  const std::set<std::string> names{"logits", "lse", "p", "u", "o", "alpha_k"};
+  const Given given(small_problem(), names);
+  int tried = 0;
+  for (const paths::Mutant* mutant : mutants_of(given.problem)) {
+    if (mutant->variant.empty()) continue;
+    ++tried;
+    INFO(mutant->id);
+    const auto same = [](paths::Plan&) {};
+    const auto one = faulty_outputs(given, names, *mutant, mutant->id, same),
+               two = faulty_outputs(given, names, *mutant, mutant->variant, same);
+    bool differ = false;
+    for (std::size_t i = 0; i < one.size(); ++i) differ = differ || !distance_to(two[i], one[i].values);
+    CHECK(differ);
+    CHECK(named(given, one).contains(std::string(mutant->id)));
+    CHECK(named(given, two).contains(std::string(mutant->id)));
+  }
+  CHECK(tried >= 2);
+}
+
+TEST_CASE("faults of rounding are named in any order of the sums, and not for each other") {
+  const std::set<std::string> names{"logits", "lse", "u", "o", "alpha_k", "q_tilde"};
+  Problem problem = small_problem();
+  problem.context = {70, 53}, problem.latent = 32, problem.content_dim = 24;
+  const Given given(problem, names);
+  const std::vector<std::string> ids{"alpha-bf16",
+                                     "q-tilde-bf16",
+                                     "p-fp16",
+                                     "u-bf16",
+                                     "logits-bf16",
+                                     "sum-of-squares-bf16",
+                                     "pv-accumulate-bf16",
+                                     "accumulator-rounded-every-16"};
+  int failing = 0;
+  for (const std::string& id : ids) {
+    for (const bool other : {false, true}) {
+      const auto change = [&](paths::Plan& plan) {
+        if (other) plan.fused = false, plan.precision.order = {scalar::SumOrder::Kind::pairwise, 0, {}};
+      };
+      const auto outputs = faulty_outputs(given, names, paths::find_mutant(id), id, change);
+      if (std::none_of(outputs.begin(), outputs.end(), [](const JudgedOutput& output) { return output.fails; })) continue;
+      ++failing;
+      const auto found = named(given, outputs);
+      INFO(id << (other ? ", pairwise" : ""));
+      // Of sums rounded at each step another order is another sum.
+      if (!other || (id != "sum-of-squares-bf16" && id != "pv-accumulate-bf16")) CHECK(found.contains(id));
+      for (const auto& [fault, sentence] : found) {
+        INFO(fault);
+        CHECK(fault == id);
+      }
+    }
+  }
+  CHECK(failing > 8);
+}
+
+TEST_CASE("the part of an error that a fault leaves") {
+  const Given given(small_problem(), {"o"});
+  const Tensor<double>& exact = given.exact.at("o").value;
+  const JudgedOutput made = given.mapped("o", [](double x, Index) { return 1.5 * x + 0.5; });
+  REQUIRE(made.fails);
+  const auto part_of = [&](double share) {  // what is `share` of the error away
+    Tensor<double> values = made.values;
+    for (Index i = 0; i < values.size(); ++i) values[i] += (i % 2 == 0 ? share : -share) * (made.values[i] - exact[i]);
+    return part_left(made, values, exact);
+  };
+  CHECK(part_of(0) == 0.0);
+  CHECK(part_of(0.2).value() == Approx(0.8));
+  CHECK_FALSE(part_of(0.26));
+  CHECK_FALSE(part_left(made, exact, exact));
+  Tensor<double> infinite = made.values;
+  infinite[3] = kNoNumber;
+  CHECK_FALSE(part_left(made, infinite, exact));
+  CHECK_FALSE(part_left(made, Tensor<double>({1}), exact));
 }
 
 TEST_CASE("a problem that is too large is not run, and says so") {

@@ -3,8 +3,10 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
+#include "report/check.hpp"
 #include "report/json.hpp"
 #include "report/junit.hpp"
 #include "report/terminal.hpp"
@@ -227,6 +229,75 @@ TEST_CASE("text stays within 120 columns, plain when it is not coloured") {
     }
   }
   CHECK(summary_text(run, {true, false}).find("\033[31m") != std::string::npos);
+}
+
+TEST_CASE("the usual verdict tables fit 100 columns") {
+  RunResult run;
+  run.cases.resize(1);
+  run.cases[0].problem.name = "deepseek-v3-tp8";
+  for (const char* tensor : {"logits", "o"}) {
+    ErrorRow row = error_row(Verdict::within, 1.25e-7);
+    row.path = "absorbed", row.tensor = tensor, row.bound = 1e-12, row.ratio = 1.25e-7, row.main_stage = "output";
+    row.error.worst = {0, 7, 0, 999}, row.error.max_ulp = 4.39e9;
+    run.cases[0].errors.push_back(row);
+  }
+  const std::string text = full_text(run, {});
+  INFO(text);
+  CHECK(widest_line(text) <= 100);
+}
+
+TEST_CASE("a table of many cases tells them apart, in 100 columns") {
+  RunResult run;
+  run.command = "check";
+  const auto add = [&](const auto& change) {
+    CaseResult& result = run.cases.emplace_back();
+    result.kernel = "kernel";
+    result.problem.name = "paper-tp8";
+    for (const char* setting : {"alone", "in path"}) {
+      for (const char* tensor : {"u", "lse"}) {
+        ErrorRow row = error_row(Verdict::within, 1e-3);
+        row.path = setting, row.tensor = tensor, row.ratio = tensor[0] == 'u' ? 0.25 : 0.125;
+        result.errors.push_back(row);
+      }
+    }
+    change(result.problem);
+  };
+  using problem::Problem;
+  add([](Problem&) {});
+  add([](Problem& p) { p.batch = 2; });
+  const std::string whole = check_text(run, {});
+  INFO(whole);
+  CHECK(widest_line(whole) <= 100);
+  CHECK(whole.find("u 0.25, lse 0.12; in path u 0.25, lse 0.12") != std::string::npos);
+  add([](Problem& p) { p.softcap = scalar::Decimal("5"), p.sink = true; });
+  add([](Problem& p) { p.scale = scalar::Decimal("0.0416666666666666666"); });
+  add([](Problem& p) { p.norm.scheme = problem::NormScheme::full_width; });
+  add([](Problem& p) { p.norm.kind = problem::NormKind::l2; });
+  add([](Problem& p) { p.norm.weight = problem::NormWeight::zero_centred; });
+  add([](Problem& p) { p.norm.eps = scalar::Decimal("0"); });
+  add([](Problem& p) { p.mask.kind = problem::MaskKind::none; });
+  add([](Problem& p) { p.rope.layout = problem::RopeLayout::half; });
+  add([](Problem& p) { p.precision.splits = 8, p.inputs.kind = "planted-key"; });
+  const std::string wide = check_text(run, {});
+  INFO(wide);
+  CHECK(widest_line(wide) <= 100);
+  CHECK(wide.find("u 0.25; in path u 0.25") != std::string::npos);
+  std::istringstream lines(wide);
+  std::set<std::string> distinct;
+  int rows = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("paper-tp8")) ++rows, distinct.insert(line);
+  }
+  CHECK(rows == 11);
+  CHECK(distinct.size() == 11);
+  add([](Problem& p) { p.mask = {problem::MaskKind::window, 64}, p.queries = 5, p.inputs.kind = "planted-key"; });
+  run.cases.back().problem.context = {262144};
+  run.cases.back().errors[0].ratio = 0.0625;
+  run.cases.back().errors[3].ratio.reset();
+  const std::string narrow = check_text(run, {});
+  INFO(narrow);
+  CHECK(widest_line(narrow) <= 100);
+  CHECK(narrow.find("lse 0.12; in path lse no bound") != std::string::npos);
 }
 
 TEST_CASE("text hides no failure, no exact value and no way to reproduce it") {

@@ -105,17 +105,20 @@ class RowAttention {
     return part;
   }
 
+  void add_token(Index t, Split& part) {
+    const Index r = p_.latent;
+    float weight = exponential(logits_[static_cast<std::size_t>(t)] - part.maximum);
+    if (has("p-fp16")) weight = to_fp16(weight);
+    part.sum += weight;
+    if (has("alpha-on-value")) weight *= call_.view("alpha_k")(b_, t, full_width(call_) ? 0 : group(call_, h_));
+    for (Index i = 0; i < r; ++i) part.sums[static_cast<std::size_t>(i)] += weight * c_[static_cast<std::size_t>(t * r + i)];
+  }
+
   void add_tile(Index from, Index to, Split& part) {
     const Index r = p_.latent;
     const Index round_every = has("pv-accumulate-bf16") ? 1 : has("accumulator-rounded-every-16") ? 16 : 0;
     for (Index t = from; t < to; ++t) {
-      const std::size_t at = static_cast<std::size_t>(t);
-      if (logits_[at] == kMinusInfinity) continue;
-      float weight = exponential(logits_[at] - part.maximum);
-      if (has("p-fp16")) weight = to_fp16(weight);
-      part.sum += weight;
-      if (has("alpha-on-value")) weight *= call_.view("alpha_k")(b_, t, full_width(call_) ? 0 : group(call_, h_));
-      for (Index i = 0; i < r; ++i) part.sums[static_cast<std::size_t>(i)] += weight * c_[static_cast<std::size_t>(t * r + i)];
+      if (logits_[static_cast<std::size_t>(t)] != kMinusInfinity) add_token(t, part);
       if (round_every > 0 && ((t - from + 1) % round_every == 0 || t + 1 == to)) {
         for (float& x : part.sums) x = to_bf16(x);
       }
