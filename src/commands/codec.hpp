@@ -1,11 +1,19 @@
 // Results as lines of a journal and back: what work/codec.hpp needs to know about problems, verdicts and reports.
 #pragma once
 
+#include "exact/equality.hpp"
 #include "problem/problem_file.hpp"
 #include "report/members.hpp"
 #include "tensor/any_tensor.hpp"
 #include "verdict/members.hpp"
 #include "work/codec.hpp"
+
+namespace equinorm::exact {
+
+inline auto members(Departure& x) { return std::tie(x.stage, x.tensor, x.index, x.explicit_value, x.absorbed_value); }
+inline auto members(FieldPiece& x) { return std::tie(x.round, x.equal_elements, x.departure); }
+
+}  // namespace equinorm::exact
 
 namespace equinorm::work {
 

@@ -122,10 +122,10 @@ void measure_paths(const NamedArithmetic& arithmetic, StorageViews& views, const
       row.tensor = name;
       row.format = format_of_output(arithmetic.plan, name);
       row.error = verdict::measure(found->second, reference.at(name), row.format);
-      inputs::move_to_whole(block, name, row.error.worst);
+      move_to_whole(problem, block, name, row.error.worst);
       if (bounds.contains(name)) {
         verdict::Judgement judgement = verdict::judge(found->second, view.reference.at(name), {bounds.at(name), {}, 0});
-        inputs::move_to_whole(block, name, judgement.worst);
+        move_to_whole(problem, block, name, judgement.worst);
         apply_bound(judgement, Unbounded::measured, row);
         both_bounds[name] += row.bound.value_or(HUGE_VAL);
       }

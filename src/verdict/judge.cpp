@@ -18,6 +18,13 @@ bool improbable_often(const Judgement& judgement, double miss) {
   return static_cast<double>(judgement.improbable) > expected + 6 * std::sqrt(expected) + 1;
 }
 
+Verdict verdict_of(const Judgement& judgement, double miss) {
+  if (judgement.beyond > 0) return Verdict::violates;
+  if (judgement.nonfinite > 0) return Verdict::nonfinite;
+  if (judgement.undecided > 0 || judgement.unbounded > 0 || judgement.elements == 0) return Verdict::undecided;
+  return improbable_often(judgement, miss) ? Verdict::suspect : Verdict::within;
+}
+
 class Judge {
  public:
   Judge(const Tensor<double>& values, const ReferenceTensor& exact, const ElementBound& bound)
@@ -29,7 +36,7 @@ class Judge {
       result_.worst = tensor::unravel(values_.shape(), worst_);
       result_.worst_value = values_[worst_], result_.worst_exact = exact_.value[worst_], result_.worst_bound = bound_.rigorous[worst_];
     }
-    result_.verdict = verdict();
+    result_.verdict = verdict_of(result_, bound_.miss);
     return std::move(result_);
   }
 
@@ -77,13 +84,6 @@ class Judge {
     worst_ = i, result_.ratio = ratio;
   }
 
-  Verdict verdict() const {
-    if (result_.beyond > 0) return Verdict::violates;
-    if (result_.nonfinite > 0) return Verdict::nonfinite;
-    if (result_.undecided > 0 || result_.unbounded > 0 || result_.elements == 0) return Verdict::undecided;
-    return improbable_often(result_, bound_.miss) ? Verdict::suspect : Verdict::within;
-  }
-
   const Tensor<double>& values_;
   const ReferenceTensor& exact_;
   const ElementBound& bound_;
@@ -97,6 +97,19 @@ Judgement judge(const Tensor<double>& values, const ReferenceTensor& exact, cons
   check_shape(values, exact.value, "reference");
   check_shape(values, bound.rigorous, "bound");
   return Judge(values, exact, bound).run();
+}
+
+void join(Judgement& whole, const Judgement& part) {
+  const bool worse = part.ratio > whole.ratio || (part.ratio == whole.ratio && part.worst < whole.worst);
+  if (!part.worst.empty() && (whole.worst.empty() || worse)) {
+    whole.worst = part.worst, whole.ratio = part.ratio;
+    whole.worst_value = part.worst_value, whole.worst_exact = part.worst_exact, whole.worst_bound = part.worst_bound;
+  }
+  whole.elements += part.elements, whole.within += part.within, whole.beyond += part.beyond, whole.undecided += part.undecided;
+  whole.unbounded += part.unbounded, whole.nonfinite += part.nonfinite, whole.improbable += part.improbable;
+  whole.largest_bound = std::fmax(whole.largest_bound, part.largest_bound);
+  whole.largest_error = std::fmax(whole.largest_error, part.largest_error);
+  whole.verdict = verdict_of(whole, 0);
 }
 
 }  // namespace equinorm::verdict

@@ -32,4 +32,8 @@ struct Judgement {
 /// Error when the shapes differ.
 Judgement judge(const Tensor<double>& values, const ReferenceTensor& exact, const ElementBound& bound);
 
+/// Adds the judgement of another part of the same tensor, indices being those of the whole: what judge says of both parts together, without
+/// probable bounds. The worst element is the first in index order, whatever the order of the parts.
+void join(Judgement& whole, const Judgement& part);
+
 }  // namespace equinorm::verdict
