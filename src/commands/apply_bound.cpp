@@ -14,7 +14,7 @@ void apply_bound(const Judgement& judgement, Unbounded otherwise, verdict::Error
   if (judgement.elements > judgement.unbounded) {
     row.bound = judgement.largest_bound, row.ratio = judgement.ratio, row.judged_error = judgement.largest_error;
   }
-  if (otherwise == Unbounded::undecided && verdict::holds(judgement.verdict) && judgement.blind) {
+  if (otherwise == Unbounded::undecided && verdict::holds(judgement.verdict) && judgement.blind()) {
     row.verdict = Verdict::undecided;
     row.detail = "its bounds are as large as its elements: zeros would be within, too";
     return;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bounds/amplification.hpp"
+#include "exact/equality.hpp"
 #include "problem/problem_file.hpp"
 #include "report/members.hpp"
 #include "tensor/any_tensor.hpp"
@@ -19,6 +20,13 @@ inline auto members(OutputTerms& x) {
 }
 
 }  // namespace equinorm::bounds
+
+namespace equinorm::exact {
+
+inline auto members(Departure& x) { return std::tie(x.stage, x.tensor, x.index, x.explicit_value, x.absorbed_value); }
+inline auto members(FieldPiece& x) { return std::tie(x.round, x.equal_elements, x.departure); }
+
+}  // namespace equinorm::exact
 
 namespace equinorm::work {
 

@@ -1,14 +1,16 @@
 #include "commands/exact_checks.hpp"
 
 #include <fmt/format.h>
+#include <tbb/global_control.h>
 
 #include <algorithm>
 #include <chrono>
 
+#include "commands/memory.hpp"
 #include "commands/reference.hpp"
-#include "exact/equality.hpp"
 #include "exact/ladder.hpp"
 #include "paths/mutants.hpp"
+#include "problem/norm_traits.hpp"
 
 namespace equinorm::commands {
 namespace {
@@ -59,15 +61,45 @@ void fill(ExactCheck& check, const exact::Equality& result) {
   }
 }
 
+void fill_prime_field(ExactCheck& check, const exact::Equality& result) {
+  check.scope = fmt::format("full size, {} random point{}", result.rounds, result.rounds == 1 ? "" : "s");
+  fill(check, result);
+}
+
 }  // namespace
 
 ExactCheck prime_field_check(const problem::Problem& problem, const std::string& mutant) {
   return timed("prime field", [&](ExactCheck& check) {
     if (cannot_show(mutant, paths::kExact, check)) return;
-    const exact::Equality result = exact::check_in_field(problem, problem.inputs.seed, mutant);
-    check.scope = fmt::format("full size, {} random point{}", result.rounds, result.rounds == 1 ? "" : "s");
-    fill(check, result);
+    fill_prime_field(check, exact::check_in_field(problem, problem.inputs.seed, mutant));
   });
+}
+
+bool runs_prime_field(const std::string& mutant) {
+  ExactCheck ignored;
+  return !cannot_show(mutant, paths::kExact, ignored);
+}
+
+ExactCheck joined_prime_field_check(const problem::Problem& problem, const std::string& mutant, std::vector<exact::FieldPiece> pieces,
+                                    double seconds) {
+  ExactCheck check;
+  check.method = "prime field", check.seconds = seconds;
+  fill_prime_field(check, exact::join_pieces(problem, mutant, std::move(pieces)));
+  return check;
+}
+
+double prime_field_memory(const problem::Problem& p) {
+  const double tokens = static_cast<double>(p.max_context()), rows = static_cast<double>(p.batch * p.queries * p.heads);
+  const double threads = static_cast<double>(tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism));
+  // Logits and p of both forms; of a row the latents transposed; of each group under way its keys before and after the norm, its values,
+  // and logits of at most 64 queries.
+  double numbers = input_numbers(p) + 4 * rows * tokens;
+  if (p.is_mla()) numbers += tokens * static_cast<double>(p.latent);
+  const double own = static_cast<double>(p.is_mla() ? 2 * p.content_dim + p.value_dim : p.head_dim);
+  const double queries = 2 * std::min(64.0, static_cast<double>(p.queries * (p.heads / p.groups)));
+  numbers += std::min(threads, static_cast<double>(p.groups)) * tokens * (own + static_cast<double>(p.rope_dim) + queries);
+  if (problem::norm_traits(p).over_all_heads && p.is_mla()) numbers += tokens * static_cast<double>(p.groups * p.content_dim);
+  return 8 * numbers;
 }
 
 ExactCheck rational_check(const problem::Problem& problem, const std::string& mutant) {

@@ -4,7 +4,9 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "exact/equality.hpp"
 #include "inputs/sample.hpp"
 #include "verdict/results.hpp"
 
@@ -12,6 +14,13 @@ namespace equinorm::commands {
 
 /// (a) Prime field at full size.
 verdict::ExactCheck prime_field_check(const problem::Problem& problem, const std::string& mutant);
+/// Whether that check is run at all: not where it cannot show the fault.
+bool runs_prime_field(const std::string& mutant);
+/// The same check from its pieces, which took `seconds`.
+verdict::ExactCheck joined_prime_field_check(const problem::Problem& problem, const std::string& mutant,
+                                             std::vector<exact::FieldPiece> pieces, double seconds);
+/// Bytes that one round of it takes, roughly, with the threads there are.
+double prime_field_memory(const problem::Problem& problem);
 /// (b) Rationals on shrunk dims.
 verdict::ExactCheck rational_check(const problem::Problem& problem, const std::string& mutant);
 /// (c) Precision ladder with the true functions: the whole problem where that is cheap, else a seeded sample.

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "commands/codec.hpp"
+#include "commands/exact_checks.hpp"
 #include "commands/verify_case.hpp"
 #include "verdict/join.hpp"
 
@@ -29,6 +30,11 @@ class Gathering {
  public:
   void add(PartResult&& part) {
     CaseResult& more = part.result;
+    if (part.piece) {
+      pieces_.push_back(std::move(*part.piece));
+      pieces_seconds_ += more.seconds;
+    }
+    if (part.mutant) join(mutant_, std::move(*part.mutant));
     for (const auto& [name, value] : part.max_exact) max_exact_[name] = std::fmax(max_exact_[name], value);
     if (part.block == 0) {
       begins_[part.what] = {whole_.errors.size(), whole_.differences.size()};
@@ -50,10 +56,19 @@ class Gathering {
     whole_.problem = std::move(more.problem), whole_.mutant = std::move(more.mutant), whole_.reproduce = std::move(more.reproduce);
     whole_.seconds += more.seconds;
   }
-  CaseResult take() { return std::move(whole_); }
+  CaseResult take() {
+    if (!pieces_.empty())
+      whole_.checks.insert(whole_.checks.begin(),
+                           joined_prime_field_check(whole_.problem, whole_.mutant, std::move(pieces_), pieces_seconds_));
+    append(whole_.errors, settled(std::move(mutant_)));
+    return std::move(whole_);
+  }
 
  private:
   CaseResult whole_;
+  std::vector<exact::FieldPiece> pieces_;  ///< of the prime field check, which is the first one
+  double pieces_seconds_ = 0;
+  JudgedMutant mutant_;
   std::map<std::string, double> max_exact_;                            ///< by output, over the blocks so far
   std::map<std::string, std::pair<std::size_t, std::size_t>> begins_;  ///< where the rows of an arithmetic begin
 };

@@ -8,9 +8,6 @@
 
 namespace equinorm::commands {
 
-namespace {
-
-/// Numbers in all inputs.
 double input_numbers(const problem::Problem& problem) {
   double inputs = 0;
   for (const problem::TensorSpec& spec : problem::input_tensors(problem, problem::default_table_rows(problem))) {
@@ -22,6 +19,8 @@ double input_numbers(const problem::Problem& problem) {
   return inputs;
 }
 
+namespace {
+
 constexpr double kGiB = 1 << 30;
 
 double allowed_memory() { return 0.8 * static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE)); }
@@ -32,6 +31,15 @@ double scores(const problem::Problem& problem) {
 }
 
 }  // namespace
+
+void check_fits(const problem::Problem& problem, const std::string& what, double bytes) {
+  const double allowed = allowed_memory();
+  if (bytes <= allowed) return;
+  throw Error(fmt::format(
+      "{}: heads is {}, queries {}, context {}, batch {}: {} takes about {:.0f} GiB; allowed: {:.0f} GiB on this machine (fewer --heads or "
+      "--queries, a smaller --context or --batch)",
+      problem.name, problem.heads, problem.queries, problem.max_context(), problem.batch, what, bytes / kGiB, allowed / kGiB));
+}
 
 double memory_needed(const problem::Problem& problem, Keeping keeping) {
   // Measured: logits of both forms, as computed and as doubles, beside three doubles of reference. Certified: logits and p, three doubles

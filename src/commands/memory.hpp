@@ -7,6 +7,12 @@
 
 namespace equinorm::commands {
 
+/// Numbers in all inputs.
+double input_numbers(const problem::Problem& problem);
+
+/// Throws Error when `bytes`, which `what` of the problem takes, are more than four fifths of this machine's memory.
+void check_fits(const problem::Problem& problem, const std::string& what, double bytes);
+
 /// What a command keeps of each of the B H S T scores and of each input number, in bytes.
 enum class Keeping {
   measured,   ///< verify, compare: both forms' scores, as computed and as doubles, beside a reference

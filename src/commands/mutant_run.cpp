@@ -33,10 +33,10 @@ std::pair<Index, Index> nonfinite(const tensor::Tensor<float>& values) {
 
 }  // namespace
 
-void run_structural_mutant(const paths::Mutant& mutant, const problem::Problem& problem, const tensor::TensorMap& inputs,
-                           verdict::CaseResult& result) {
+verdict::ErrorRow run_structural_mutant(const paths::Mutant& mutant, const problem::Problem& problem, const tensor::TensorMap& inputs,
+                                        const problem::Problem& whole, Index& right_nonfinite) {
   NamedArithmetic arithmetic = find_arithmetic(arithmetic_of(problem), problem);
-  if (mutant.adjust != nullptr) mutant.adjust(problem, arithmetic.plan);
+  if (mutant.adjust != nullptr) mutant.adjust(whole, arithmetic.plan);
   const Single ar(arithmetic.plan);
   auto values = paths::load_inputs(ar, problem, inputs);
   paths::poison_unseen(problem, std::numeric_limits<float>::quiet_NaN(), values);
@@ -45,7 +45,7 @@ void run_structural_mutant(const paths::Mutant& mutant, const problem::Problem& 
   };
   const auto right = run(""), faulty = run(mutant.id);
   const auto [count, first] = nonfinite(faulty.at("o"));
-  const Index right_count = nonfinite(right.at("o")).first;
+  right_nonfinite = nonfinite(right.at("o")).first;
   verdict::ErrorRow row;
   row.arithmetic = arithmetic.name;
   row.path = "absorbed";
@@ -54,9 +54,14 @@ void run_structural_mutant(const paths::Mutant& mutant, const problem::Problem& 
   row.error.elements = faulty.at("o").size();
   row.error.nonfinite = count;
   if (first >= 0) row.error.worst = tensor::unravel(faulty.at("o").shape(), first);
-  row.verdict = count > 0 && right_count == 0 ? verdict::Verdict::nonfinite : verdict::Verdict::undecided;
-  row.detail = fmt::format("{} of {} elements are not finite, without the fault {}", count, row.error.elements, right_count);
-  result.errors.push_back(std::move(row));
+  settle_structural(right_nonfinite, row);
+  return row;
+}
+
+void settle_structural(Index right_nonfinite, verdict::ErrorRow& row) {
+  const Index count = row.error.nonfinite;
+  row.verdict = count > 0 && right_nonfinite == 0 ? verdict::Verdict::nonfinite : verdict::Verdict::undecided;
+  row.detail = fmt::format("{} of {} elements are not finite, without the fault {}", count, row.error.elements, right_nonfinite);
 }
 
 std::string why_not_exact(const paths::Mutant& mutant) {

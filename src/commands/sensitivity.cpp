@@ -1,6 +1,7 @@
 #include "commands/sensitivity.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "bounds/bounds.hpp"
@@ -10,8 +11,9 @@
 #include "commands/reference.hpp"
 #include "commands/run_form.hpp"
 #include "commands/storage_views.hpp"
+#include "inputs/block.hpp"
 #include "paths/mutants.hpp"
-#include "verdict/judge.hpp"
+#include "verdict/join.hpp"
 
 namespace equinorm::commands {
 namespace {
@@ -36,40 +38,42 @@ verdict::MutantRow summarise(const paths::Mutant& mutant, const std::vector<verd
 
 using paths::PathKind;
 
-/// A problem's exact outputs, and the bounds of every plan that a mutant asks for.
+/// A problem's exact outputs, and the bounds of every plan that a mutant asks for. Plans are those of the problem that it is a block of.
 class Sensitivity::Judge {
  public:
-  Judge(const problem::Problem& problem, const tensor::TensorMap& inputs)
-      : problem_(problem), given_(inputs), plan_(find_arithmetic("declared", problem).plan), names_(names_of(problem, plan_)) {
+  Judge(const problem::Problem& problem, const tensor::TensorMap& inputs, const problem::Problem& whole)
+      : problem_(problem), whole_(whole), given_(inputs), plan_(find_arithmetic("declared", problem).plan), names_(names_of(problem, plan_)) {
     StorageView view{inputs, certified_reference(problem, inputs, names_).tensors};
     views_.emplace(problem, std::move(view), names_);
   }
 
-  std::vector<verdict::ErrorRow> rows(const paths::Mutant& mutant) {
+  JudgedMutant judge(const paths::Mutant& mutant) {
+    JudgedMutant judged;
     if (mutant.expects(paths::kStructural)) {
-      verdict::CaseResult result;
-      run_structural_mutant(mutant, problem_, given_, result);
-      return std::move(result.errors);
+      judged.rows = {run_structural_mutant(mutant, problem_, given_, whole_, judged.right_nonfinite)};
+      return judged;
     }
     paths::Plan plan = plan_, honest = plan_;
-    if (mutant.adjust != nullptr) mutant.adjust(problem_, plan);
+    if (mutant.adjust != nullptr) mutant.adjust(whole_, plan);
     // Tiles and splits are how the faulty kernel works; a narrower tensor is its fault, and not declared.
     honest.precision.tile = plan.precision.tile, honest.precision.splits = plan.precision.splits, honest.combine = plan.combine;
     const StorageView& view = views_->stored(plan.precision);
     const bounds::Bounds& bounds = bounds_of(honest, view);
     const Doubles out = run_form(PathKind::absorbed_form, plan, problem_, view.inputs, names_, std::string(mutant.id));
-    std::vector<verdict::ErrorRow> rows;
     for (const problem::TensorSpec& spec : problem::output_tensors(problem_)) {
       const auto found = out.find(spec.name);
       if (found == out.end() || !bounds.contains(spec.name)) continue;
+      const verdict::ReferenceTensor& exact = view.reference.at(spec.name);
       verdict::ErrorRow row;
       row.arithmetic = "declared", row.path = "absorbed", row.tensor = spec.name;
       row.format = format_of_output(plan, spec.name);
-      row.error = verdict::measure(found->second, view.reference.at(spec.name), row.format);
-      apply_bound(verdict::judge(found->second, view.reference.at(spec.name), {bounds.at(spec.name), {}, 0}), Unbounded::undecided, row);
-      rows.push_back(std::move(row));
+      row.error = verdict::measure(found->second, exact, row.format);
+      judged.judgements.push_back(verdict::judge(found->second, exact, {bounds.at(spec.name), {}, 0}));
+      apply_bound(judged.judgements.back(), Unbounded::undecided, row);
+      judged.max_exact[spec.name] = verdict::largest_finite(exact.value);
+      judged.rows.push_back(std::move(row));
     }
-    return rows;
+    return judged;
   }
 
  private:
@@ -97,6 +101,7 @@ class Sensitivity::Judge {
   }
 
   const problem::Problem& problem_;
+  const problem::Problem& whole_;
   const tensor::TensorMap& given_;
   paths::Plan plan_;
   std::set<std::string> names_;
@@ -105,11 +110,14 @@ class Sensitivity::Judge {
 };
 
 Sensitivity::Sensitivity(const problem::Problem& problem, const tensor::TensorMap& inputs)
-    : judge_(std::make_shared<Judge>(problem, inputs)) {}
+    : Sensitivity(problem, inputs, problem) {}
 
-std::vector<verdict::ErrorRow> Sensitivity::judge(const paths::Mutant& mutant) { return judge_->rows(mutant); }
+Sensitivity::Sensitivity(const problem::Problem& problem, const tensor::TensorMap& inputs, const problem::Problem& whole)
+    : judge_(std::make_shared<Judge>(problem, inputs, whole)) {}
 
-verdict::MutantRow Sensitivity::row(const paths::Mutant& mutant) { return summarise(mutant, judge(mutant)); }
+JudgedMutant Sensitivity::judge(const paths::Mutant& mutant) { return judge_->judge(mutant); }
+
+verdict::MutantRow Sensitivity::row(const paths::Mutant& mutant) { return summarise(mutant, judge(mutant).rows); }
 
 std::vector<const paths::Mutant*> mutants_of(const problem::Problem& problem) {
   std::vector<const paths::Mutant*> found;
@@ -119,15 +127,48 @@ std::vector<const paths::Mutant*> mutants_of(const problem::Problem& problem) {
   return found;
 }
 
-std::vector<verdict::ErrorRow> judge_mutant(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::string& mutant) {
-  std::vector<verdict::ErrorRow> rows = Sensitivity(problem, inputs).judge(paths::find_mutant(mutant));
-  if (std::any_of(rows.begin(), rows.end(), [](const verdict::ErrorRow& row) { return fails(row.verdict); })) return rows;
-  for (verdict::ErrorRow& row : rows) {
-    if (!holds(row.verdict)) continue;
+JudgedMutant judge_mutant_on(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::string& mutant,
+                             const problem::Block& block) {
+  const problem::Problem part = problem::block_problem(problem, block);
+  const tensor::TensorMap part_inputs = inputs::block_inputs(problem, inputs, block);
+  JudgedMutant judged = Sensitivity(part, part_inputs, problem).judge(paths::find_mutant(mutant));
+  for (verdict::ErrorRow& row : judged.rows) problem::move_to_whole(problem, block, row.tensor, row.error.worst);
+  for (std::size_t i = 0; i < judged.judgements.size(); ++i)
+    problem::move_to_whole(problem, block, judged.rows[i].tensor, judged.judgements[i].worst);
+  return judged;
+}
+
+void join(JudgedMutant& whole, JudgedMutant&& part) {
+  if (whole.rows.empty()) {
+    whole = std::move(part);
+    return;
+  }
+  for (auto& [name, value] : whole.max_exact) value = std::fmax(value, part.max_exact.at(name));
+  for (std::size_t i = 0; i < whole.rows.size(); ++i)
+    verdict::join(whole.rows[i], part.rows.at(i), whole.max_exact[whole.rows[i].tensor]);
+  for (std::size_t i = 0; i < whole.judgements.size(); ++i) verdict::join(whole.judgements[i], part.judgements.at(i));
+  whole.right_nonfinite += part.right_nonfinite;
+}
+
+std::vector<verdict::ErrorRow> settled(JudgedMutant&& judged) {
+  for (std::size_t i = 0; i < judged.judgements.size(); ++i) {
+    judged.rows[i].detail.clear();
+    apply_bound(judged.judgements[i], Unbounded::undecided, judged.rows[i]);
+  }
+  if (judged.judgements.empty()) {
+    for (verdict::ErrorRow& row : judged.rows) settle_structural(judged.right_nonfinite, row);
+  }
+  const bool caught = std::any_of(judged.rows.begin(), judged.rows.end(), [](const verdict::ErrorRow& row) { return fails(row.verdict); });
+  for (verdict::ErrorRow& row : judged.rows) {
+    if (caught || !holds(row.verdict)) continue;
     row.verdict = verdict::Verdict::undecided;
     row.detail = "within its bound: this case cannot tell the fault from rounding";
   }
-  return rows;
+  return std::move(judged.rows);
+}
+
+std::vector<verdict::ErrorRow> judge_mutant(const problem::Problem& problem, const tensor::TensorMap& inputs, const std::string& mutant) {
+  return settled(judge_mutant_on(problem, inputs, mutant, {}));
 }
 
 }  // namespace equinorm::commands

@@ -48,12 +48,13 @@ class VerifyRun {
     if (verify.seeds > 1) words.insert(words.end(), {"--seeds", std::to_string(verify.seeds)});
     Job job;
     std::size_t group = 0, last_case = 0, last_block = 0;
+    int last_point = 0;
     for (const auto& [index, part] : self->units_) {
       const VerifyCase& one = self->cases_[index];
       const CasePart& piece = one.parts()[part];
-      // Only parts of one block share what is dear to make.
-      if (piece.block != last_block || index != last_case) ++group;
-      last_block = piece.block, last_case = index;
+      // Only parts of one block share what is dear to make, and points of the prime field nothing.
+      if (piece.point > 0 || last_point > 0 || piece.block != last_block || index != last_case) ++group;
+      last_block = piece.block, last_case = index, last_point = piece.point;
       job.units.push_back({unit_id(index, one.problem(), one.name_of(part)), group, piece.cost, piece.bytes});
     }
     for (const VerifyCase& one : self->cases_) {

@@ -14,10 +14,10 @@
 #include "commands/memory.hpp"
 #include "commands/mutant_run.hpp"
 #include "commands/reference.hpp"
-#include "commands/sensitivity.hpp"
 #include "inputs/load.hpp"
 #include "inputs/model_weights.hpp"
 #include "paths/mutants.hpp"
+#include "paths/reach.hpp"
 #include "scalar/error.hpp"
 
 namespace equinorm::commands {
@@ -28,17 +28,11 @@ using verdict::CaseResult;
 
 /// Tokens of the sample on which stages are told apart.
 constexpr problem::Index kStageTokens = 64;
-constexpr std::size_t kExactChecks = 3;
+/// Bytes that an input number takes, as it is made and kept beside what is computed of it.
+constexpr double kPerInput = 16;
 /// Wrong forms of a unit: they share a reference and a few bounds, which cost as much as ten of them.
 constexpr std::size_t kWrongForms = 20;
 const std::set<std::string> kMeasured{"logits", "lse", "o", "o_gated", "y"};
-
-double largest_finite(const tensor::Tensor<double>& values) {
-  double largest = 0;
-  for (problem::Index i = 0; i < values.size(); ++i)
-    largest = std::isfinite(values[i]) ? std::fmax(largest, std::fabs(values[i])) : largest;
-  return largest;
-}
 
 void check_applies(const paths::Mutant& mutant, const Problem& problem) {
   if (mutant.applies(problem)) return;
@@ -81,40 +75,54 @@ VerifyCase::VerifyCase(std::string case_text, const VerifyOptions& verify, Optio
   if (!verify_.mutant.empty()) check_applies(paths::find_mutant(verify_.mutant), problem_);
   // Weights come with the projections, so the path begins at the hidden state.
   if (!verify_.weights.empty()) problem_ = inputs::problem_from_x(problem_, verify_.weights, verify_.layer);
-  const bool measures = verify_.mutant.empty() && !verify_.sensitivity;
-  blocks_ = measures ? inputs::blocks_of(problem_, work_of(problem_), verify_.cut) : std::vector<inputs::Block>{{}};
-  check_memory(problem_);  // the exact checks run at full size, however the measured errors are cut
+  const problem::Together together = verify_.sensitivity ? problem::Together::all : paths::reach_of(verify_.mutant, problem_);
+  blocks_ = problem::blocks_of(problem_, work_of(problem_), verify_.cut, together);
   plan_parts();
+  for (std::size_t part = 0; part < parts_.size(); ++part) check_fits(problem_, name_of(part), parts_[part].bytes);
+}
+
+void VerifyCase::plan_prime_field() {
+  const auto add = [&](std::size_t block, int point, double rounds) {
+    const Problem part = problem::block_problem(problem_, blocks_[block]);
+    parts_.push_back({"prime field", block, point, rounds * work_of(part), prime_field_memory(part)});
+  };
+  if (!runs_prime_field(verify_.mutant)) return add(0, 0, 0);
+  const int rounds = exact::field_rounds(problem_, verify_.mutant);
+  if (!(work_of(problem_) > verify_.cut)) return add(0, 0, rounds);
+  for (int point = 1; point <= rounds; ++point) {
+    for (std::size_t block = 0; block < blocks_.size(); ++block) add(block, point, 1);
+  }
 }
 
 void VerifyCase::plan_parts() {
-  const double work = work_of(problem_);
-  const auto add = [&](const std::string& what, double cost, std::size_t block = 0) {
-    parts_.push_back({what, block, cost, memory_needed(inputs::block_problem(problem_, blocks_[block]))});
+  const double work = work_of(problem_), kept = kPerInput * input_numbers(problem_);
+  const auto add = [&](const std::string& what, double cost, double bytes, std::size_t block = 0) {
+    parts_.push_back({what, block, 0, cost, bytes});
   };
   if (verify_.sensitivity) {
     const std::size_t all = mutants_of(problem_).size();
     for (std::size_t first = 0; first == 0 || first < all; first += kWrongForms) {
-      add("wrong forms", 30 * work);
+      add("wrong forms", 30 * work, memory_needed(problem_));
       parts_.back().first = first, parts_.back().count = std::min(kWrongForms, all - first);
     }
     return;
   }
-  add("prime field", work);
-  parts_.back().bytes = memory_needed(problem_);
-  add("rationals", 1e6);
-  add("precision ladder", 500 * ladder_work(problem_));
+  plan_prime_field();
+  add("rationals", 1e6, memory_needed(exact::shrink(problem_)));
+  add("precision ladder", 500 * ladder_work(problem_), kept);
   if (verify_.exact_only) return;
-  if (!verify_.mutant.empty()) return add("bounds", 5 * work);
   std::vector<std::string> formats = verify_.formats;
   if (formats.empty()) {
     for (const auto& [name, description] : arithmetic_names()) formats.push_back(name);
   }
+  const bool faulty = !verify_.mutant.empty();
+  if (faulty) formats = {"bounds"};
   for (std::size_t block = 0; block < blocks_.size(); ++block) {
+    const Problem part = problem::block_problem(problem_, blocks_[block]);
+    const double bytes = memory_needed(part) + (blocks_[block].whole() ? 0 : kept);
     std::set<std::string> named;
     for (const std::string& name : formats) {
-      if (!named.insert(name).second) continue;  // asked for twice
-      add(name, 10 * work_of(inputs::block_problem(problem_, blocks_[block])), block);
+      if (named.insert(name).second) add(name, (faulty ? 5 : 10) * work_of(part), bytes, block);  // once, if asked for twice
     }
   }
 }
@@ -122,9 +130,10 @@ void VerifyCase::plan_parts() {
 std::string VerifyCase::name_of(std::size_t part) const {
   const CasePart& piece = parts_.at(part);
   if (piece.count > 0) return fmt::format("{} {} to {}", piece.what, piece.first + 1, piece.first + piece.count);
-  const inputs::Block& block = blocks_.at(piece.block);
-  if (block.whole() || part < kExactChecks) return piece.what;
-  return fmt::format("{}, row {}, heads {} to {}", piece.what, block.row, block.first_head, block.first_head + block.heads - 1);
+  const std::string name = piece.point > 0 ? fmt::format("{}, point {}", piece.what, piece.point) : piece.what;
+  const problem::Block& block = blocks_.at(piece.block);
+  if (block.whole() || piece.what == "rationals" || piece.what == "precision ladder") return name;
+  return fmt::format("{}, row {}, heads {} to {}", name, block.row, block.first_head, block.first_head + block.heads - 1);
 }
 
 VerifyCase::Data& VerifyCase::data() {
@@ -145,10 +154,10 @@ VerifyCase::Data& VerifyCase::data() {
 
 void VerifyCase::measure(const CasePart& part, PartResult& found) {
   Data& shared = data();
-  const inputs::Block& block = blocks_.at(part.block);
+  const problem::Block& block = blocks_.at(part.block);
   if (!shared.views || shared.block != part.block) {
     shared.views.reset();
-    shared.block = part.block, shared.block_problem = inputs::block_problem(problem_, block);
+    shared.block = part.block, shared.block_problem = problem::block_problem(problem_, block);
     tensor::TensorMap block_inputs = inputs::block_inputs(problem_, shared.inputs, block);
     ReferenceResult reference = certified_reference(shared.block_problem, block_inputs, kMeasured);
     shared.reference = reference.description;
@@ -157,7 +166,7 @@ void VerifyCase::measure(const CasePart& part, PartResult& found) {
   measure_paths(find_arithmetic(part.what, shared.block_problem), *shared.views, kMeasured, found.result, {}, block);
   found.result.reference = shared.reference;
   if (!block.whole()) {
-    for (const auto& [name, exact] : shared.views->given().reference) found.max_exact[name] = largest_finite(exact.value);
+    for (const auto& [name, exact] : shared.views->given().reference) found.max_exact[name] = verdict::largest_finite(exact.value);
   }
   if (part.block != 0) return;
   // Stages are told apart on a sample of the whole problem, once.
@@ -187,7 +196,10 @@ PartResult VerifyCase::run(std::size_t part, const std::function<void(const std:
   result.problem = problem_, result.mutant = verify_.mutant;
   result.reproduce = reproduction_line("verify", case_text_, options_, words_of(verify_));
   label(problem_.name + ": " + name_of(part));
-  if (what == "prime field") {
+  if (parts_[part].point > 0) {
+    forget();  // what the other parts share may be as large
+    found.piece = exact::check_piece(problem_, problem_.inputs.seed, verify_.mutant, parts_[part].point - 1, blocks_.at(found.block));
+  } else if (what == "prime field") {
     result.checks.push_back(prime_field_check(problem_, verify_.mutant));
   } else if (what == "rationals") {
     result.checks.push_back(rational_check(problem_, verify_.mutant));
@@ -199,7 +211,7 @@ PartResult VerifyCase::run(std::size_t part, const std::function<void(const std:
     result.sensitivity = wrong_forms(parts_[part], label);
     if (parts_[part].first == 0) result.notes = data().notes;
   } else if (what == "bounds") {
-    result.errors = judge_mutant(problem_, data().inputs, verify_.mutant);
+    found.mutant = judge_mutant_on(problem_, data().inputs, verify_.mutant, blocks_.at(found.block));
     result.reference = mutant->expects(paths::kStructural)
                            ? "the absorbed form without the fault, of which only is asked whether it is finite"
                            : "certified enclosures of the right form";

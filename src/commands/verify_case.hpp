@@ -9,17 +9,20 @@
 #include <vector>
 
 #include "commands/options.hpp"
+#include "commands/sensitivity.hpp"
 #include "commands/storage_views.hpp"
+#include "exact/equality.hpp"
 #include "inputs/block.hpp"
 #include "verdict/results.hpp"
 
 namespace equinorm::commands {
 
-/// A part: "prime field", "rationals", "precision ladder", then "bounds" of a mutant or the arithmetics by name, block by block; or "wrong
-/// forms" alone, some of them at a time.
+/// A part: "prime field", of a large case point by point and block by block, "rationals", "precision ladder", then "bounds" of a mutant
+/// or the arithmetics by name, block by block; or "wrong forms" alone, some of them at a time.
 struct CasePart {
   std::string what;
-  std::size_t block = 0;  ///< inputs/block.hpp
+  std::size_t block = 0;  ///< problem/block.hpp
+  int point = 0;          ///< of the prime field, from 1; 0: all of them
   double cost = 0;        ///< in multiply-adds, roughly
   double bytes = 0;
   std::size_t first = 0, count = 0;  ///< of the wrong forms that apply to the case
@@ -31,9 +34,11 @@ struct PartResult {
   std::string what;
   std::size_t block = 0;                    ///< rows of further blocks join those of block 0
   std::map<std::string, double> max_exact;  ///< by output, where the case is cut: max |exact| over the finite exact values of the block
+  std::optional<exact::FieldPiece> piece;   ///< a part of the prime field check
+  std::optional<JudgedMutant> mutant;       ///< the bounds of a mutant
   verdict::CaseResult result;
 };
-inline auto members(PartResult& x) { return std::tie(x.case_index, x.what, x.block, x.max_exact, x.result); }
+inline auto members(PartResult& x) { return std::tie(x.case_index, x.what, x.block, x.max_exact, x.piece, x.mutant, x.result); }
 
 /// The cases of a run from the results of its units, in their order.
 std::vector<verdict::CaseResult> gather_cases(const std::vector<std::string>& results);
@@ -61,6 +66,7 @@ class VerifyCase {
   struct Data;
 
   void plan_parts();
+  void plan_prime_field();
   Data& data();
   void measure(const CasePart& part, PartResult& found);
   std::vector<verdict::MutantRow> wrong_forms(const CasePart& part, const std::function<void(const std::string&)>& label);
@@ -69,7 +75,7 @@ class VerifyCase {
   const VerifyOptions& verify_;
   Options options_;
   problem::Problem problem_;
-  std::vector<inputs::Block> blocks_;
+  std::vector<problem::Block> blocks_;
   std::vector<CasePart> parts_;
   std::shared_ptr<Data> data_;
 };

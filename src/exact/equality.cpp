@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "exact/compare-inl.hpp"
 #include "exact/field_arithmetic.hpp"
@@ -24,17 +25,38 @@ const paths::Wanted& compared_tensors() {
   return names;
 }
 
-/// One random point through both forms.
+/// One random point, or what a block needs of it, through both forms.
 template <class A, class ToString>
-void run_round(const A& ar, const Problem& problem, const PlanPair& plans, std::string_view mutant, const ToString& to_string,
-               Equality& result) {
-  const auto point = random_point(ar, problem);
+FieldPiece run_round(const A& ar, const Problem& problem, int round, const problem::Block& block, const PlanPair& plans,
+                     std::string_view mutant, const ToString& to_string) {
+  const Problem part = problem::block_problem(problem, block);
+  const auto point = random_point(ar, problem, block);
   const auto right = paths::make_formula<A>("");
   const auto other = paths::make_formula<A>(mutant);
-  const auto explicit_out = paths::run_path(ar, PathKind::explicit_form, problem, plans.explicit_plan, point, *right, compared_tensors());
-  const auto absorbed_out = paths::run_path(ar, PathKind::absorbed_form, problem, plans.absorbed_plan, point, *other, compared_tensors());
+  const auto explicit_out = paths::run_path(ar, PathKind::explicit_form, part, plans.explicit_plan, point, *right, compared_tensors());
+  const auto absorbed_out = paths::run_path(ar, PathKind::absorbed_form, part, plans.absorbed_plan, point, *other, compared_tensors());
+  FieldPiece piece;
+  piece.round = round;
+  compare_outputs(part, block, explicit_out, absorbed_out, to_string, piece);
+  return piece;
+}
+
+/// Adds a round, which is one or more of its pieces.
+void add_round(std::span<const FieldPiece> pieces, Equality& result) {
   ++result.rounds;
-  compare_outputs(problem, explicit_out, absorbed_out, to_string, result);
+  const FieldPiece* first = nullptr;
+  for (const FieldPiece& piece : pieces) {
+    if (!piece.departure) continue;
+    const std::size_t step = piece.equal_elements.size(), best = first == nullptr ? step + 1 : first->equal_elements.size();
+    if (step < best || (step == best && piece.departure->index < first->departure->index)) first = &piece;
+  }
+  for (const FieldPiece& piece : pieces) {
+    const std::size_t steps = first == nullptr ? piece.equal_elements.size() : first->equal_elements.size();
+    for (std::size_t step = 0; step < steps; ++step) result.elements += piece.equal_elements.at(step);
+  }
+  if (first == nullptr) return;
+  result.departure = first->departure;
+  result.equal = Truth::no;
 }
 
 PlanPair mutated_plans(const Problem& problem, int round, std::string_view mutant) {
@@ -125,19 +147,45 @@ double field_round_log2(const Problem& problem, const PlanPair& plans) {
   return std::min(0.0, std::log2(probability));
 }
 
-Equality check_in_field(const Problem& problem, std::uint64_t seed, std::string_view mutant, int min_rounds) {
-  Equality result;
-  const auto show = [](scalar::FieldElement x) { return fmt::format("{} mod p", x.value); };
-  for (int round = 0; result.equal != Truth::no && (round < min_rounds || result.false_equal_log2 > kRequiredLog2); ++round) {
-    const PlanPair plans = mutated_plans(problem, round, mutant);
-    const double round_log2 = field_round_log2(problem, plans);
+int field_rounds(const Problem& problem, std::string_view mutant, int min_rounds) {
+  double total = 0;
+  int rounds = 0;
+  for (; rounds < min_rounds || total > kRequiredLog2; ++rounds) {
+    const double round_log2 = field_round_log2(problem, mutated_plans(problem, rounds, mutant));
     if (!(round_log2 < -1))
       throw Error("context: too long for an exact check over the prime field (probability bound above 1/2 per round)");
-    run_round(FieldArithmetic(mix(seed, static_cast<std::uint64_t>(round))), problem, plans, mutant, show, result);
-    result.false_equal_log2 += round_log2;
+    total += round_log2;
+  }
+  return rounds;
+}
+
+FieldPiece check_piece(const Problem& problem, std::uint64_t seed, std::string_view mutant, int round, const problem::Block& block) {
+  const auto show = [](scalar::FieldElement x) { return fmt::format("{} mod p", x.value); };
+  const FieldArithmetic ar(mix(seed, static_cast<std::uint64_t>(round)));
+  return run_round(ar, problem, round, block, mutated_plans(problem, round, mutant), mutant, show);
+}
+
+Equality join_pieces(const Problem& problem, std::string_view mutant, std::vector<FieldPiece> pieces) {
+  std::stable_sort(pieces.begin(), pieces.end(), [](const FieldPiece& a, const FieldPiece& b) { return a.round < b.round; });
+  Equality result;
+  for (auto begin = pieces.begin(); begin != pieces.end() && result.equal != Truth::no;) {
+    const auto end = std::find_if(begin, pieces.end(), [&](const FieldPiece& piece) { return piece.round != begin->round; });
+    add_round({begin, end}, result);
+    result.false_equal_log2 += field_round_log2(problem, mutated_plans(problem, begin->round, mutant));
+    begin = end;
   }
   if (result.equal == Truth::unknown) result.equal = Truth::yes;
   return result;
+}
+
+Equality check_in_field(const Problem& problem, std::uint64_t seed, std::string_view mutant, int min_rounds) {
+  std::vector<FieldPiece> pieces;
+  const int rounds = field_rounds(problem, mutant, min_rounds);
+  for (int round = 0; round < rounds; ++round) {
+    pieces.push_back(check_piece(problem, seed, mutant, round, {}));
+    if (pieces.back().departure) break;
+  }
+  return join_pieces(problem, mutant, std::move(pieces));
 }
 
 Equality check_in_rationals(const Problem& problem, std::uint64_t seed, std::string_view mutant, int rounds) {
@@ -150,7 +198,8 @@ Equality check_in_rationals(const Problem& problem, std::uint64_t seed, std::str
   for (int round = 0; result.equal != Truth::no && round < rounds; ++round) {
     const PlanPair plans = mutated_plans(small, round, mutant);
     const RationalArithmetic ar(mix(seed, static_cast<std::uint64_t>(round)), plans.absorbed_plan.precision.order);
-    run_round(ar, small, plans, mutant, show, result);
+    const FieldPiece piece = run_round(ar, small, round, {}, plans, mutant, show);
+    add_round({&piece, 1}, result);
   }
   if (result.equal == Truth::unknown) result.equal = Truth::yes;
   return result;

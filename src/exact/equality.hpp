@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "paths/path.hpp"
+#include "problem/block.hpp"
 #include "scalar/truth.hpp"
 
 namespace equinorm::exact {
@@ -26,8 +27,7 @@ struct Departure {
 struct Equality {
   Truth equal = Truth::unknown;
   std::optional<Departure> departure;  ///< when not equal
-  std::vector<std::string> tensors;    ///< what was compared, element by element
-  Index elements = 0;                  ///< how many numbers, all rounds together
+  Index elements = 0;                  ///< numbers that were equal, all rounds together, up to the tensor with the departure
   int rounds = 0;                      ///< independent random points
   double false_equal_log2 = 0;         ///< log2 of the probability bound of a false 'equal'; 0 where none is claimed
 };
@@ -44,10 +44,30 @@ PlanPair legal_plans(const problem::Problem& problem, int round);
 ///
 /// Proof: prime_field_forms_equal (right kernels never fail), prime_field_error.
 ///
-/// Each round draws a random point and runs both path templates over F_p. As many rounds as field_rounds() says, at least `min_rounds`.
-/// With a mutant, its formula stands in place of the absorbed one. Time: three products of T G r d_c-like size per round; memory: one
-/// group's keys and values per thread, plus the inputs.
+/// Each round draws a random point and runs both path templates over F_p. As many rounds as field_rounds() says, up to the first that says
+/// different. With a mutant, its formula stands in place of the absorbed one. Time: three products of T G r d_c-like size per round;
+/// memory: one group's keys and values per thread, plus the inputs.
 Equality check_in_field(const problem::Problem& problem, std::uint64_t seed, std::string_view mutant = {}, int min_rounds = 2);
+
+/// Rounds of check_in_field: until the probability of a false 'equal' is below 2^-40, and at least `min_rounds`. A function of its
+/// arguments alone. Throws Error for a context so long that a round says next to nothing.
+int field_rounds(const problem::Problem& problem, std::string_view mutant = {}, int min_rounds = 2);
+
+/// What one round found on one block of the problem.
+struct FieldPiece {
+  int round = 0;
+  std::vector<Index> equal_elements;   ///< numbers that were equal, by step of the comparison, up to the step with the departure
+  std::optional<Departure> departure;  ///< the first of the block, at its index in the whole problem
+};
+
+/// One round of check_in_field on one block: the whole problem's random point, of which what the block needs is drawn, the same functions
+/// and plans, so that every number is the one that it is in the whole. A mutant must be the same fault there: paths/reach.hpp.
+FieldPiece check_piece(const problem::Problem& problem, std::uint64_t seed, std::string_view mutant, int round,
+                       const problem::Block& block);
+
+/// What check_in_field says, from the pieces of its rounds, in any order: those of every round that it runs, and blocks that make up the
+/// problem. Pieces of rounds after the first with a departure are left out of account.
+Equality join_pieces(const problem::Problem& problem, std::string_view mutant, std::vector<FieldPiece> pieces);
 
 /// log2 of the bound on the probability that one round calls two different functions equal; derivation in equality.cpp.
 /// Proof: schwartz_zippel, union_bound.

@@ -4,7 +4,7 @@
 #include <map>
 #include <numeric>
 
-#include "problem/norm_traits.hpp"
+#include "problem/axes.hpp"
 
 namespace equinorm::inputs {
 namespace {
@@ -16,7 +16,7 @@ using tensor::AnyTensor;
 /// Indices to keep on each axis; an axis without an entry is kept whole.
 using Axes = std::map<std::size_t, std::vector<Index>>;
 
-/// The columns of some heads that lie side by side, `width` each.
+/// The places of some heads that lie side by side, `width` each.
 std::vector<Index> columns(const std::vector<Index>& heads, Index width) {
   std::vector<Index> result;
   for (const Index head : heads) {
@@ -25,26 +25,27 @@ std::vector<Index> columns(const std::vector<Index>& heads, Index width) {
   return result;
 }
 
-Axes axes_of(const std::string& name, const Problem& p, const Selection& kept) {
-  const bool full = problem::norm_traits(p).over_all_heads;
-  const Index d = p.key_dim();
-  if (name == "c" || name == "k_rope" || name == "x" || name == "positions_k") return {{0, kept.rows}, {1, kept.tokens}};
-  if (name == "positions_q") return {{0, kept.rows}, {1, kept.queries}};
-  if (name == "k" || name == "v") return {{0, kept.rows}, {1, kept.tokens}, {2, kept.groups}};
-  if (name == "q" || name == "q_content" || name == "q_rope") return {{0, kept.rows}, {1, kept.queries}, {2, kept.heads}};
-  if (name == "w_k" && !p.is_mla()) return {{1, columns(kept.groups, d)}};
-  if (name == "w_v" && !p.is_mla()) return {{1, columns(kept.groups, p.value_dim)}};
-  if (name == "w_k" || name == "w_v") return {{0, kept.groups}};
-  if (name == "w_q" || name == "w_uq") return {{1, columns(kept.heads, d)}};
-  if (name == "w_o") return {{0, columns(kept.heads, p.value_dim)}};
-  if (name == "gate") return {{0, kept.rows}, {1, kept.queries}, {2, columns(kept.heads, p.value_dim)}};
-  if (name == "sink") return {{0, kept.heads}};
-  if (full && name == "gamma_cq") return {{0, columns(kept.heads, p.content_dim)}};
-  if (full && name == "gamma_ck") return {{0, columns(kept.groups, p.content_dim)}};
-  if (full && name == "gamma_rq") return {{0, columns(kept.heads, p.rope_dim)}};
-  if (full && name == "gamma_q") return {{0, columns(kept.heads, d)}};
-  if (full && name == "gamma_k") return {{0, columns(kept.groups, d)}};
-  return {};
+const std::vector<Index>& kept_along(problem::Along along, const Selection& kept) {
+  switch (along) {
+    case problem::Along::rows:
+      return kept.rows;
+    case problem::Along::queries:
+      return kept.queries;
+    case problem::Along::heads:
+      return kept.heads;
+    case problem::Along::groups:
+      return kept.groups;
+    case problem::Along::tokens:
+      break;
+  }
+  return kept.tokens;
+}
+
+Axes kept_axes(const std::string& name, const Problem& problem, const Selection& kept) {
+  Axes axes;
+  for (const problem::Axis& axis : problem::axes_of(problem, name))
+    axes.emplace(axis.place, columns(kept_along(axis.along, kept), axis.width));
+  return axes;
 }
 
 }  // namespace
@@ -56,7 +57,7 @@ std::vector<Index> range(Index begin, Index count) {
 }
 
 AnyTensor select(const Problem& problem, const std::string& name, const AnyTensor& source, const Selection& kept) {
-  const Axes axes = axes_of(name, problem, kept);
+  const Axes axes = kept_axes(name, problem, kept);
   if (axes.empty()) return source;
   tensor::Shape shape = source.shape();
   for (const auto& [axis, indices] : axes) shape.at(axis) = static_cast<Index>(indices.size());

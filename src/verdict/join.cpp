@@ -30,6 +30,9 @@ double normwise(double max_abs, double max_exact) { return max_exact > 0 ? max_a
 }  // namespace
 
 void join(ErrorRow& whole, const ErrorRow& part, double max_exact) {
+  // A row without a token has nothing to say, not even that it is within its bound.
+  if (part.error.elements == 0) return;
+  if (whole.error.elements == 0) whole.verdict = part.verdict, whole.detail.clear();
   ErrorStatistics& error = whole.error;
   if (is_worse(part.error, error)) error.worst = part.error.worst;
   error.elements += part.error.elements, error.nonfinite += part.error.nonfinite;

@@ -18,6 +18,13 @@ bool improbable_often(const Judgement& judgement, double miss) {
   return static_cast<double>(judgement.improbable) > expected + 6 * std::sqrt(expected) + 1;
 }
 
+Verdict verdict_of(const Judgement& judgement, double miss) {
+  if (judgement.beyond > 0) return Verdict::violates;
+  if (judgement.nonfinite > 0) return Verdict::nonfinite;
+  if (judgement.undecided > 0 || judgement.unbounded > 0 || judgement.elements == 0) return Verdict::undecided;
+  return improbable_often(judgement, miss) ? Verdict::suspect : Verdict::within;
+}
+
 class Judge {
  public:
   Judge(const Tensor<double>& values, const ReferenceTensor& exact, const ElementBound& bound)
@@ -29,8 +36,7 @@ class Judge {
       result_.worst = tensor::unravel(values_.shape(), worst_);
       result_.worst_value = values_[worst_], result_.worst_exact = exact_.value[worst_], result_.worst_bound = bound_.rigorous[worst_];
     }
-    result_.blind = nonzero_ && !sees_;
-    result_.verdict = verdict();
+    result_.verdict = verdict_of(result_, bound_.miss);
     return std::move(result_);
   }
 
@@ -40,7 +46,7 @@ class Judge {
     const double rho = exact_.radius.empty() ? 0 : exact_.radius[i];
     ++result_.elements;
     if (std::isinf(expected)) {
-      sees_ = true;
+      result_.nonzero = result_.tells = true;
       if (got == expected) {
         ++result_.within;
       } else {
@@ -54,8 +60,8 @@ class Judge {
       return;
     }
     result_.largest_bound = std::fmax(result_.largest_bound, bound);
-    sees_ = sees_ || !(std::fabs(expected) <= bound);
-    nonzero_ = nonzero_ || expected != 0;
+    result_.nonzero = result_.nonzero || expected != 0;
+    result_.tells = result_.tells || !(std::fabs(expected) <= bound);
     if (!std::isfinite(got)) {
       ++result_.nonfinite, remember(i, HUGE_VAL);
       return;
@@ -81,19 +87,11 @@ class Judge {
     worst_ = i, result_.ratio = ratio;
   }
 
-  Verdict verdict() const {
-    if (result_.beyond > 0) return Verdict::violates;
-    if (result_.nonfinite > 0) return Verdict::nonfinite;
-    if (result_.undecided > 0 || result_.unbounded > 0 || result_.elements == 0) return Verdict::undecided;
-    return improbable_often(result_, bound_.miss) ? Verdict::suspect : Verdict::within;
-  }
-
   const Tensor<double>& values_;
   const ReferenceTensor& exact_;
   const ElementBound& bound_;
   Judgement result_;
   Index worst_ = -1;
-  bool nonzero_ = false, sees_ = false;
 };
 
 }  // namespace
@@ -102,6 +100,20 @@ Judgement judge(const Tensor<double>& values, const ReferenceTensor& exact, cons
   check_shape(values, exact.value, "reference");
   check_shape(values, bound.rigorous, "bound");
   return Judge(values, exact, bound).run();
+}
+
+void join(Judgement& whole, const Judgement& part) {
+  const bool worse = part.ratio > whole.ratio || (part.ratio == whole.ratio && part.worst < whole.worst);
+  if (!part.worst.empty() && (whole.worst.empty() || worse)) {
+    whole.worst = part.worst, whole.ratio = part.ratio;
+    whole.worst_value = part.worst_value, whole.worst_exact = part.worst_exact, whole.worst_bound = part.worst_bound;
+  }
+  whole.elements += part.elements, whole.within += part.within, whole.beyond += part.beyond, whole.undecided += part.undecided;
+  whole.nonzero = whole.nonzero || part.nonzero, whole.tells = whole.tells || part.tells;
+  whole.unbounded += part.unbounded, whole.nonfinite += part.nonfinite, whole.improbable += part.improbable;
+  whole.largest_bound = std::fmax(whole.largest_bound, part.largest_bound);
+  whole.largest_error = std::fmax(whole.largest_error, part.largest_error);
+  whole.verdict = verdict_of(whole, 0);
 }
 
 }  // namespace equinorm::verdict

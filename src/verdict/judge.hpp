@@ -19,18 +19,26 @@ struct ElementBound {
 struct Judgement {
   Verdict verdict = Verdict::undecided;
   Index elements = 0, within = 0, beyond = 0, undecided = 0, unbounded = 0, nonfinite = 0;
-  bool blind = false;        ///< bounds so wide that zeros everywhere would be within, too, though not all exact values are 0
+  bool nonzero = false;      ///< an exact value is not 0
+  bool tells = false;        ///< and a 0 in its place would be beyond
   Index improbable = 0;      ///< within, but beyond the probable bound
   double ratio = 0;          ///< max (e + rho) / B over bounded elements
   double largest_bound = 0;  ///< max B over bounded elements
   double largest_error = 0;  ///< max e over bounded elements with a finite output
   std::vector<Index> worst;  ///< where ratio is
   double worst_value = 0, worst_exact = 0, worst_bound = 0;
+
+  /// The bounds are so wide that zeros everywhere would be within, too.
+  bool blind() const { return nonzero && !tells; }
 };
 
 /// violates if any element is beyond; else nonfinite if any output is not finite where the bound is; else undecided if any element is
 /// undecided or unbounded; else suspect if more elements are improbable than `miss` explains (6 standard deviations); else within. Throws
 /// Error when the shapes differ.
 Judgement judge(const Tensor<double>& values, const ReferenceTensor& exact, const ElementBound& bound);
+
+/// Adds the judgement of another part of the same tensor, indices being those of the whole: what judge says of both parts together, without
+/// probable bounds. The worst element is the first in index order, whatever the order of the parts.
+void join(Judgement& whole, const Judgement& part);
 
 }  // namespace equinorm::verdict

@@ -67,4 +67,10 @@ DifferenceStatistics measure_difference(const Tensor<double>& a, const Tensor<do
   return result;
 }
 
+double largest_finite(const Tensor<double>& values) {
+  double largest = 0;
+  for (Index i = 0; i < values.size(); ++i) largest = std::isfinite(values[i]) ? std::fmax(largest, std::fabs(values[i])) : largest;
+  return largest;
+}
+
 }  // namespace equinorm::verdict

@@ -46,6 +46,9 @@ struct DifferenceStatistics {
 };
 DifferenceStatistics measure_difference(const Tensor<double>& a, const Tensor<double>& b, const ReferenceTensor& exact);
 
+/// Largest |value| of the finite ones, or 0.
+double largest_finite(const Tensor<double>& values);
+
 /// Unit in the last place of `format` at |x|: 2^(e - p + 1) with 2^e <= max(|x|, smallest normal) < 2^(e+1).
 double unit_in_last_place(scalar::Format format, double x);
 

@@ -4,6 +4,7 @@
 
 #include <tuple>
 
+#include "verdict/judge.hpp"
 #include "verdict/results.hpp"
 
 namespace equinorm::verdict {
@@ -22,6 +23,10 @@ inline auto members(ErrorRow& x) {
                   x.main_stage);
 }
 inline auto members(DifferenceRow& x) { return std::tie(x.arithmetic, x.tensor, x.difference, x.bound); }
+inline auto members(Judgement& x) {
+  return std::tie(x.verdict, x.elements, x.within, x.beyond, x.undecided, x.unbounded, x.nonfinite, x.improbable, x.nonzero, x.tells,
+                  x.ratio, x.largest_bound, x.largest_error, x.worst, x.worst_value, x.worst_exact, x.worst_bound);
+}
 inline auto members(MutantRow& x) { return std::tie(x.mutant, x.verdict, x.caught_by, x.by_output, x.ratio); }
 inline auto members(HuntRow& x) { return std::tie(x.start_ratio, x.worst_ratio, x.start_ulp, x.worst_ulp); }
 inline auto members(HuntResult& x) {

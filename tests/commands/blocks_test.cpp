@@ -3,15 +3,18 @@
 
 #include "commands/codec.hpp"
 #include "commands/verify_case.hpp"
+#include "paths/mutants.hpp"
 #include "scalar/error.hpp"
 
 namespace equinorm::commands {
 namespace {
 
-verdict::CaseResult run_case(const VerifyCase& made) {
+/// Without the precision ladder, which takes long and is never cut, if asked for.
+verdict::CaseResult run_case(const VerifyCase& made, bool quick = false) {
   VerifyCase one = made;
   std::vector<std::string> lines;
   for (std::size_t part = 0; part < one.parts().size(); ++part) {
+    if (quick && one.parts()[part].what == "precision ladder") continue;
     lines.push_back(work::to_line(one.run(part, [](const std::string&) {})));
   }
   std::vector<verdict::CaseResult> cases = gather_cases(lines);
@@ -91,8 +94,76 @@ TEST_CASE("rows and heads apart or together: the same figures") {
       REQUIRE(whole.blocks() == 1);
       REQUIRE(cut.blocks() > 1);
       if (sample.blocks > 0) CHECK(cut.blocks() == sample.blocks);
-      check_equal(run_case(cut), run_case(whole), sample.ragged);
+      const verdict::CaseResult a = run_case(cut), b = run_case(whole);
+      check_equal(a, b, sample.ragged);
+      check_same_checks(a, b);
     }
+  }
+}
+
+/// The same result of an exact check, bit for bit, times apart.
+void check_same(const verdict::ExactCheck& a, const verdict::ExactCheck& b) {
+  INFO(a.method << ": " << a.scope << ", " << a.elements << " elements / " << b.scope << ", " << b.elements << " elements");
+  CHECK((a.method == b.method && a.verdict == b.verdict && a.scope == b.scope && a.elements == b.elements));
+  CHECK((a.false_equal_log2 == b.false_equal_log2 && a.slope == b.slope && a.rungs.size() == b.rungs.size()));
+  REQUIRE(a.difference.has_value() == b.difference.has_value());
+  if (!a.difference) return;
+  CHECK((a.difference->stage == b.difference->stage && a.difference->tensor == b.difference->tensor));
+  CHECK((a.difference->index == b.difference->index && a.difference->explicit_value == b.difference->explicit_value));
+  CHECK(a.difference->absorbed_value == b.difference->absorbed_value);
+}
+
+void check_same_checks(const verdict::CaseResult& cut, const verdict::CaseResult& whole) {
+  REQUIRE(cut.checks.size() == whole.checks.size());
+  for (std::size_t i = 0; i < whole.checks.size(); ++i) check_same(cut.checks[i], whole.checks[i]);
+}
+
+TEST_CASE("every fault on rows and heads apart or together: the same checks and verdicts") {
+  const std::vector<Sample> samples{
+      {"mla-blockwise-yarn",
+       {{"context", "[13,5]"}, {"batch", "2"}, {"queries", "2"}, {"heads", "4"}, {"groups", "2"}, {"latent", "8"}, {"content_dim", "6"}},
+       true,
+       0},
+      {"gqa-per-head-gated",
+       {{"context", "9"}, {"batch", "2"}, {"heads", "4"}, {"groups", "2"}, {"head_dim", "8"}, {"rope_dim", "4"}},
+       false,
+       0},
+      {"mla-window-edge",
+       {{"context", "15"}, {"batch", "2"}, {"mask.window", "5"}, {"heads", "2"}, {"groups", "2"}, {"latent", "8"}, {"content_dim", "6"}},
+       false,
+       0}};
+  int in_pieces = 0;
+  for (const Sample& sample : samples) {
+    const Options options = small(sample.overrides);
+    for (const paths::Mutant& mutant : paths::mutants()) {
+      if (!mutant.applies(problem_of(sample.name, options))) continue;
+      INFO(sample.name << " " << mutant.id);
+      VerifyOptions verify;
+      verify.mutant = mutant.id;
+      VerifyOptions finest = verify;
+      verify.cut = 1e30, finest.cut = 1;
+      const VerifyCase whole(sample.name, verify, options), cut(sample.name, finest, options);
+      const verdict::CaseResult a = run_case(cut, true), b = run_case(whole, true);
+      in_pieces += cut.blocks() > 1;
+      check_equal(a, b, sample.ragged);
+      check_same_checks(a, b);
+      for (std::size_t i = 0; i < b.errors.size(); ++i) {
+        if (!sample.ragged) CHECK(a.errors[i].detail.substr(0, 12) == b.errors[i].detail.substr(0, 12));
+      }
+    }
+  }
+  CHECK(in_pieces > 100);
+}
+
+TEST_CASE("a row without tokens has no say in the verdict of a case that is cut") {
+  VerifyOptions verify;
+  verify.formats = {"bf16/fp32"}, verify.cut = 1;
+  const VerifyCase cut("mla-no-norm-softcap-sink", verify,
+                       small({{"context", "[0,9]"}, {"batch", "2"}, {"heads", "2"}, {"groups", "2"}, {"latent", "8"}}));
+  REQUIRE(cut.blocks() == 4);
+  for (const verdict::ErrorRow& row : run_case(cut).errors) {
+    INFO(row.path << " " << row.tensor << ": " << row.detail);
+    CHECK(row.verdict == verdict::Verdict::within);
   }
 }
 

@@ -3,13 +3,14 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import time
 import unittest
 
 from spread import (BINARY, ONE_THREAD, SpreadTest, edit_header, journal_lines, kill_group, mpirun_words, run_ranks, start, why_no_mpi)
-from support import run, without_seconds
+from support import builtin, changed, run, shrinking, without_seconds
 
 NO_MPI = why_no_mpi()
 KERNELS = pathlib.Path(os.environ["EQUINORM_KERNELS"])
@@ -55,12 +56,45 @@ class SameResultTest(SpreadTest):
         self.check(arguments, code=run(*arguments, "-q").code)
 
     def test_a_case_that_is_cut(self):
-        """Three exact checks, and both arithmetics on each of two rows and three groups of heads."""
+        """The prime field at two points and both arithmetics, each on two rows and three groups of heads, and two exact checks of small size."""
         arguments = self.cut_arguments()
         units = self.succeed(*arguments, "--dry-run", *ONE_THREAD).out
-        self.assertIn("15 units: ", units)
+        self.assertIn("26 units: ", units)
         self.assertIn("fp32, row 1, heads 4 to 5", units)
+        self.assertIn("prime field, point 2, row 1, heads 4 to 5", units)
         self.check(arguments)
+
+    def test_exact_checks_that_are_cut(self):
+        """A cut case says what the whole one says: text, JSON and JUnit, but for times and the command itself."""
+        problems = builtin("cases")
+        shapes = {"context": [14, 3, 9], "batch": 3, "queries": 2, "heads": 4, "groups": 2, "latent": 12, "content_dim": 8, "rope_dim": 4, "value_dim": 5}
+        ragged = self.write_problem(changed(problems["mla-blockwise-yarn"], shapes), "ragged.json")
+        gqa = changed(problems["gqa-per-head-gated"], {"context": [7, 12], "batch": 2, "heads": 6, "groups": 3})
+        from_x = changed(problems["mla-from-x"], {**shrinking(problems["mla-from-x"], tokens=12), "batch": 2, "context": [12, 6]})
+        # A key window beyond all of row 0 and of row 1: the fault departs in the last row.
+        late = changed(problems["mla-window-edge"], {**shapes, "context": [5, 4, 20], "mask": {"kind": "window", "window": 9}})
+        cases = [(ragged,), (self.write_problem(gqa, "gqa.json"),), (self.files[1],), (self.write_problem(from_x, "from-x.json"),),
+                 (self.write_problem(late, "late.json"), "--mutant", "window-off-by-one"), (ragged, "--mutant", "wrong-group"),
+                 (ragged, "--mutant", "eps-1e-2"), (self.files[1], "--mutant", "scale-twice")]
+        for case in cases:
+            code = 1 if "--mutant" in case else 0
+            with self.subTest(case=case):
+                arguments = ["verify", *case, "--exact-only"]
+                self.assertIn("point 2", self.succeed(*arguments, "--cut", "1", "--dry-run", *ONE_THREAD).out)
+                whole = self.complete(0, *arguments, "--cut", "1e99", code=code)
+                cut = self.complete(0, *arguments, "--cut", "1", code=code)
+                if "late.json" in str(case[0]):
+                    self.assertEqual(cut[0]["cases"][0]["exact_checks"][0]["first_difference"]["index"][0], 2)
+                self.assertEqual(*(re.sub(r" --cut [0-9.e+]+", "", json.dumps(result)) for result in (cut, whole)))
+                shown = [self.succeed(*arguments, "--cut", cut_at, *ONE_THREAD, code=code).out for cut_at in ("1", "1e99")]
+                self.assertEqual(*(re.sub(r" --cut [0-9.e+]+|[0-9.]+ m?s\b| +", " ", text) for text in shown))
+        self.check(["verify", ragged, "--exact-only", "--cut", "1"])
+        self.check(["verify", self.files[1], "--exact-only", "--cut", "1", "--mutant", "scale-twice"], code=1)
+
+    def test_a_mutant_that_is_cut(self):
+        arguments = ["--mutant", "output-times-1.003"]
+        self.assertIn("bounds, row 1, heads 4 to 5", self.succeed(*self.cut_arguments(), *arguments, "--dry-run", *ONE_THREAD).out)
+        self.check([*self.cut_arguments(), *arguments], code=1)
 
     def test_hunt(self):
         """Shards of a hunt bring the worst inputs along: the files are written by merge."""
