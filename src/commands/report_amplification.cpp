@@ -114,13 +114,13 @@ void add_head(const Runs& runs, const Group& group, Index b, Index h, Amplificat
   }
 }
 
-bool too_many_keys(const Problem& problem) {
-  return problem.batch * problem.max_context() * problem.groups * problem.key_dim() > kLargestKeys;
-}
-
 double unit(scalar::Format format) { return std::ldexp(1.0, -format.precision); }
 
 }  // namespace
+
+bool too_many_keys(const Problem& problem) {
+  return problem.batch * problem.max_context() * problem.groups * problem.key_dim() > kLargestKeys;
+}
 
 std::vector<std::string> amplification_notes(const Problem& problem) {
   if (too_many_keys(problem)) return {"No amplification factor: the keys are too many to be kept at once."};

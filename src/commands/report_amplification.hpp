@@ -24,6 +24,9 @@ struct Amplification {
 /// of the latents. Empty where the whole problem's keys are too many.
 Amplification measure_amplification(const StorageViews& views, const problem::Problem& whole, const inputs::Block& block);
 
+/// Whether a problem's keys are too many to be kept for it.
+bool too_many_keys(const problem::Problem& problem);
+
 /// What is to be said about it: that keys are too many, or that not all heads count.
 std::vector<std::string> amplification_notes(const problem::Problem& problem);
 

@@ -128,7 +128,7 @@ void ReportCase::plan_measured(std::size_t index, bool apart) {
   const tensor::Shape o{problem_.batch, problem_.queries, problem_.heads, problem_.value_dim};
   const bool joined = block.whole() || tensor::element_count(o) <= kLargestSample;
   if (judged && joined) add(kRules, 2);
-  add(kAmplification, 1);
+  if (!too_many_keys(problem_)) add(kAmplification, 1);
   add(kAbsorbedStorage, storage_runs(problem, PathKind::absorbed_form));
   add(kExplicitStorage, storage_runs(problem, PathKind::explicit_form));
   const double bytes = bytes_of(problem);
