@@ -102,6 +102,10 @@ bool Exemptions::holds(const problem::TensorSpec& spec, Index flat) const {
   return is_row_output(spec.name) && !declaration_.empty_row_is_zero && sees_nothing(problem_, b, along(spec.shape, 1, flat));
 }
 
+double exempt_bound(const verdict::ReferenceTensor& exact, Index flat) {
+  return 0x1p20 * (std::fabs(exact.low[flat]) + (exact.radius.empty() ? 0 : exact.radius[flat]));
+}
+
 bool Exemptions::any(const std::string& name) const {
   return problem_.context.size() > 1 || (is_row_output(name) && !declaration_.empty_row_is_zero) ||
          (is_rotated_query(name) && any_before_first_);
@@ -142,9 +146,8 @@ Conventional conventional(const kernels::Declaration& declaration, const problem
   for (Index i = 0; i < values.size(); ++i) {
     if (exemptions.holds(passed.spec, i)) {
       values[i] = exact.value[i];
-      // Where nothing is wanted there may be no bound either. This one holds, and is no element's that shows.
-      if (!allowed.empty() && !std::isfinite(allowed[i]))
-        allowed[i] = 0x1p20 * (std::fabs(exact.low[i]) + (exact.radius.empty() ? 0 : exact.radius[i]));
+      // Where nothing is wanted there may be no bound either.
+      if (!allowed.empty() && !std::isfinite(allowed[i])) allowed[i] = exempt_bound(exact, i);
       continue;
     }
     if (is_lse && exact.value[i] == kMinusInfinity) {

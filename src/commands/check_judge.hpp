@@ -35,6 +35,9 @@ class Exemptions {
   bool any_before_first_ = false;
 };
 
+/// A bound for an exempt element that holds its exact value, and is no element's that shows.
+double exempt_bound(const verdict::ReferenceTensor& exact, problem::Index flat);
+
 /// Judges `got` (its dtype and shape are those declared). Conventions: a base-2 lse is taken to base e (its own rounding is allowed for),
 /// the declared stand-in for an empty row's lse becomes -inf, exempt elements count as right. `bounds` lacks the tensor where the
 /// declared arithmetic has no bounds: undecided, as is a tensor with exempt elements alone.

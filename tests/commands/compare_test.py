@@ -54,6 +54,18 @@ class CompareTest(CommandTest):
                     if dtype != "F64":
                         self.assertGreater(row["max_ulp"], 0.4, f"{dtype} {name}")
 
+    def test_queries_before_the_first_token_have_no_rotation_to_judge(self):
+        """The second row of 24 queries has 5 tokens, so that its first 19 queries stand before the first one."""
+        case = ["mla-more-queries-than-keys", "--set", "precision.storage=fp32"]
+        self.succeed("generate", *case, "--out", self.reference, "--reference", "--quiet")
+        exact = read_safetensors(self.reference)["q_rope_hat"]
+        self.assertEqual(exact.shape, [2, 24, 4, 32])
+        for garbage, code in ((19 * 4 * 32, 0), (19 * 4 * 32 + 1, 1)):
+            values = [rounded(v, "F32") for v in exact.values]
+            values[24 * 4 * 32:24 * 4 * 32 + garbage] = [1e3] * garbage
+            write_safetensors(self.outputs, {"q_rope_hat": ("F32", exact.shape, values)})
+            self.run_json("compare", *case, "--inputs", self.reference, "--outputs", self.outputs, code=code)
+
     def test_undeclared_rounding(self):
         """bf16 where fp32 was declared is beyond the bound of a tensor that little happens to."""
         self.write("BF16")
