@@ -1,9 +1,13 @@
 // What a call of a kernel in a worker process costs beside the kernel, with 16 MiB of tensors: as a whole, by part, and a copy of as many
 // bytes. `stay`: the caller promises that its inputs keep their bytes (Request::inputs_stay); p is another one in each call, as a query is.
+// Then of a kernel that is a persistent process and gets its inputs as a file: one of another name where any of them changed, so that here
+// all of them stay, as in the repeated runs of `check`.
 #include <benchmark/benchmark.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "kernels/call_memory.hpp"
 #include "kernels/runner.hpp"
@@ -32,8 +36,11 @@ struct Call {
   std::size_t turn = 0, bytes = 0;
 
   Call(const char* kernel, Index context, Index query_count, bool stay)
-      : runner(open_kernel(std::string(EQUINORM_BAD_KERNELS) + "/" + kernel + ".so", DeviceChoice::as_declared, Limits{})) {
-    problem = with_declared_precision(runner->declaration(), problem_of(context, query_count));
+      : Call(open_kernel(std::string(EQUINORM_BAD_KERNELS) + "/" + kernel + ".so", DeviceChoice::as_declared, Limits{}),
+             problem_of(context, query_count), stay) {}
+  Call(std::unique_ptr<Runner> kernel, const Problem& case_of, bool stay) : runner(std::move(kernel)) {
+    problem = with_declared_precision(runner->declaration(), case_of);
+    const Index context = problem.max_context();
     passed = passed_tensors(runner->declaration(), problem);
     request.problem = &problem, request.inputs_stay = stay;
     for (const Passed& input : passed.inputs) {
@@ -70,6 +77,27 @@ void whole(benchmark::State& state, const char* kernel, Index context, Index que
   const double all = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   state.counters["MiB"] = static_cast<double>(call.bytes) / 0x1p20;
   state.counters["beside_kernel_ms"] = benchmark::Counter(1e3 * (all - inside), benchmark::Counter::kAvgIterations);
+}
+
+/// A process answers that it is done, and writes its outputs; the judge writes the inputs' file, or names the one that it wrote before.
+void process(benchmark::State& state, Index context, bool stay) {
+  namespace fs = std::filesystem;
+  std::string folder = (fs::temp_directory_path() / "equinorm-bench-XXXXXX").string();
+  const fs::path link = fs::path(mkdtemp(folder.data())) / "honest";  // under this name it does as it is told
+  fs::permissions(folder, fs::perms(0755));                           // or a uid of its own could not go there
+  fs::create_symlink(fs::path(EQUINORM_TEST_FOLDER) / "kernels/bad_processes/misbehaving", link);
+  Problem problem = problem_of(context, 1);
+  problem.rope_dim = 0;
+  Call call(open_kernel(link, DeviceChoice::as_declared, Limits{}), problem, stay);
+  Outcome outcome = call.runner->run(call.request);
+  for (auto turn : state) {
+    outcome = {};
+    outcome = call.runner->run(call.request);
+    if (outcome.status != RunStatus::ok) state.SkipWithError(outcome.detail.c_str());
+  }
+  state.counters["MiB"] = static_cast<double>(call.bytes) / 0x1p20;
+  state.SetLabel(call.runner->description());
+  fs::remove_all(folder);
 }
 
 /// The judge's own part of a call, before the kernel's turn or after it.
@@ -125,5 +153,8 @@ EQUINORM_CALL(part, before_inputs_16_MiB_stay, "trivial", 8192, 1, true, true);
 EQUINORM_CALL(part, before_inputs_16_MiB, "trivial", 8192, 1, false, true);
 EQUINORM_CALL(part, before_outputs_8_MiB_stay, "trivial_output", 1, 1024, true, true);
 EQUINORM_CALL(part, after_outputs_8_MiB, "trivial_output", 1, 1024, true, false);
+EQUINORM_CALL(process, process_inputs_16_MiB_stay, 16384, true);
+EQUINORM_CALL(process, process_inputs_16_MiB, 16384, false);
+EQUINORM_CALL(process, process_tensors_16_KiB, 16, false);
 EQUINORM_CALL(copying, copy_16_MiB, std::size_t{16} << 20);
 EQUINORM_CALL(copying, copy_8_MiB, std::size_t{8} << 20);
