@@ -61,11 +61,12 @@ std::string too_many_numbers(double numbers) {
 void check_memory(const problem::Problem& problem, Keeping keeping) {
   const double needed = memory_needed(problem, keeping), allowed = allowed_memory();
   if (needed <= allowed) return;
-  throw Error(fmt::format(
-      "{}: heads is {}, queries {}, context {}, batch {}: {:.3g} scores, which is their product, and {:.3g} input numbers take about {:.0f} "
-      "GiB; allowed: {:.0f} GiB on this machine (fewer --heads or --queries, a smaller --context or --batch)",
-      problem.name, problem.heads, problem.queries, problem.max_context(), problem.batch, scores(problem), input_numbers(problem),
-      needed / kGiB, allowed / kGiB));
+  throw Error(
+      fmt::format("{}: heads is {}, queries {}, context {}, batch {}: {:.3g} scores, which is their product, and {:.3g} input numbers take "
+                  "about {:.0f} "
+                  "GiB; allowed: {:.0f} GiB on this machine (fewer --heads or --queries, a smaller --context or --batch)",
+                  problem.name, problem.heads, problem.queries, problem.max_context(), problem.batch, scores(problem),
+                  input_numbers(problem), needed / kGiB, allowed / kGiB));
 }
 
 }  // namespace equinorm::commands
