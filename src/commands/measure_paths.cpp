@@ -66,15 +66,6 @@ double largest_deviation(const Tensor<double>& a, const Tensor<double>& b) {
   return largest;
 }
 
-/// Moves an index into output `name` of a block, whose problem this is, to its place in the whole output.
-void move_to_whole(const Problem& problem, const inputs::Block& block, const std::string& name, std::vector<Index>& index) {
-  if (index.empty() || block.whole()) return;
-  if (name == "alpha_q" || name == "q_rope_hat") index[2] += block.first_head;
-  // A statistic of all groups has no group's place, and its heads are never cut: first_head is 0.
-  if (name == "alpha_k" || name == "k_hat" || name == "k_deferred") index[2] += block.first_head * problem.groups / problem.heads;
-  inputs::move_to_whole(block, name, index);
-}
-
 /// Per tensor the stage whose rounding alone moves it most.
 std::map<std::string, std::string> main_stages(const Plan& plan, PathKind form, const inputs::Sample& sample,
                                                const std::set<std::string>& names) {
@@ -131,10 +122,10 @@ void measure_paths(const NamedArithmetic& arithmetic, StorageViews& views, const
       row.tensor = name;
       row.format = format_of_output(arithmetic.plan, name);
       row.error = verdict::measure(found->second, reference.at(name), row.format);
-      move_to_whole(problem, block, name, row.error.worst);
+      problem::move_to_whole(problem, block, name, row.error.worst);
       if (bounds.contains(name)) {
         verdict::Judgement judgement = verdict::judge(found->second, view.reference.at(name), {bounds.at(name), {}, 0});
-        move_to_whole(problem, block, name, judgement.worst);
+        problem::move_to_whole(problem, block, name, judgement.worst);
         apply_bound(judgement, Unbounded::measured, row);
         both_bounds[name] += row.bound.value_or(HUGE_VAL);
       }

@@ -13,6 +13,7 @@
 #include "commands/storage_views.hpp"
 #include "inputs/block.hpp"
 #include "paths/mutants.hpp"
+#include "problem/axes.hpp"
 #include "verdict/join.hpp"
 
 namespace equinorm::commands {
@@ -34,6 +35,13 @@ verdict::MutantRow summarise(const paths::Mutant& mutant, const std::vector<verd
   return result;
 }
 
+/// Whether a tensor has parts of heads or groups; what has none is shared by all blocks of a row.
+bool belongs_to_heads(const problem::Problem& problem, const std::string& tensor) {
+  const std::vector<problem::Axis> axes = problem::axes_of(problem, tensor);
+  return std::any_of(axes.begin(), axes.end(),
+                     [](const problem::Axis& axis) { return axis.along == problem::Along::heads || axis.along == problem::Along::groups; });
+}
+
 }  // namespace
 
 using paths::PathKind;
@@ -42,7 +50,11 @@ using paths::PathKind;
 class Sensitivity::Judge {
  public:
   Judge(const problem::Problem& problem, const tensor::TensorMap& inputs, const problem::Problem& whole)
-      : problem_(problem), whole_(whole), given_(inputs), plan_(find_arithmetic("declared", problem).plan), names_(names_of(problem, plan_)) {
+      : problem_(problem),
+        whole_(whole),
+        given_(inputs),
+        plan_(find_arithmetic("declared", problem).plan),
+        names_(names_of(problem, plan_)) {
     StorageView view{inputs, certified_reference(problem, inputs, names_).tensors};
     views_.emplace(problem, std::move(view), names_);
   }
@@ -109,8 +121,7 @@ class Sensitivity::Judge {
   std::vector<Known> known_;
 };
 
-Sensitivity::Sensitivity(const problem::Problem& problem, const tensor::TensorMap& inputs)
-    : Sensitivity(problem, inputs, problem) {}
+Sensitivity::Sensitivity(const problem::Problem& problem, const tensor::TensorMap& inputs) : Sensitivity(problem, inputs, problem) {}
 
 Sensitivity::Sensitivity(const problem::Problem& problem, const tensor::TensorMap& inputs, const problem::Problem& whole)
     : judge_(std::make_shared<Judge>(problem, inputs, whole)) {}
@@ -133,8 +144,12 @@ JudgedMutant judge_mutant_on(const problem::Problem& problem, const tensor::Tens
   const tensor::TensorMap part_inputs = inputs::block_inputs(problem, inputs, block);
   JudgedMutant judged = Sensitivity(part, part_inputs, problem).judge(paths::find_mutant(mutant));
   for (verdict::ErrorRow& row : judged.rows) problem::move_to_whole(problem, block, row.tensor, row.error.worst);
-  for (std::size_t i = 0; i < judged.judgements.size(); ++i)
-    problem::move_to_whole(problem, block, judged.rows[i].tensor, judged.judgements[i].worst);
+  for (std::size_t i = 0; i < judged.judgements.size(); ++i) {
+    verdict::ErrorRow& row = judged.rows[i];
+    problem::move_to_whole(problem, block, row.tensor, judged.judgements[i].worst);
+    if (block.first_head == 0 || belongs_to_heads(problem, row.tensor)) continue;
+    row.error = {}, judged.judgements[i] = {};  // every block of a row has it: counted once
+  }
   return judged;
 }
 
@@ -143,9 +158,8 @@ void join(JudgedMutant& whole, JudgedMutant&& part) {
     whole = std::move(part);
     return;
   }
-  for (auto& [name, value] : whole.max_exact) value = std::fmax(value, part.max_exact.at(name));
-  for (std::size_t i = 0; i < whole.rows.size(); ++i)
-    verdict::join(whole.rows[i], part.rows.at(i), whole.max_exact[whole.rows[i].tensor]);
+  for (const auto& [name, value] : part.max_exact) whole.max_exact[name] = std::fmax(whole.max_exact[name], value);
+  for (std::size_t i = 0; i < whole.rows.size(); ++i) verdict::join(whole.rows[i], part.rows.at(i), whole.max_exact[whole.rows[i].tensor]);
   for (std::size_t i = 0; i < whole.judgements.size(); ++i) verdict::join(whole.judgements[i], part.judgements.at(i));
   whole.right_nonfinite += part.right_nonfinite;
 }
