@@ -32,13 +32,6 @@ report::Histogram histogram_of(const tensor::Tensor<double>& values, const verdi
   return histogram;
 }
 
-double largest_finite(const tensor::Tensor<double>& values) {
-  double largest = 0;
-  for (problem::Index i = 0; i < values.size(); ++i)
-    largest = std::isfinite(values[i]) ? std::fmax(largest, std::fabs(values[i])) : largest;
-  return largest;
-}
-
 }  // namespace
 
 std::string last_output(const Problem& problem) { return problem.model_dim > 0 ? "y" : problem.output_gate ? "o_gated" : "o"; }
@@ -58,7 +51,7 @@ void measure_stages(const BlockViews& of, const std::string& name, const std::se
   };
   measure_paths(arithmetic, of.views, names, findings.found.result, observe, of.block);
   if (of.block.whole()) return;
-  for (const auto& [tensor, exact] : reference) findings.max_exact[tensor] = largest_finite(exact.value);
+  for (const auto& [tensor, exact] : reference) findings.max_exact[tensor] = verdict::largest_finite(exact.value);
 }
 
 }  // namespace equinorm::commands
