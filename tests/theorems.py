@@ -25,7 +25,7 @@ NO_BOUND = {
     "token_blocks", "latent_lengths", "column_maxima", "own_plan", "measure_keys", "length", "finish_values", "has_matrix_unit", "multiply_plain", "multiply_rows", "Kept::find", "raise",
     "RowSources::of", "RowSources::values", "RowSources::latents", "RowSources::latent_radii", "RowSources::queries",
     "HandedOver::knows_keys", "HandedOver::operator==", "ValueView::held",
-    "BoundRun::share_scores", "BoundRun::run", "BoundRun::probable", "widest_bounds",
+    "statistic_arithmetic", "BoundRun::share_scores", "BoundRun::run", "BoundRun::probable", "widest_bounds",
     "make_vectors", "Setting::folds_alpha_q", "Setting::rounds",
 }
 

@@ -66,6 +66,15 @@ class CompareTest(CommandTest):
             write_safetensors(self.outputs, {"q_rope_hat": ("F32", exact.shape, values)})
             self.run_json("compare", *case, "--inputs", self.reference, "--outputs", self.outputs, code=code)
 
+    def test_bounds_that_would_let_zeros_pass_decide_nothing(self):
+        case = ["mla-integers", "--set", "precision.accumulate=bf16"]
+        self.succeed("generate", *case, "--out", self.reference, "--reference", "--quiet")
+        shape = read_safetensors(self.reference)["o"].shape
+        for value, code in ((0, 3), (1e4, 1)):
+            write_safetensors(self.outputs, {"o": ("F32", shape, [value] * math.prod(shape))})
+            row = self.run_json("compare", *case, "--inputs", self.reference, "--outputs", self.outputs, code=code)["cases"][0]["errors"][0]
+            self.assertEqual("zeros would be within" in row["detail"], code == 3, row)
+
     def test_undeclared_rounding(self):
         """bf16 where fp32 was declared is beyond the bound of a tensor that little happens to."""
         self.write("BF16")
