@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <ranges>
 
 #include "problem/norm_traits.hpp"
 #include "report/text_pieces.hpp"
@@ -125,10 +126,13 @@ std::string cases_table(const verdict::RunResult& run, const Style& style) {
 }  // namespace
 
 std::string faults_text(const CaseResult& result) {
+  constexpr std::size_t kShown = 5;
   std::string text;
-  for (const verdict::FaultRow& row : result.faults)
+  for (const verdict::FaultRow& row : result.faults | std::views::take(kShown))
     text += fmt::format("    {}behaves like {}: {} ({}, {:.2g} of the bound)\n", result.faults.size() > 1 ? "perhaps " : "", row.fault,
                         row.sentence, row.tensors, row.distance);
+  if (result.faults.size() > kShown)
+    text += fmt::format("    {} more fit within these bounds, too (--json lists them)\n", result.faults.size() - kShown);
   return text;
 }
 

@@ -314,6 +314,17 @@ TEST_CASE("text hides no failure, no exact value and no way to reproduce it") {
   }
 }
 
+TEST_CASE("of many known faults that fit the text shows the closest and says how many there are") {
+  verdict::CaseResult result;
+  for (int i = 1; i <= 8; ++i) result.faults.push_back({"fault-" + std::to_string(i), "does", "o", 0.1 * i});
+  const std::string text = report::faults_text(result);
+  REQUIRE(text.find("fault-5") != std::string::npos);
+  REQUIRE(text.find("fault-6") == std::string::npos);
+  REQUIRE(text.find("3 more") != std::string::npos);
+  result.faults.resize(5);
+  REQUIRE(report::faults_text(result).find("more") == std::string::npos);
+}
+
 TEST_CASE("a ladder's difference that is not finite is never shown as none") {
   RunResult run;
   run.cases.resize(1);
